@@ -1,0 +1,196 @@
+"""The numpy side of a model: an item-to-item operator applied to history weights.
+
+Every model Kindred serves ends as one of these, so serving needs numpy and scipy, not a training framework,
+and an event counts in the next answer because a history is an input, not a stored vector.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar, Protocol, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import scipy.sparse as sp
+
+from gnn.histories import FloatArray, Histories, IntArray
+from gnn.ranker import top_k
+from graph.errors import ReleaseError
+
+Arrays: TypeAlias = dict[str, npt.NDArray[np.generic]]
+
+
+class Operator(Protocol):
+    """Scores every item from weighted histories."""
+
+    kind: ClassVar[str]
+
+    def score(self, weights: sp.csr_array, user_index: IntArray | None = None) -> FloatArray:
+        """Scores of all items. Shapes: ``weights`` (B, I) CSR, ``user_index`` (B,) or None → (B, I)."""
+        ...
+
+    def arrays(self) -> Arrays:
+        """Everything needed to rebuild the operator, as named arrays."""
+        ...
+
+
+@dataclass(frozen=True)
+class SparseOperator:
+    """``scores = weights @ item_item``: a walk of fixed length, truncated to its strongest neighbours. Shape (I, I)."""
+
+    kind: ClassVar[str] = "sparse"
+    item_item: sp.csr_array
+
+    def score(self, weights: sp.csr_array, user_index: IntArray | None = None) -> FloatArray:
+        return np.asarray((weights @ self.item_item).toarray(), np.float32)
+
+    def arrays(self) -> Arrays:
+        return {
+            "indptr": np.asarray(self.item_item.indptr, np.int64),
+            "indices": np.asarray(self.item_item.indices, np.int32),
+            "data": np.asarray(self.item_item.data, np.float32),
+        }
+
+
+@dataclass(frozen=True)
+class FactorOperator:
+    """``scores = weights @ left @ right``: a walk over attributes (items → attributes → items).
+
+    Shapes: ``left`` (I, A), ``right`` (A, I), both CSR.
+    """
+
+    kind: ClassVar[str] = "factor"
+    left: sp.csr_array
+    right: sp.csr_array
+
+    def score(self, weights: sp.csr_array, user_index: IntArray | None = None) -> FloatArray:
+        return np.asarray(((weights @ self.left) @ self.right).toarray(), np.float32)
+
+    def arrays(self) -> Arrays:
+        named: Arrays = {}
+        for name, matrix in (("left", self.left), ("right", self.right)):
+            named[f"{name}_indptr"] = np.asarray(matrix.indptr, np.int64)
+            named[f"{name}_indices"] = np.asarray(matrix.indices, np.int32)
+            named[f"{name}_data"] = np.asarray(matrix.data, np.float32)
+        return named
+
+
+@dataclass(frozen=True)
+class DenseOperator:
+    """``scores = weights @ item_item`` with a dense matrix (EASE). Shape (I, I), float32."""
+
+    kind: ClassVar[str] = "dense"
+    item_item: FloatArray
+
+    def score(self, weights: sp.csr_array, user_index: IntArray | None = None) -> FloatArray:
+        return np.asarray(weights @ self.item_item, np.float32)
+
+    def arrays(self) -> Arrays:
+        return {"item_item": self.item_item}
+
+
+@dataclass(frozen=True)
+class EmbeddingOperator:
+    """``scores = (n(weights) @ fold_in + residual[user]) @ item_embedding.T + item_bias``.
+
+    ``fold_in`` (I, D) turns a history into a user embedding; ``n`` divides each history's weights by its
+    sum to the power ``length_power``. ``user_residual`` (U, D) is what the model knows of its training users
+    beyond their history, so that for an unchanged history the score is exactly the model's own.
+    """
+
+    kind: ClassVar[str] = "embedding"
+    item_embedding: FloatArray
+    fold_in: FloatArray
+    user_residual: FloatArray | None = None
+    item_bias: FloatArray | None = None
+    length_power: float = 1.0
+
+    def user_embedding(self, weights: sp.csr_array, user_index: IntArray | None = None) -> FloatArray:
+        """Embeddings of the users behind the histories. Shape (B, D)."""
+        total = np.maximum(np.asarray(weights.sum(axis=1), np.float32).ravel(), 1e-12)
+        embedding = np.asarray(weights @ self.fold_in, np.float32) / (total**self.length_power)[:, None]
+        if self.user_residual is not None and user_index is not None:
+            known = (user_index >= 0) & (user_index < len(self.user_residual))
+            embedding[known] += self.user_residual[user_index[known]]
+        return np.asarray(embedding, np.float32)
+
+    def score(self, weights: sp.csr_array, user_index: IntArray | None = None) -> FloatArray:
+        scores = self.user_embedding(weights, user_index) @ self.item_embedding.T
+        return scores if self.item_bias is None else np.asarray(scores + self.item_bias, np.float32)
+
+    def arrays(self) -> Arrays:
+        named: Arrays = {
+            "item_embedding": self.item_embedding,
+            "fold_in": self.fold_in,
+            "length_power": np.array([self.length_power], np.float64),
+        }
+        if self.user_residual is not None:
+            named["user_residual"] = self.user_residual
+        if self.item_bias is not None:
+            named["item_bias"] = self.item_bias
+        return named
+
+
+@dataclass(frozen=True)
+class ConstantOperator:
+    """The same score for everyone (popularity). Shape (I,)."""
+
+    kind: ClassVar[str] = "constant"
+    item_score: FloatArray
+
+    def score(self, weights: sp.csr_array, user_index: IntArray | None = None) -> FloatArray:
+        return np.broadcast_to(self.item_score, (weights.shape[0], self.item_score.size)).astype(np.float32)
+
+    def arrays(self) -> Arrays:
+        return {"item_score": self.item_score}
+
+
+def operator_from_arrays(kind: str, arrays: Mapping[str, npt.NDArray[np.generic]]) -> Operator:
+    """The operator that :meth:`Operator.arrays` described.
+
+    Raises:
+        ReleaseError: for an unknown kind, or arrays that are missing or do not fit together.
+    """
+    try:
+        if kind == "sparse":
+            return SparseOperator(_csr(arrays, "", arrays["indptr"].size - 1))
+        if kind == "factor":
+            num_items = arrays["left_indptr"].size - 1
+            num_attributes = arrays["right_indptr"].size - 1
+            return FactorOperator(_csr(arrays, "left_", num_attributes), _csr(arrays, "right_", num_items))
+        if kind == "dense":
+            return DenseOperator(arrays["item_item"])  # type: ignore[arg-type]
+        if kind == "constant":
+            return ConstantOperator(arrays["item_score"])  # type: ignore[arg-type]
+        if kind == "embedding":
+            return EmbeddingOperator(
+                arrays["item_embedding"],  # type: ignore[arg-type]
+                arrays["fold_in"],  # type: ignore[arg-type]
+                arrays.get("user_residual"),  # type: ignore[arg-type]
+                arrays.get("item_bias"),  # type: ignore[arg-type]
+                float(arrays["length_power"][0]),
+            )
+    except (KeyError, ValueError, IndexError, TypeError) as error:
+        raise ReleaseError("an operator's arrays do not fit together", got=error, where=kind) from error
+    raise ReleaseError("unknown kind of operator", expected="one this version can serve", got=kind)
+
+
+def _csr(arrays: Mapping[str, npt.NDArray[np.generic]], prefix: str, num_columns: int) -> sp.csr_array:
+    indptr = arrays[f"{prefix}indptr"]
+    return sp.csr_array(
+        (arrays[f"{prefix}data"], arrays[f"{prefix}indices"], indptr), shape=(indptr.size - 1, num_columns)
+    )
+
+
+@dataclass(frozen=True)
+class OperatorRanker:
+    """Ranks by one operator over evenly weighted histories."""
+
+    operator: Operator
+
+    def rank(self, histories: Histories, k: int) -> IntArray:
+        seen = histories.even()
+        scores = np.array(self.operator.score(seen, histories.user_index), np.float32)
+        scores[np.repeat(np.arange(len(histories)), np.diff(seen.indptr)), seen.indices] = -np.inf
+        return top_k(scores, k)

@@ -1,0 +1,166 @@
+"""Fusion features: three views of every source's score, over three readings of the history.
+
+A source (a walk, an embedding, the text, popularity) scores all items. What carries over between data sets
+is not that score but where it stands among the others, so each score is seen as
+
+- ``z``: its z-score over all items,
+- ``log``: ``log(1 + max(z, 0))``, which damps the head,
+- ``rank``: ``10 / (rank + 10)`` within the best :data:`RANK_DEPTH`, else 0,
+
+and every source reads the history in full (``even``), by recency (``recent``: 1 / (1 + steps back)) and by its
+last event alone (``last``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import scipy.sparse as sp
+
+from gnn.histories import FloatArray, Histories, IntArray
+from gnn.operators import ConstantOperator, Operator
+
+Context: TypeAlias = Literal["even", "recent", "last"]
+View: TypeAlias = Literal["z", "log", "rank"]
+
+VIEWS: tuple[View, ...] = ("z", "log", "rank")
+RANK_DEPTH = 200
+SOURCE_DEPTH = 25
+PROVISIONAL_DEPTH = 150
+BLOCK_BYTES = 256 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureSpace:
+    """Names the F feature columns: every source in every context it depends on, in every view."""
+
+    sources: tuple[str, ...]
+    contexts: tuple[Context, ...] = ("even", "recent", "last")
+    constant: frozenset[str] = frozenset()
+    """Sources that do not read the history, and so have one context only."""
+
+    @classmethod
+    def over(cls, operators: Mapping[str, Operator], *, ordered: bool = True) -> FeatureSpace:
+        """The space over these operators; ``ordered=False`` when the order of events means nothing."""
+        constant = frozenset(name for name, source in operators.items() if isinstance(source, ConstantOperator))
+        contexts: tuple[Context, ...] = ("even", "recent", "last") if ordered else ("even",)
+        return cls(tuple(operators), contexts, constant)
+
+    def readings(self) -> Iterator[tuple[str, Context]]:
+        """Every (source, context), in column order; each has ``len(VIEWS)`` columns."""
+        for source in self.sources:
+            for context in self.contexts[:1] if source in self.constant else self.contexts:
+                yield source, context
+
+    @property
+    def columns(self) -> tuple[tuple[str, Context, View], ...]:
+        return tuple((source, context, view) for source, context in self.readings() for view in VIEWS)
+
+    def block_rows(self, num_items: int) -> int:
+        """How many histories fit in one block of scores."""
+        per_row = num_items * 4 * sum(1 for _ in self.readings())
+        return int(np.clip(BLOCK_BYTES // max(per_row, 1), 1, 512))
+
+
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """Candidate items of B histories with their features.
+
+    Shapes: ``item_index`` (B, C), -1 pads short rows; ``features`` (B, C, F), 0 in the padding.
+    """
+
+    item_index: IntArray
+    features: FloatArray
+
+
+def candidates(
+    operators: Mapping[str, Operator],
+    space: FeatureSpace,
+    histories: Histories,
+    *,
+    exclude: sp.csr_array | None = None,
+    allowed: npt.NDArray[np.bool_] | None = None,
+    depth: int = PROVISIONAL_DEPTH,
+) -> Candidates:
+    """The candidates of each history: the best ``depth`` of the summed z-scores, and the best of every source.
+
+    Shapes: ``exclude`` (B, I), non-zero = never a candidate, by default the items of the history;
+    ``allowed`` (I,) False = never a candidate.
+    """
+    if exclude is None:
+        exclude = histories.even()
+    barred = np.zeros((len(histories), histories.num_items), bool)
+    barred[np.repeat(np.arange(len(histories)), np.diff(exclude.indptr)), exclude.indices] = True
+    if allowed is not None:
+        barred |= ~allowed
+    weights = {context: getattr(histories, context)() for context in space.contexts}
+    scores = []
+    provisional = np.zeros(barred.shape, np.float32)
+    for source, context in space.readings():
+        known = histories.user_index if context == "even" else None
+        z = standardized(operators[source].score(weights[context], known))
+        provisional += np.clip(z, -3.0, 10.0)
+        z[barred] = -np.inf
+        scores.append(z)
+    provisional[barred] = -np.inf
+    best = [_descending(z, RANK_DEPTH) for z in scores]
+    pool = _union([_descending(provisional, depth)[0], *(index[:, :SOURCE_DEPTH] for index, _ in best)])
+    features = np.zeros((*pool.shape, len(scores) * len(VIEWS)), np.float32)
+    at = np.maximum(pool, 0)
+    for number, (z, (_, top_scores)) in enumerate(zip(scores, best, strict=True)):
+        chosen = np.take_along_axis(z, at, axis=1)
+        chosen[pool < 0] = 0.0
+        rank = ranks(chosen, top_scores)
+        column = number * len(VIEWS)
+        features[..., column] = np.clip(chosen, -5.0, 20.0)
+        features[..., column + 1] = np.log1p(np.maximum(chosen, 0.0))
+        features[..., column + 2] = np.where((rank < RANK_DEPTH) & (chosen > 0), 10.0 / (rank + 10.0), 0.0)
+    features[pool < 0] = 0.0
+    return Candidates(pool, features)
+
+
+def standardized(scores: FloatArray) -> FloatArray:
+    """Each row's z-scores; all 0 where a row does not tell items apart. Shape (B, I)."""
+    centred = scores - scores.mean(axis=1, keepdims=True, dtype=np.float64).astype(np.float32)
+    spread = np.sqrt(np.einsum("bi,bi->b", centred, centred, dtype=np.float64) / scores.shape[1])
+    scale = np.where(spread > 1e-12, 1.0 / np.maximum(spread, 1e-12), 0.0).astype(np.float32)
+    return np.asarray(centred * scale[:, None], np.float32)
+
+
+def ranks(chosen: FloatArray, top_scores: FloatArray) -> npt.NDArray[np.int64]:
+    """How many of each row's best scores lie above each chosen score. Shapes (B, C), (B, R) descending → (B, C)."""
+    result = np.empty(chosen.shape, np.int64)
+    ascending = -top_scores
+    for row in range(len(chosen)):
+        result[row] = np.searchsorted(ascending[row], -chosen[row], side="left")
+    return result
+
+
+def _descending(scores: FloatArray, width: int) -> tuple[IntArray, FloatArray]:
+    """The best ``width`` columns of each row and their scores, best first; -1 for barred ones."""
+    width = min(width, scores.shape[1])
+    if width < scores.shape[1]:
+        index = np.argpartition(scores, scores.shape[1] - width, axis=1)[:, scores.shape[1] - width :]
+    else:
+        index = np.broadcast_to(np.arange(width), scores.shape).copy()
+    index.sort(axis=1)
+    values = np.take_along_axis(scores, index, axis=1)
+    order = np.argsort(-values, axis=1, kind="stable")
+    index = np.take_along_axis(index, order, axis=1)
+    values = np.take_along_axis(values, order, axis=1)
+    return np.where(np.isfinite(values), index, -1).astype(np.int32), values
+
+
+def _union(parts: list[IntArray]) -> IntArray:
+    """Each row's distinct non-negative entries, ascending, padded with -1."""
+    joined = np.sort(np.concatenate(parts, axis=1), axis=1)
+    fresh = joined >= 0
+    fresh[:, 1:] &= joined[:, 1:] != joined[:, :-1]
+    counts = fresh.sum(axis=1)
+    pool = np.full((len(joined), max(int(counts.max(initial=0)), 1)), -1, np.int32)
+    pool[np.arange(pool.shape[1]) < counts[:, None]] = joined[fresh]
+    return pool

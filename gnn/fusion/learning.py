@@ -1,0 +1,216 @@
+"""Learning the fusion: a softmax over each user's candidates against what the user chose next.
+
+The score is linear in the features and their products with the history's length, so the loss is convex; it is
+minimised by L-BFGS with an L2 pull towards the prior weights, which keeps small validation sets honest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy.optimize import minimize
+
+from gnn.data import Interactions
+from gnn.fusion.features import FeatureSpace, candidates
+from gnn.fusion.ranking import FusedRanker
+from gnn.fusion.weights import FusionWeights
+from gnn.histories import FloatArray, Histories, IntArray
+from gnn.operators import Operator
+
+MAX_USERS = 4_000
+MAX_CANDIDATES = 256
+MIN_USERS = 20
+PULLS = (0.3, 0.03, 0.003)
+
+
+@dataclass(frozen=True, slots=True)
+class FusionExamples:
+    """Users to learn from, one row each.
+
+    Shapes: ``user_index`` (N,); ``features`` (N, C, F); ``chosen`` (N, C), the share of the user's choices
+    that each candidate is (rows sum to 1); ``present`` (N, C), False in the padding; ``length`` (N,).
+    """
+
+    user_index: IntArray
+    features: FloatArray
+    chosen: FloatArray
+    present: npt.NDArray[np.bool_]
+    length: npt.NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return int(self.user_index.size)
+
+    def take(self, rows: npt.NDArray[np.int64]) -> FusionExamples:
+        return FusionExamples(
+            self.user_index[rows], self.features[rows], self.chosen[rows], self.present[rows], self.length[rows]
+        )
+
+
+@dataclass(frozen=True)
+class LearnedFusion:
+    """What learning gives: weights from all examples, and weights per half for honest validation figures.
+
+    ``half_of`` (U,) says which half a user belongs to; user u is judged by ``halves[half_of[u]]``, which was
+    learned from the other half alone.
+    """
+
+    weights: FusionWeights
+    halves: tuple[FusionWeights, FusionWeights]
+    half_of: npt.NDArray[np.int8]
+    pull: float
+    num_examples: int
+
+    def rankers(self, operators: Mapping[str, Operator]) -> CrossFitted:
+        """The ranker whose validation figures are not fitted to the users they are measured on."""
+        first, second = (FusedRanker(operators, weights) for weights in self.halves)
+        return CrossFitted((first, second), self.half_of)
+
+
+@dataclass(frozen=True)
+class CrossFitted:
+    """Ranks each user with the weights learned from the other half. Implements :class:`gnn.ranker.Ranker`."""
+
+    halves: tuple[FusedRanker, FusedRanker]
+    half_of: npt.NDArray[np.int8]
+
+    def rank(self, histories: Histories, k: int) -> IntArray:
+        half = self.half_of[histories.user_index]
+        result = np.full((len(histories), k), -1, np.int32)
+        for number, ranker in enumerate(self.halves):
+            rows = np.flatnonzero(half == number)
+            if rows.size:
+                result[rows] = ranker.rank(histories.take(rows), k)
+        return result
+
+
+def learn_fusion(
+    operators: Mapping[str, Operator],
+    train: Interactions,
+    validation: Interactions,
+    *,
+    seed: int = 42,
+    ordered: bool = True,
+) -> LearnedFusion:
+    """Fusion weights learned from what users chose in ``validation`` after their history in ``train``.
+
+    With fewer than :data:`MIN_USERS` usable users the prior weights are returned, ``learned=False``.
+    """
+    space = FeatureSpace.over(operators, ordered=ordered)
+    prior = FusionWeights.prior(space)
+    generator = np.random.default_rng(seed)
+    half_of = generator.integers(0, 2, train.num_users).astype(np.int8)
+    examples = fusion_examples(operators, space, train, validation, generator)
+    if len(examples) < MIN_USERS:
+        return LearnedFusion(prior, (prior, prior), half_of, PULLS[0], len(examples))
+    half = half_of[examples.user_index]
+    parts = [examples.take(np.flatnonzero(half == number)) for number in (0, 1)]
+    losses = []
+    fitted = []
+    for pull in PULLS:
+        # Weights for half 0 come from half 1 and the other way round.
+        pair = (_fit(parts[1], prior, pull), _fit(parts[0], prior, pull))
+        fitted.append(pair)
+        losses.append(sum(_loss(part, weights) * len(part) for part, weights in zip(parts, pair, strict=True)))
+    best = int(np.argmin(losses))
+    return LearnedFusion(_fit(examples, prior, PULLS[best]), fitted[best], half_of, PULLS[best], len(examples))
+
+
+def fusion_examples(
+    operators: Mapping[str, Operator],
+    space: FeatureSpace,
+    train: Interactions,
+    validation: Interactions,
+    generator: np.random.Generator,
+) -> FusionExamples:
+    """Candidates and choices of up to :data:`MAX_USERS` users; users whose choices no source finds are left out."""
+    histories = train.histories()
+    relevant = validation.matrix()
+    users = np.flatnonzero((np.diff(relevant.indptr) > 0) & (histories.lengths > 0))
+    if users.size > MAX_USERS:
+        users = np.sort(generator.choice(users, MAX_USERS, replace=False))
+    columns = len(space.columns)
+    kept_users, features, chosen, present = [], [], [], []
+    step = space.block_rows(train.num_items)
+    for start in range(0, users.size, step):
+        block = users[start : start + step]
+        pool = candidates(operators, space, histories.take(block))
+        for row, user in enumerate(block):
+            item_index = pool.item_index[row]
+            targets = relevant.indices[relevant.indptr[user] : relevant.indptr[user + 1]]
+            hit = np.isin(item_index, targets)
+            if not hit.any():
+                continue
+            keep = _sample(item_index, hit, generator)
+            row_features = np.zeros((MAX_CANDIDATES, columns), np.float32)
+            row_features[: keep.size] = pool.features[row, keep]
+            share = np.zeros(MAX_CANDIDATES, np.float32)
+            share[: keep.size] = hit[keep] / hit[keep].sum()
+            kept_users.append(user)
+            features.append(row_features)
+            chosen.append(share)
+            present.append(np.arange(MAX_CANDIDATES) < keep.size)
+    if not kept_users:
+        empty = np.zeros((0, MAX_CANDIDATES), np.float32)
+        return FusionExamples(
+            np.zeros(0, np.int32),
+            np.zeros((0, MAX_CANDIDATES, columns), np.float32),
+            empty,
+            empty.astype(bool),
+            np.zeros(0, np.int64),
+        )
+    at = np.array(kept_users, np.int32)
+    return FusionExamples(at, np.stack(features), np.stack(chosen), np.stack(present), histories.lengths[at])
+
+
+def _sample(item_index: IntArray, hit: npt.NDArray[np.bool_], generator: np.random.Generator) -> npt.NDArray[np.int64]:
+    """All choices and a random part of the other candidates, at most :data:`MAX_CANDIDATES` positions."""
+    positives = np.flatnonzero(hit)[: MAX_CANDIDATES // 2]
+    others = np.flatnonzero((item_index >= 0) & ~hit)
+    room = MAX_CANDIDATES - positives.size
+    if others.size > room:
+        others = generator.choice(others, room, replace=False)
+    return np.concatenate([positives, others])
+
+
+def _fit(examples: FusionExamples, prior: FusionWeights, pull: float) -> FusionWeights:
+    """The weights that minimise the mean softmax cross-entropy plus ``pull`` times the distance to the prior."""
+    log_length = np.log1p(examples.length.astype(np.float64))
+    mean, scale = float(log_length.mean()), float(max(log_length.std(), 1e-3))
+    length = np.clip((log_length - mean) / scale, -3.0, 3.0).astype(np.float32)
+    start = np.concatenate([prior.weight, prior.slope]).astype(np.float64)
+    columns = prior.weight.size
+
+    def objective(flat: npt.NDArray[np.float64]) -> tuple[float, npt.NDArray[np.float64]]:
+        weight = (flat[:columns] + length[:, None] * flat[columns:]).astype(np.float32)
+        loss, residual = _cross_entropy(examples, weight)
+        by_user = np.einsum("nc,ncf->nf", residual, examples.features).astype(np.float64)
+        gradient = np.concatenate([by_user.sum(axis=0), (by_user * length[:, None]).sum(axis=0)])
+        away = flat - start
+        return (
+            loss / len(examples) + 0.5 * pull * float(away @ away),
+            gradient / len(examples) + pull * away,
+        )
+
+    found = minimize(objective, start, jac=True, method="L-BFGS-B", options={"maxiter": 150})
+    flat = np.asarray(found.x, np.float32)
+    return FusionWeights(prior.space, flat[:columns], flat[columns:], mean, scale, learned=True)
+
+
+def _cross_entropy(examples: FusionExamples, weight: FloatArray) -> tuple[float, FloatArray]:
+    """Summed loss, and its gradient with respect to the scores. Shapes: ``weight`` (N, F) → (), (N, C)."""
+    score = np.einsum("ncf,nf->nc", examples.features, weight)
+    score[~examples.present] = -np.inf
+    score -= score.max(axis=1, keepdims=True)
+    exponent = np.exp(score)
+    total = exponent.sum(axis=1, keepdims=True)
+    log_likelihood = np.where(examples.chosen > 0, score - np.log(total), 0.0)
+    loss = -float(np.sum(examples.chosen * log_likelihood, dtype=np.float64))
+    return loss, np.asarray(exponent / total - examples.chosen, np.float32)
+
+
+def _loss(examples: FusionExamples, weights: FusionWeights) -> float:
+    """The mean cross-entropy of these weights on these examples."""
+    return _cross_entropy(examples, weights.of_length(examples.length))[0] / max(len(examples), 1)

@@ -1,0 +1,98 @@
+"""The fused ranking: candidates from every source, one learned score."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import scipy.sparse as sp
+
+from gnn.fusion.features import PROVISIONAL_DEPTH, VIEWS, Candidates, candidates
+from gnn.fusion.weights import FusionWeights
+from gnn.histories import FloatArray, Histories, IntArray
+from gnn.operators import Operator
+from graph.errors import ReleaseError
+
+
+@dataclass(frozen=True, slots=True)
+class Fused:
+    """The best items of B histories, best first.
+
+    Shapes: ``item_index`` and ``score`` (B, k), -1 and -inf where nothing is left to rank;
+    ``contribution`` (B, k, S), what each source adds to the score.
+    """
+
+    item_index: IntArray
+    score: FloatArray
+    contribution: FloatArray
+
+
+class FusedRanker:
+    """Ranks by the learned fusion of several operators. Implements :class:`gnn.ranker.Ranker`."""
+
+    def __init__(self, operators: Mapping[str, Operator], weights: FusionWeights) -> None:
+        missing = [name for name in weights.space.sources if name not in operators]
+        if missing:
+            raise ReleaseError(
+                "the fusion weighs sources that are not there", expected=", ".join(operators), got=", ".join(missing)
+            )
+        self.operators = {name: operators[name] for name in weights.space.sources}
+        self.weights = weights
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        return self.weights.space.sources
+
+    def with_operators(self, replaced: Mapping[str, Operator]) -> FusedRanker:
+        """The same weights over operators of which some are newer; unknown names are ignored."""
+        return FusedRanker({name: replaced.get(name, old) for name, old in self.operators.items()}, self.weights)
+
+    def fuse(
+        self,
+        histories: Histories,
+        *,
+        k: int,
+        exclude: sp.csr_array | None = None,
+        allowed: npt.NDArray[np.bool_] | None = None,
+    ) -> Fused:
+        """The best ``k`` items per history with their scores and what each source contributes.
+
+        Shapes: ``exclude`` (B, I) defaults to the items of the history; ``allowed`` (I,).
+        """
+        pool = candidates(
+            self.operators,
+            self.weights.space,
+            histories,
+            exclude=exclude,
+            allowed=allowed,
+            depth=max(PROVISIONAL_DEPTH, 2 * k),
+        )
+        return self._ranked(pool, histories, k)
+
+    def _ranked(self, pool: Candidates, histories: Histories, k: int) -> Fused:
+        weight = self.weights.of_length(histories.lengths)
+        score = np.einsum("bcf,bf->bc", pool.features, weight).astype(np.float32)
+        score[pool.item_index < 0] = -np.inf
+        best = np.argsort(-score, axis=1, kind="stable")[:, :k]
+        chosen = np.take_along_axis(pool.item_index, best, axis=1)
+        weighted = np.take_along_axis(pool.features, best[..., None], axis=1) * weight[:, None, :]
+        contribution = np.zeros((*chosen.shape, len(self.sources)), np.float32)
+        for number, (source, _) in enumerate(self.weights.space.readings()):
+            part = weighted[..., number * len(VIEWS) : (number + 1) * len(VIEWS)].sum(axis=-1)
+            contribution[..., self.sources.index(source)] += part
+        missing = ((0, 0), (0, k - chosen.shape[1]))
+        return Fused(
+            np.pad(chosen, missing, constant_values=-1),
+            np.pad(np.take_along_axis(score, best, axis=1), missing, constant_values=-np.inf),
+            np.pad(contribution, (*missing, (0, 0))),
+        )
+
+    def rank(self, histories: Histories, k: int) -> IntArray:
+        result = np.full((len(histories), k), -1, np.int32)
+        step = self.weights.space.block_rows(histories.num_items)
+        for start in range(0, len(histories), step):
+            rows = np.arange(start, min(start + step, len(histories)))
+            result[rows] = self.fuse(histories.take(rows), k=k).item_index
+        return result

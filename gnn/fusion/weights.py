@@ -1,0 +1,116 @@
+"""Fusion weights: how much each view of each source counts, and how that shifts with the length of a history."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from gnn.fusion.features import VIEWS, FeatureSpace
+from gnn.histories import FloatArray
+from gnn.operators import Operator
+from graph.errors import ReleaseError
+
+PRIOR_WEIGHT = 0.25
+
+
+@dataclass(frozen=True)
+class FusionWeights:
+    """A linear score over fusion features, ``x · (weight + length(history) · slope)``.
+
+    Shapes: ``weight`` and ``slope`` (F,). ``length`` is ``log(1 + events)`` standardised by ``length_mean`` and
+    ``length_scale``.
+    """
+
+    space: FeatureSpace
+    weight: FloatArray
+    slope: FloatArray
+    length_mean: float = 0.0
+    length_scale: float = 1.0
+    learned: bool = False
+
+    @classmethod
+    def prior(cls, space: FeatureSpace) -> FusionWeights:
+        """Equal weight on the damped view of every source over the whole history; what learning starts from."""
+        even = space.contexts[0]
+        weight = np.array(
+            [
+                PRIOR_WEIGHT * (0.2 if source in space.constant else 1.0) if (context, view) == (even, "log") else 0.0
+                for source, context, view in space.columns
+            ],
+            np.float32,
+        )
+        return cls(space, weight, np.zeros_like(weight))
+
+    @classmethod
+    def only(cls, operators: Mapping[str, Operator], source: str) -> FusionWeights:
+        """The order of one source alone: what is served when a baseline wins the gate."""
+        space = FeatureSpace.over({source: operators[source]}, ordered=False)
+        weight = np.array([1.0 if view == "z" else 0.0 for _, _, view in space.columns], np.float32)
+        return cls(space, weight, np.zeros_like(weight))
+
+    def of_length(self, lengths: Sequence[int] | np.ndarray[Any, Any]) -> FloatArray:
+        """The weights for histories of these lengths. Shape (B, F)."""
+        length = (np.log1p(np.asarray(lengths, np.float64)) - self.length_mean) / self.length_scale
+        clipped = np.clip(length, -3.0, 3.0).astype(np.float32)
+        return np.asarray(self.weight + clipped[:, None] * self.slope, np.float32)
+
+    def importance(self) -> dict[str, float]:
+        """The share of each source in the absolute weights, largest first; shown to people."""
+        totals = dict.fromkeys(self.space.sources, 0.0)
+        for (source, _, _), value in zip(self.space.columns, self.weight, strict=True):
+            totals[source] += abs(float(value))
+        whole = sum(totals.values()) or 1.0
+        return {name: total / whole for name, total in sorted(totals.items(), key=lambda item: -item[1])}
+
+    def to_document(self) -> dict[str, Any]:
+        """The weights as JSON, readable by people."""
+        return {
+            "sources": list(self.space.sources),
+            "contexts": list(self.space.contexts),
+            "constant": sorted(self.space.constant),
+            "views": list(VIEWS),
+            "columns": [
+                {
+                    "source": source,
+                    "context": context,
+                    "view": view,
+                    "weight": float(self.weight[at]),
+                    "slope": float(self.slope[at]),
+                }
+                for at, (source, context, view) in enumerate(self.space.columns)
+            ],
+            "length_mean": self.length_mean,
+            "length_scale": self.length_scale,
+            "learned": self.learned,
+            "importance": self.importance(),
+        }
+
+    @classmethod
+    def from_document(cls, document: Mapping[str, Any]) -> FusionWeights:
+        """The weights that :meth:`to_document` described.
+
+        Raises:
+            ReleaseError: when the document does not describe weights of this version.
+        """
+        try:
+            space = FeatureSpace(
+                tuple(document["sources"]), tuple(document["contexts"]), frozenset(document["constant"])
+            )
+            named = [(column["source"], column["context"], column["view"]) for column in document["columns"]]
+            if tuple(named) != space.columns or list(document["views"]) != list(VIEWS):
+                raise ReleaseError("fusion weights do not fit their feature space", got=len(named))
+            weight = np.array([column["weight"] for column in document["columns"]], np.float32)
+            slope = np.array([column["slope"] for column in document["columns"]], np.float32)
+            mean, scale = float(document["length_mean"]), float(document["length_scale"])
+            learned = bool(document["learned"])
+        except (KeyError, TypeError, ValueError) as error:
+            if isinstance(error, ReleaseError):
+                raise
+            raise ReleaseError("the fusion document is not usable", got=error) from error
+        if not (np.isfinite(weight).all() and np.isfinite(slope).all() and math.isfinite(mean) and scale > 0):
+            raise ReleaseError("fusion weights must be finite numbers")
+        return cls(space, weight, slope, mean, scale, learned)

@@ -186,7 +186,7 @@ def _fit(examples: FusionExamples, prior: FusionWeights, pull: float) -> FusionW
     def objective(flat: npt.NDArray[np.float64]) -> tuple[float, npt.NDArray[np.float64]]:
         weight = (flat[:columns] + length[:, None] * flat[columns:]).astype(np.float32)
         loss, residual = _cross_entropy(examples, weight)
-        by_user = np.einsum("nc,ncf->nf", residual, examples.features).astype(np.float64)
+        by_user = np.matmul(residual[:, None, :], examples.features)[:, 0].astype(np.float64)
         gradient = np.concatenate([by_user.sum(axis=0), (by_user * length[:, None]).sum(axis=0)])
         away = flat - start
         return (
@@ -201,7 +201,7 @@ def _fit(examples: FusionExamples, prior: FusionWeights, pull: float) -> FusionW
 
 def _cross_entropy(examples: FusionExamples, weight: FloatArray) -> tuple[float, FloatArray]:
     """Summed loss, and its gradient with respect to the scores. Shapes: ``weight`` (N, F) → (), (N, C)."""
-    score = np.einsum("ncf,nf->nc", examples.features, weight)
+    score = np.matmul(examples.features, weight[:, :, None])[..., 0]
     score[~examples.present] = -np.inf
     score -= score.max(axis=1, keepdims=True)
     exponent = np.exp(score)

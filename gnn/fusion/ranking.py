@@ -73,7 +73,7 @@ class FusedRanker:
 
     def _ranked(self, pool: Candidates, histories: Histories, k: int) -> Fused:
         weight = self.weights.of_length(histories.lengths)
-        score = np.einsum("bcf,bf->bc", pool.features, weight).astype(np.float32)
+        score = np.matmul(pool.features, weight[:, :, None])[..., 0]
         score[pool.item_index < 0] = -np.inf
         best = np.argsort(-score, axis=1, kind="stable")[:, :k]
         chosen = np.take_along_axis(pool.item_index, best, axis=1)

@@ -1,0 +1,26 @@
+# Kindred's API. Build argument EXTRAS: "" serves; "[train]" also ingests and trains.
+FROM python:3.12-slim AS build
+ARG EXTRAS=""
+ARG TORCH_INDEX="https://download.pytorch.org/whl/cpu"
+WORKDIR /src
+COPY pyproject.toml README.md LICENSE kindred.py ./
+COPY graph graph
+COPY gnn gnn
+COPY ingest ingest
+COPY api api
+RUN python -m venv /opt/kindred \
+    && if [ -n "$EXTRAS" ]; then /opt/kindred/bin/pip install --no-cache-dir torch --index-url "$TORCH_INDEX"; fi \
+    && /opt/kindred/bin/pip install --no-cache-dir ".$EXTRAS"
+
+FROM python:3.12-slim
+RUN useradd --create-home --uid 10001 kindred && mkdir /var/kindred && chown kindred /var/kindred
+COPY --from=build /opt/kindred /opt/kindred
+ENV PATH=/opt/kindred/bin:$PATH KINDRED_WORK_DIR=/var/kindred KINDRED_HOST=0.0.0.0 KINDRED_ALLOW_REMOTE=1
+USER kindred
+WORKDIR /var/kindred
+VOLUME /var/kindred
+EXPOSE 8000
+HEALTHCHECK --interval=10s --timeout=3s --start-period=20s \
+    CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8000/live', timeout=2)"]
+ENTRYPOINT ["kindred"]
+CMD ["serve"]

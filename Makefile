@@ -1,0 +1,76 @@
+# Kindred: `make demo` and `make test` do everything on a fresh machine. `make help` lists the rest.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PORT ?= 8000
+SERVE ?= 1
+TORCH_INDEX ?=
+SEEDS ?= 1
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: help demo test check lint bench tables wheel-test curl-examples clean
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+$(VENV)/bin/pip:
+	@echo "==> Creating the virtual environment $(VENV)"
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "Kindred needs Python 3.11 or newer, got $$($(PYTHON) --version). Try: make PYTHON=python3.12 …"; exit 1; }
+	@keep=""; $(PYTHON) -c 'import torch' 2>/dev/null && keep="--system-site-packages" && echo "    (keeping the torch that $(PYTHON) has)"; \
+	 $(PYTHON) -m venv $$keep $(VENV) || { rm -rf $(VENV); \
+	   if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	     echo "==> python3-venv is missing; installing it"; apt-get update -qq && apt-get install -y -qq python3-venv && $(PYTHON) -m venv $$keep $(VENV); \
+	   else echo "python3 -m venv failed. On Debian: sudo apt-get install python3-venv"; exit 1; fi; }
+
+$(VENV)/.torch: | $(VENV)/bin/pip
+	@if $(BIN)/python -c 'import torch' 2>/dev/null; then echo "==> torch is already installed, keeping it"; \
+	 elif [ -n "$(TORCH_INDEX)" ]; then echo "==> Installing torch from $(TORCH_INDEX)"; $(BIN)/pip install --quiet torch --index-url "$(TORCH_INDEX)"; \
+	 else echo "==> Installing torch (the default build brings CUDA libraries, about 5 GB; TORCH_INDEX= takes smaller CPU wheels)"; \
+	   $(BIN)/pip install --quiet torch; fi
+	@touch $@
+
+$(VENV)/.train: pyproject.toml | $(VENV)/.torch
+	@echo "==> Installing Kindred and its training packages"
+	@$(BIN)/pip install --quiet --editable '.[train]'
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml $(VENV)/.train
+	@echo "==> Installing the development packages"
+	@$(BIN)/pip install --quiet --editable '.[train,dev]'
+	@touch $@
+
+demo: ## install, ingest real MovieLens, train, evaluate, serve (SERVE=0 stops after printing; PORT=8000)
+	@start=$$(date +%s.%N); $(MAKE) --no-print-directory $(VENV)/.train && \
+	 KINDRED_INSTALL_S=$$(echo "$$(date +%s.%N) $$start" | awk '{print $$1 - $$2}') \
+	 $(BIN)/kindred demo --port $(PORT) $(if $(filter 0,$(SERVE)),--no-serve,)
+
+test: $(VENV)/.dev ## the whole test suite
+	@$(BIN)/pytest
+
+lint: $(VENV)/.dev ## ruff, mypy --strict, import contracts
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+check: lint test ## what CI runs
+
+bench: $(VENV)/.dev ## benchmarks with peers in the same run, into docs/benchmarks.md
+	@env -u OPENBLAS_CORETYPE OMP_NUM_THREADS=2 $(BIN)/python -m tests.benchmarks.run
+
+tables: $(VENV)/.train ## quality tables into docs/quality.md (needs KINDRED_DATA_DIR; SEEDS=1)
+	@$(BIN)/kindred tables --seeds $(SEEDS)
+
+wheel-test: $(VENV)/.dev ## build the wheel, install it into an empty environment, run it outside the checkout
+	@rm -rf build dist && $(BIN)/python -m build --wheel --outdir dist . >/dev/null
+	@wheel=$$(ls $(CURDIR)/dist/*.whl); place=$$(mktemp -d); cd $$place && $(abspath $(BIN))/python -m venv empty \
+	  && empty/bin/pip install --quiet "$$wheel" && empty/bin/kindred doctor && empty/bin/kindred sources \
+	  && echo "wheel-test: the wheel installs and runs outside a checkout"; status=$$?; rm -rf $$place; exit $$status
+
+clean: ## remove the environment, builds and var/
+	rm -rf $(VENV) build dist var .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -7,7 +7,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from gnn.histories import FloatArray, Histories, IntArray
+from gnn.histories import Histories, IntArray
 
 
 class Ranker(Protocol):
@@ -21,26 +21,73 @@ class Ranker(Protocol):
         ...
 
 
-def top_k(scores: FloatArray, k: int) -> IntArray:
-    """Indices of the ``k`` highest scores per row, ties by the lower index; -1 where the score is -inf.
+def top_k(scores: npt.NDArray[np.floating], k: int) -> IntArray:
+    """Indices of the ``k`` highest scores per row, ties by the lower index; -1 where the score is -inf or NaN.
 
     Shapes: ``scores`` (B, I) → (B, k).
     """
     num_rows, num_items = scores.shape
     width = min(k, num_items)
-    best: npt.NDArray[np.int64]
-    if width < num_items:
-        cut = np.partition(scores, num_items - width, axis=1)[:, num_items - width]
-        result = np.full((num_rows, k), -1, np.int32)
-        for row in range(num_rows):
-            above = np.flatnonzero(scores[row] > cut[row])
-            tied = np.flatnonzero(scores[row] == cut[row])[: width - above.size]
-            best = np.concatenate([above, tied])
-            best.sort()
-            result[row, :width] = best[np.argsort(-scores[row, best], kind="stable")]
-    else:
-        result = np.full((num_rows, k), -1, np.int32)
-        result[:, :width] = np.argsort(-scores, axis=1, kind="stable")
-    ranked = result[:, :width]
-    ranked[~np.isfinite(np.take_along_axis(scores, np.maximum(ranked, 0), axis=1))] = -1
+    result = np.full((num_rows, max(k, 0)), -1, np.int32)
+    if width < 1 or num_rows == 0:
+        return result
+    num_groups = _GROUPS_PER_PLACE * width
+    if num_items < 2 * num_groups:
+        result[:, :width] = _sorted_rows(scores, width)
+        return result
+    # The best score of each of many disjoint groups: the k-th best of these is no better than the k-th best score,
+    # and it takes one pass of plain maxima. So few scores pass it that sorting them costs nothing.
+    whole = num_items - num_items % num_groups
+    best_of_group = np.fmax.reduce(scores[:, :whole].reshape(num_rows, -1, num_groups), axis=1)
+    threshold = np.partition(_without_nan(best_of_group), num_groups - width, axis=1)[:, num_groups - width]
+    passing = scores >= threshold[:, None]
+    counts = np.count_nonzero(passing, axis=1)
+    few = (counts <= _FEW * width) & (threshold > -np.inf)
+    for hard in np.flatnonzero(~few):
+        result[hard, :width] = _tied_row(scores[hard], threshold[hard], width)
+        passing[hard] = False
+    # Flat positions, because numpy finds the true cells of one long vector faster than those of a matrix.
+    row, column = np.divmod(np.flatnonzero(passing), num_items)
+    if row.size:
+        easy_rows = np.flatnonzero(few)
+        kept = counts[easy_rows]
+        starts = np.cumsum(kept) - kept
+        place = np.arange(row.size) - np.repeat(starts, kept)
+        padded_score = np.full((easy_rows.size, kept.max()), -np.inf, scores.dtype)
+        padded_column = np.zeros(padded_score.shape, np.int32)
+        line = np.repeat(np.arange(easy_rows.size), kept)
+        padded_score[line, place] = scores[row, column]
+        padded_column[line, place] = column
+        order = np.argsort(-padded_score, axis=1, kind="stable")[:, :width]
+        result[easy_rows, :width] = np.take_along_axis(padded_column, order, axis=1)
+    return result
+
+
+_GROUPS_PER_PLACE = 16
+_FEW = 12
+
+
+def _without_nan(scores: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
+    return np.where(np.isnan(scores), -np.inf, scores)
+
+
+def _sorted_rows(scores: npt.NDArray[np.floating], width: int) -> IntArray:
+    """Every row sorted in full: for few items."""
+    clean = _without_nan(scores)
+    order = np.argsort(-clean, axis=1, kind="stable")[:, :width].astype(np.int32)
+    order[np.take_along_axis(clean, order, axis=1) == -np.inf] = -1
+    return order
+
+
+def _tied_row(scores: npt.NDArray[np.floating], threshold: np.floating, width: int) -> IntArray:
+    """One row in which many scores are equal, such as those of a short walk that reaches few items.
+
+    At least ``width`` scores are as high as ``threshold``, unless it is -inf.
+    """
+    result = np.full(width, -1, np.int32)
+    above = np.flatnonzero(scores > threshold)
+    ranked = above[np.argsort(-scores[above], kind="stable")][:width]
+    result[: ranked.size] = ranked
+    if ranked.size < width and threshold > -np.inf:
+        result[ranked.size :] = np.flatnonzero(scores == threshold)[: width - ranked.size]
     return result

@@ -1,7 +1,8 @@
-# Kindred's API. Build argument EXTRAS: "" serves; "[train]" also ingests and trains.
+# Kindred's API. Build arguments: EXTRAS="" serves, "[train]" also ingests and trains;
+# TORCH_INDEX may name PyTorch's index of CPU wheels for a much smaller training image.
 FROM python:3.12-slim AS build
 ARG EXTRAS=""
-ARG TORCH_INDEX="https://download.pytorch.org/whl/cpu"
+ARG TORCH_INDEX=""
 WORKDIR /src
 COPY pyproject.toml README.md LICENSE kindred.py ./
 COPY graph graph
@@ -9,16 +10,16 @@ COPY gnn gnn
 COPY ingest ingest
 COPY api api
 RUN python -m venv /opt/kindred \
-    && if [ -n "$EXTRAS" ]; then /opt/kindred/bin/pip install --no-cache-dir torch --index-url "$TORCH_INDEX"; fi \
+    && if [ -n "$EXTRAS" ]; then /opt/kindred/bin/pip install --no-cache-dir torch ${TORCH_INDEX:+--index-url "$TORCH_INDEX"}; fi \
     && /opt/kindred/bin/pip install --no-cache-dir ".$EXTRAS"
 
 FROM python:3.12-slim
-RUN useradd --create-home --uid 10001 kindred && mkdir /var/kindred && chown kindred /var/kindred
+RUN useradd --create-home --uid 10001 kindred && mkdir -p /srv/kindred/var && chown -R kindred /srv/kindred
 COPY --from=build /opt/kindred /opt/kindred
-ENV PATH=/opt/kindred/bin:$PATH KINDRED_WORK_DIR=/var/kindred KINDRED_HOST=0.0.0.0 KINDRED_ALLOW_REMOTE=1
-USER kindred
-WORKDIR /var/kindred
-VOLUME /var/kindred
+ENV PATH=/opt/kindred/bin:$PATH KINDRED_HOST=0.0.0.0 KINDRED_ALLOW_REMOTE=1
+USER 10001
+WORKDIR /srv/kindred
+VOLUME /srv/kindred/var
 EXPOSE 8000
 HEALTHCHECK --interval=10s --timeout=3s --start-period=20s \
     CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8000/live', timeout=2)"]

@@ -1,0 +1,110 @@
+"""Settings of the server and the command: ``KINDRED_*`` variables, then ``kindred.toml``, then defaults."""
+
+from __future__ import annotations
+
+import ipaddress
+import tomllib
+from pathlib import Path
+from typing import Any, Self
+
+from pydantic import Field, ValidationError, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+from graph.errors import SettingsError
+
+SETTINGS_FILE = Path("kindred.toml")
+
+
+class Settings(BaseSettings):
+    """What the server runs with. Build it with :func:`load_settings`, in ``main`` and nowhere else."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="KINDRED_", extra="forbid", frozen=True, env_ignore_empty=True, allow_inf_nan=False
+    )
+
+    store: str = "sqlite:var/graph.db"
+    """URL of the graph store."""
+    releases: Path = Path("var/releases")
+    """Folder of releases, with the CURRENT pointer."""
+    work_dir: Path = Path("var")
+    """Folder of caches, staged ingests, quarantine files and results."""
+    data_dir: Path | None = None
+    """Folder of the public data sets that sources read."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=8000, ge=1, le=65535)
+    allow_remote: bool = False
+    """Whether the server may listen beyond this machine; there is no authentication yet."""
+    workers: int = Field(default=1, ge=1, le=64)
+    backlog: int = Field(default=1024, ge=128)
+    backpressure: int = Field(default=256, ge=1)
+    """Requests one worker holds at once; further connections wait in the backlog."""
+    header_timeout_s: float = Field(default=5.0, gt=0, le=60)
+    body_timeout_s: float = Field(default=5.0, gt=0, le=60)
+    body_limit_bytes: int = Field(default=1 << 20, ge=1024)
+
+    read_deadline_s: float = Field(default=0.8, gt=0)
+    write_deadline_s: float = Field(default=0.8, gt=0)
+    engine_threads: int = Field(default=2, ge=1, le=64)
+    engine_waiting: int = Field(default=64, ge=1)
+    """Answers that may wait for an engine thread; more are shed with 503."""
+    events_waiting: int = Field(default=1024, ge=1)
+    """Event requests that may wait for the store; more are shed with 503."""
+
+    poll_interval_s: float = Field(default=1.0, gt=0)
+    """How often the store's changes and the CURRENT pointer are looked at."""
+    stale_after_s: float = Field(default=3.0, gt=0)
+    """Answers are marked stale when the store has not been read for this long."""
+    log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$")
+
+    @model_validator(mode="after")
+    def _stays_on_this_machine(self) -> Self:
+        if not self.allow_remote and not _is_loopback(self.host):
+            raise ValueError(
+                f"host {self.host} can be reached by others and there is no authentication yet; "
+                "use 127.0.0.1, or set KINDRED_ALLOW_REMOTE=1 behind a proxy that authenticates"
+            )
+        return self
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments win over variables, variables over the file."""
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, SETTINGS_FILE)
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """The settings in force: ``overrides``, then the environment, then ``kindred.toml`` in this folder.
+
+    Raises:
+        SettingsError: naming the setting that cannot be used.
+    """
+    try:
+        return Settings(**overrides)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(str(part) for part in first["loc"])
+        where = f"KINDRED_{name.upper()} or {SETTINGS_FILE}" if name else None
+        reason = first["msg"].removeprefix("Value error, ")
+        raise SettingsError(
+            f"setting {name} cannot be used: {reason}" if name else reason,
+            got=None if first["type"] == "value_error" else first["input"],
+            where=where,
+        ) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+        raise SettingsError(f"the settings file cannot be read: {error}", where=str(SETTINGS_FILE)) from error
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

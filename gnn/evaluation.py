@@ -1,0 +1,178 @@
+"""Full ranking of all items for every test user, in blocks, and what comes out of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import scipy.sparse as sp
+
+from gnn.data import Interactions
+from gnn.histories import IntArray
+from gnn.metrics import DEFAULT_METRICS, Exposure, Metric, PerUser, exposure, hits, parse_metrics
+from gnn.ranker import Ranker
+from gnn.significance import Difference, bootstrap_interval, paired_bootstrap
+from gnn.slices import Slice, default_slices
+from graph.errors import InputError
+
+_BLOCK_SCORES = 16_000_000
+"""Scores a ranker may hold at a time: 64 MB of float32."""
+
+
+@dataclass(frozen=True)
+class SliceResult:
+    """Mean metrics over the users of one slice who have something relevant in it."""
+
+    name: str
+    num_users: int
+    metrics: Mapping[str, float]
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """How well one ranker did.
+
+    Shapes: ``user_index`` (N,) the users who had something relevant, ascending; ``per_user[metric]`` (N,);
+    ``ranked`` (N, K) the lists themselves.
+    """
+
+    user_index: IntArray
+    ranked: IntArray
+    per_user: Mapping[str, PerUser]
+    exposure: Exposure
+    slices: tuple[SliceResult, ...]
+    seconds: float
+
+    @property
+    def num_users(self) -> int:
+        return int(self.user_index.size)
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """The mean of each metric over users."""
+        return {name: float(values.mean()) if values.size else 0.0 for name, values in self.per_user.items()}
+
+    def interval(self, metric: str, *, seed: int = 42) -> tuple[float, float]:
+        """The 95 % bootstrap interval of one metric's mean."""
+        return bootstrap_interval(self._values(metric), seed=seed)
+
+    def compare(self, other: Evaluation, metric: str, *, samples: int = 2000, seed: int = 42) -> Difference:
+        """This ranker minus another on the same users, with interval and p-value.
+
+        Raises:
+            InputError: when the two were not measured on the same users.
+        """
+        if not np.array_equal(self.user_index, other.user_index):
+            raise InputError("two evaluations cannot be compared", expected="the same users", got="different ones")
+        return paired_bootstrap(self._values(metric), other._values(metric), samples=samples, seed=seed)
+
+    def _values(self, metric: str) -> PerUser:
+        if metric not in self.per_user:
+            raise InputError("the metric was not measured", expected=", ".join(self.per_user), got=metric)
+        return self.per_user[metric]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything but the per-user values and lists, as JSON-ready values."""
+        return {
+            "users": self.num_users,
+            "metrics": self.metrics,
+            "intervals": {name: list(self.interval(name)) for name in self.per_user},
+            "exposure": asdict(self.exposure),
+            "slices": [asdict(part) for part in self.slices],
+            "seconds": self.seconds,
+        }
+
+
+def evaluate(
+    ranker: Ranker,
+    seen: Interactions,
+    relevant: Interactions,
+    *,
+    metrics: Sequence[str] = DEFAULT_METRICS,
+    slices: Sequence[Slice] | None = None,
+    block_users: int | None = None,
+) -> Evaluation:
+    """Measures a ranker on every user who has something relevant, ranking all items and leaving seen ones out.
+
+    ``seen`` is what the ranker may look at: the histories it is given, and the counts that slices, novelty and
+    popularity lift are cut by. ``slices`` defaults to :func:`gnn.slices.default_slices`.
+
+    Raises:
+        InputError: when the two sets of interactions are not about the same users and items.
+    """
+    if (seen.num_users, seen.num_items) != (relevant.num_users, relevant.num_items):
+        raise InputError(
+            "seen and relevant interactions do not fit together",
+            expected=f"{seen.num_users} users × {seen.num_items} items",
+            got=f"{relevant.num_users} × {relevant.num_items}",
+        )
+    chosen = parse_metrics(metrics)
+    parts = default_slices(seen) if slices is None else tuple(slices)
+    wanted = relevant.matrix()
+    users = np.flatnonzero(np.diff(wanted.indptr)).astype(np.int32)
+    wanted = wanted[users]
+    started = perf_counter()
+    ranked = ranked_lists(ranker, seen, users, max(metric.k for metric in chosen), block_users=block_users)
+    seconds = perf_counter() - started
+    hit = hits(ranked, wanted)
+    num_relevant = np.diff(wanted.indptr).astype(np.int64)
+    item_count = np.bincount(seen.item_index, minlength=seen.num_items)
+    return Evaluation(
+        user_index=users,
+        ranked=ranked,
+        per_user={metric.name: metric(hit, num_relevant) for metric in chosen},
+        exposure=exposure(ranked, item_count, _mean_history_popularity(seen, users, item_count)),
+        slices=tuple(_measure(part, chosen, users, ranked, hit, wanted) for part in parts),
+        seconds=seconds,
+    )
+
+
+def ranked_lists(
+    ranker: Ranker, seen: Interactions, users: IntArray, k: int, *, block_users: int | None = None
+) -> IntArray:
+    """The lists a ranker gives to some users, block by block, so that users × items never exist at once.
+
+    Shapes: ``users`` (N,) → (N, k).
+    """
+    histories = seen.histories()
+    ranked = np.full((users.size, k), -1, np.int32)
+    for block in _blocks(users.size, block_users or max(1, min(2048, _BLOCK_SCORES // max(1, seen.num_items)))):
+        ranked[block] = ranker.rank(histories.take(users[block]), k)
+    return ranked
+
+
+def _blocks(size: int, step: int) -> Iterator[slice]:
+    return (slice(start, min(start + step, size)) for start in range(0, size, step))
+
+
+def _mean_history_popularity(seen: Interactions, users: IntArray, item_count: npt.NDArray[np.int64]) -> float:
+    asked = np.zeros(seen.num_users, np.bool_)
+    asked[users] = True
+    of_history = item_count[seen.item_index[asked[seen.user_index]]]
+    return float(of_history.mean()) if of_history.size else 0.0
+
+
+def _measure(
+    part: Slice,
+    metrics: Sequence[Metric],
+    users: IntArray,
+    ranked: IntArray,
+    hit: npt.NDArray[np.bool_],
+    wanted: sp.csr_array,
+) -> SliceResult:
+    rows = np.repeat(np.arange(users.size), np.diff(wanted.indptr))
+    if part.items is not None:
+        hit = hit & part.items[ranked]
+        rows = rows[part.items[wanted.indices]]
+    num_relevant = np.bincount(rows, minlength=users.size)
+    members = num_relevant > 0
+    if part.users is not None:
+        members &= part.users[users]
+    if not members.any():
+        return SliceResult(part.name, 0, {})
+    values = {metric.name: float(metric(hit[members], num_relevant[members]).mean()) for metric in metrics}
+    return SliceResult(part.name, int(members.sum()), values)

@@ -1,0 +1,258 @@
+"""Ways to part interactions into what is learned from, what is selected on, and what is tested on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from gnn.data import NO_TIME, Interactions, ItemKnowledge, TrainingData
+from graph.errors import InputError
+
+TRAIN, VALIDATION, TEST, DROPPED = 0, 1, 2, 3
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """Interactions with the part each belongs to.
+
+    Shape: ``part`` (N,), one of TRAIN, VALIDATION, TEST or DROPPED for each of ``interactions``. ``protocol`` says
+    how the parts were cut, for tables and run records. In temporal splits ``train_until`` and ``refit_until`` are
+    the exclusive time cuts of ``train`` and ``refit``; nothing learned from may be younger.
+    """
+
+    name: str
+    interactions: Interactions
+    part: npt.NDArray[np.uint8]
+    seed: int | None = None
+    protocol: Mapping[str, object] = field(default_factory=dict)
+    train_until: int | None = None
+    refit_until: int | None = None
+
+    @cached_property
+    def train(self) -> Interactions:
+        return self.interactions.where(self.part == TRAIN)
+
+    @cached_property
+    def validation(self) -> Interactions:
+        return self.interactions.where(self.part == VALIDATION)
+
+    @cached_property
+    def test(self) -> Interactions:
+        return self.interactions.where(self.part == TEST)
+
+    @cached_property
+    def refit(self) -> Interactions:
+        """Training and validation interactions together: what the final model of a test may learn from."""
+        return self.interactions.where(self.part <= VALIDATION)
+
+    def training_data(self, knowledge: ItemKnowledge | None = None, *, seed: int = 42) -> TrainingData:
+        """What a model may look at while it is selected: train, judged on validation."""
+        return TrainingData(self.train, knowledge or ItemKnowledge(), self.validation, seed)
+
+    def refit_data(self, knowledge: ItemKnowledge | None = None, *, seed: int = 42) -> TrainingData:
+        """What the final model may look at before it is tested."""
+        return TrainingData(self.refit, knowledge or ItemKnowledge(), None, seed)
+
+
+def temporal_global(
+    interactions: Interactions,
+    *,
+    test_from: int | None = None,
+    validation_from: int | None = None,
+    test_share: float = 0.1,
+    validation_share: float = 0.1,
+    new_items_only: bool = True,
+) -> Split:
+    """Cuts all users at the same two moments: train before, validation between, test after.
+
+    Times are in seconds. A missing cut is set so that the given share of all interactions lies behind it (and for
+    validation: between the cuts). With ``new_items_only`` an item counts in validation or test only when the user
+    had not chosen it before that part begins.
+
+    Raises:
+        InputError: when interactions have no time, or the cuts leave nothing to learn from or nothing to test on.
+    """
+    times = interactions.timestamp_s
+    if times.size == 0 or (times == NO_TIME).any():
+        raise InputError(
+            "a temporal split needs the time of every interaction",
+            got=f"{int((times == NO_TIME).sum())} of {times.size} without one",
+            remedy="Use leave_one_out or random_per_user.",
+        )
+    test_cut = _cut_at(times, 1 - test_share) if test_from is None else test_from
+    validation_cut = _cut_at(times, 1 - test_share - validation_share) if validation_from is None else validation_from
+    part = np.full(times.size, TRAIN, np.uint8)
+    part[times >= validation_cut] = VALIDATION
+    part[times >= test_cut] = TEST
+    if new_items_only:
+        _drop_known(interactions, part)
+    if validation_cut > test_cut or not (part == TRAIN).any() or not (part == TEST).any():
+        raise InputError(
+            "the time cuts leave a part empty",
+            expected=f"moments in order between {times.min()} and {times.max()}",
+            got=f"validation from {validation_cut}, test from {test_cut}",
+        )
+    protocol = {
+        "validation_from": int(validation_cut),
+        "test_from": int(test_cut),
+        "new_items_only": new_items_only,
+    }
+    return Split("temporal", interactions, part, None, protocol, int(validation_cut), int(test_cut))
+
+
+def leave_one_out(interactions: Interactions) -> Split:
+    """Each user's last interaction is the test, the one before it the validation, the rest is learned from.
+
+    A user with fewer than three interactions is only learned from. A held-out item that the user had already
+    chosen before is dropped, because seen items are never recommended.
+    """
+    back = interactions.histories().steps_back
+    length = np.bincount(interactions.user_index, minlength=interactions.num_users)[interactions.user_index]
+    part = np.full(len(interactions), TRAIN, np.uint8)
+    part[(back == 1) & (length >= 3)] = VALIDATION
+    part[(back == 0) & (length >= 3)] = TEST
+    _drop_known(interactions, part)
+    return Split("leave-one-out", interactions, part, None, {"test": "last", "validation": "second to last"})
+
+
+def next_basket(interactions: Interactions, *, new_items_only: bool = False) -> Split:
+    """Each user's last basket is the test, the one before it the validation, the rest is learned from.
+
+    A user with fewer than three baskets is only learned from.
+
+    Raises:
+        InputError: when an interaction has no basket.
+    """
+    if (interactions.basket < 0).any():
+        raise InputError(
+            "a next-basket split needs the basket of every interaction",
+            got=f"{int((interactions.basket < 0).sum())} of {len(interactions)} without one",
+            remedy="Map the invoice or session to the interaction's qualifier.",
+        )
+    # A basket stands where its first interaction stands; users are contiguous, so the order is theirs.
+    keys = interactions.user_index.astype(np.int64) * (int(interactions.basket.max(initial=0)) + 1)
+    _, first, inverse = np.unique(keys + interactions.basket, return_index=True, return_inverse=True)
+    order = np.argsort(first, kind="stable")
+    position = np.empty(order.size, np.int64)
+    position[order] = np.arange(order.size)
+    basket_user = interactions.user_index[first[order]]
+    count = np.bincount(basket_user, minlength=interactions.num_users)
+    back = np.cumsum(count)[interactions.user_index] - 1 - position[inverse]
+    enough = count[interactions.user_index] >= 3
+    part = np.full(len(interactions), TRAIN, np.uint8)
+    part[(back == 1) & enough] = VALIDATION
+    part[(back == 0) & enough] = TEST
+    if new_items_only:
+        _drop_known(interactions, part)
+    return Split("next-basket", interactions, part, None, {"test": "last basket", "new_items_only": new_items_only})
+
+
+def random_per_user(
+    interactions: Interactions,
+    *,
+    test_share: float = 0.2,
+    validation_share: float = 0.1,
+    seed: int = 42,
+) -> Split:
+    """A random share of each user's items is the test, a share of the rest the validation.
+
+    Repeated interactions of a user with an item stay together. The test does not depend on ``validation_share``.
+    A user always keeps something to learn from.
+    """
+    rng = np.random.default_rng(seed)
+    part = np.full(len(interactions), TRAIN, np.uint8)
+    _hold_out(interactions, part, test_share, TEST, rng)
+    _hold_out(interactions, part, validation_share, VALIDATION, rng)
+    protocol = {"test_share": test_share, "validation_share": validation_share}
+    return Split("random per user", interactions, part, seed, protocol)
+
+
+def fixed_files(
+    train: Interactions,
+    holdout: Interactions,
+    *,
+    validation: Literal["random", "last"] = "random",
+    validation_share: float = 0.1,
+    seed: int = 42,
+) -> Split:
+    """A data set's own test file is the test; validation is carved from its training file.
+
+    ``random`` takes ``validation_share`` of each user's items, ``last`` each user's last interaction.
+    """
+    merged, is_holdout = _merged(train, holdout)
+    part = np.where(is_holdout, TEST, TRAIN).astype(np.uint8)
+    if validation == "random":
+        _hold_out(merged, part, validation_share, VALIDATION, np.random.default_rng(seed))
+        protocol: dict[str, object] = {"validation": "random", "validation_share": validation_share}
+        return Split("fixed files", merged, part, seed, protocol)
+    learned = np.flatnonzero(part == TRAIN)
+    users = merged.user_index[learned]
+    count = np.bincount(users, minlength=merged.num_users)
+    is_last = np.append(users[1:] != users[:-1], True) if users.size else np.zeros(0, np.bool_)
+    part[learned[is_last & (count[users] >= 2)]] = VALIDATION
+    return Split("fixed files", merged, part, None, {"validation": "last"})
+
+
+def _cut_at(times: npt.NDArray[np.int64], share: float) -> int:
+    if not 0 < share < 1:
+        raise InputError("the shares of a split must leave something to learn from", expected="a sum below 1")
+    return int(np.quantile(times, share, method="higher"))
+
+
+def _hold_out(
+    interactions: Interactions, part: npt.NDArray[np.uint8], share: float, into: int, rng: np.random.Generator
+) -> None:
+    """Moves a rounded share of each user's distinct training items to another part, at random, never all of them."""
+    if not 0 <= share < 1:
+        raise InputError("a held-out share must lie between 0 and 1", got=share)
+    learned = np.flatnonzero(part == TRAIN)
+    pair = interactions.user_index[learned].astype(np.int64) * interactions.num_items
+    pairs, inverse = np.unique(pair + interactions.item_index[learned], return_inverse=True)
+    user = pairs // interactions.num_items
+    order = np.lexsort((rng.random(pairs.size), user))
+    count = np.bincount(user, minlength=interactions.num_users)
+    rank = np.empty(pairs.size, np.int64)
+    rank[order] = np.arange(pairs.size) - (np.cumsum(count) - count)[user[order]]
+    quota = np.minimum(np.rint(share * count), np.maximum(count - 1, 0)).astype(np.int64)
+    part[learned[(rank < quota[user])[inverse]]] = into
+
+
+def _drop_known(interactions: Interactions, part: npt.NDArray[np.uint8]) -> None:
+    """Drops validation and test interactions with items the user had in an earlier part."""
+    pair = interactions.user_index.astype(np.int64) * interactions.num_items + interactions.item_index
+    before_validation, before_test = pair[part == TRAIN], pair[part <= VALIDATION]
+    known_validation = (part == VALIDATION) & np.isin(pair, before_validation)
+    known_test = (part == TEST) & np.isin(pair, before_test)
+    part[known_test] = DROPPED
+    # A repeated purchase in the validation slice is still something the final model may learn from,
+    # but it has no place in a part that only knows new items; its first purchase is in train anyway.
+    part[known_validation] = DROPPED
+
+
+def _merged(train: Interactions, holdout: Interactions) -> tuple[Interactions, npt.NDArray[np.bool_]]:
+    """Both sets as one, each user's holdout after their training, and which rows are held out."""
+    if (train.num_users, train.num_items) != (holdout.num_users, holdout.num_items):
+        raise InputError("train and holdout do not fit together", expected="the same users and items")
+    kinds = tuple(dict.fromkeys((*train.kinds, *holdout.kinds)))
+    recode = np.array([kinds.index(kind) for kind in holdout.kinds], np.uint8)
+    first_basket = int(train.basket.max(initial=-1)) + 1
+    holdout_basket = np.where(holdout.basket >= 0, holdout.basket + first_basket, -1).astype(np.int32)
+    users = np.concatenate([train.user_index, holdout.user_index])
+    order = np.argsort(users, kind="stable")
+    merged = Interactions(
+        users[order],
+        np.concatenate([train.item_index, holdout.item_index])[order],
+        np.concatenate([train.timestamp_s, holdout.timestamp_s])[order],
+        np.concatenate([train.weight, holdout.weight])[order],
+        np.concatenate([train.kind, recode[holdout.kind]])[order],
+        np.concatenate([train.basket, holdout_basket])[order],
+        train.num_users,
+        train.num_items,
+        kinds,
+    )
+    return merged, order >= len(train)

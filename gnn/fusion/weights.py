@@ -49,7 +49,8 @@ class FusionWeights:
     def only(cls, operators: Mapping[str, Operator], source: str) -> FusionWeights:
         """The order of one source alone: what is served when a baseline wins the gate."""
         space = FeatureSpace.over({source: operators[source]}, ordered=False)
-        weight = np.array([1.0 if view == "z" else 0.0 for _, _, view in space.columns], np.float32)
+        # The z view is clipped far out; the log view keeps the order there.
+        weight = np.array([0.0 if view == "rank" else 1.0 for _, _, view in space.columns], np.float32)
         return cls(space, weight, np.zeros_like(weight))
 
     def of_length(self, lengths: Sequence[int] | np.ndarray[Any, Any]) -> FloatArray:

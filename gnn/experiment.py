@@ -1,0 +1,190 @@
+"""An experiment: fit every model, learn the fusion, compare on validation, decide, measure on test once."""
+
+from __future__ import annotations
+
+import resource
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol, TypeAlias
+
+from gnn.data import ItemKnowledge, TrainingData
+from gnn.evaluation import Evaluation, evaluate
+from gnn.fusion import FusedRanker, FusionWeights, LearnedFusion, learn_fusion
+from gnn.gate import GATE_METRIC, Verdict, decide
+from gnn.models import MODELS
+from gnn.operators import Operator, OperatorRanker
+from gnn.ranker import Ranker
+from gnn.splits import Split
+from graph.errors import InputError
+
+FUSED = "kindred"
+"""The name of the fused ranking in every table."""
+
+Serving: TypeAlias = Callable[[Mapping[str, Operator], FusionWeights], Ranker]
+"""Builds the ranking that is served; the engine's own, so that what is measured is what is served."""
+
+
+class Progress(Protocol):
+    """Hears what an experiment is doing."""
+
+    def step(self, text: str) -> None: ...
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Which models are fitted, with which options, and which of them the fusion weighs.
+
+    ``sources=None`` fuses all of them. ``ordered`` says whether the order of events means anything.
+    """
+
+    models: Mapping[str, Mapping[str, Any]]
+    sources: tuple[str, ...] | None = None
+    ordered: bool = True
+    seed: int = 42
+    device: str = "cpu"
+    k: int = 20
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """Fitted models: their numpy sides, what the fit cost, and the options that repeat it without validation."""
+
+    operators: dict[str, Operator]
+    seconds: dict[str, float]
+    peak_mb: dict[str, float]
+    options: dict[str, dict[str, Any]]
+    fold_in: dict[str, Any] = field(default_factory=dict)
+    skipped: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One model's line in the comparison."""
+
+    model: str
+    served: bool
+    fit_s: float
+    peak_mb: float
+    validation: Evaluation
+    test: Evaluation | None
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """What an experiment found. ``rows`` best first on validation."""
+
+    split: Split
+    rows: tuple[Row, ...]
+    verdict: Verdict
+    fusion: LearnedFusion
+    weights: FusionWeights
+    fitted: Fitted
+
+    @property
+    def table(self) -> list[dict[str, Any]]:
+        """The rows as JSON: test figures where test was touched, else validation figures."""
+        return [
+            {
+                "model": row.model,
+                "served": row.served,
+                "measured_on": "validation" if row.test is None else "test",
+                **(row.test or row.validation).to_json(),
+                "validation_ndcg@20": round(row.validation.metrics[GATE_METRIC], 5),
+                "fit_s": round(row.fit_s, 2),
+                "peak_mb": round(row.peak_mb, 1),
+            }
+            for row in self.rows
+        ]
+
+
+def fit_models(models: Mapping[str, Mapping[str, Any]], data: TrainingData, progress: Progress | None = None) -> Fitted:
+    """Every model fitted to ``data``, in order; a model that refuses the data is named in ``skipped`` with its reason."""
+    fitted = Fitted({}, {}, {}, {})
+    for name, options in models.items():
+        if name not in MODELS:
+            raise InputError("unknown model", expected=", ".join(MODELS), got=name)
+        if progress is not None:
+            progress.step(f"fitting {name}")
+        started = time.perf_counter()
+        model = MODELS[name].build(**options)
+        try:
+            operator = model.fit(data)
+        except InputError as refused:
+            fitted.skipped[name] = str(refused)
+            continue
+        fitted.operators[name] = operator
+        fitted.seconds[name] = time.perf_counter() - started
+        fitted.peak_mb[name] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        best_epochs = getattr(model, "best_epochs", None)
+        fitted.options[name] = dict(options) | ({} if best_epochs is None else {"epochs": best_epochs})
+        weights = getattr(model, "fold_in_weights", None)
+        if weights is not None:
+            fitted.fold_in[name] = weights()
+    return fitted
+
+
+def run_experiment(
+    split: Split,
+    knowledge: ItemKnowledge,
+    recipe: Recipe,
+    *,
+    serving: Serving = FusedRanker,
+    refit: bool = True,
+    test: bool = True,
+    progress: Progress | None = None,
+) -> Experiment:
+    """Fits, fuses and judges on validation, then measures everything once on test.
+
+    With ``refit`` the models are fitted again to training and validation interactions before the test, as a
+    deployed system would; without it they keep what they learned from the training part, and only the
+    histories grow.
+    """
+
+    def say(text: str) -> None:
+        if progress is not None:
+            progress.step(text)
+
+    data = TrainingData(split.train, knowledge, split.validation, recipe.seed, recipe.device)
+    fitted = fit_models(recipe.models, data, progress)
+    sources = {
+        name: operator
+        for name, operator in fitted.operators.items()
+        if recipe.sources is None or name in recipe.sources
+    }
+    say("learning the fusion on validation")
+    fusion = learn_fusion(sources, split.train, split.validation, seed=recipe.seed, ordered=recipe.ordered)
+
+    say("comparing on validation")
+    on_validation = {
+        name: evaluate(OperatorRanker(operator), split.train, split.validation, k=recipe.k)
+        for name, operator in fitted.operators.items()
+    }
+    on_validation[FUSED] = evaluate(fusion.rankers(sources), split.train, split.validation, k=recipe.k)
+    baselines = {
+        name: evaluation.per_user[GATE_METRIC]
+        for name, evaluation in on_validation.items()
+        if name != FUSED and MODELS[name].family != "gnn"
+    }
+    verdict = decide(FUSED, on_validation[FUSED].per_user[GATE_METRIC], baselines, seed=recipe.seed)
+    weights = fusion.weights if verdict.promoted else FusionWeights.only(fitted.operators, verdict.winner)
+
+    on_test: dict[str, Evaluation] = {}
+    if test:
+        seen = split.refit
+        final = fitted
+        if refit:
+            final = fit_models(fitted.options, replace(data, train=seen, validation=None), progress)
+        say("measuring on test, once")
+        rankers: dict[str, Ranker] = {name: OperatorRanker(operator) for name, operator in final.operators.items()}
+        rankers[FUSED] = serving(final.operators, fusion.weights)
+        on_test = {name: evaluate(ranker, seen, split.test, k=recipe.k) for name, ranker in rankers.items()}
+
+    fit_s = fitted.seconds | {FUSED: sum(fitted.seconds[name] for name in sources)}
+    peak_mb = fitted.peak_mb | {FUSED: max(fitted.peak_mb.values())}
+    rows = [
+        Row(name, name == verdict.winner, fit_s[name], peak_mb[name], evaluation, on_test.get(name))
+        for name, evaluation in on_validation.items()
+    ]
+    rows.sort(key=lambda row: -row.validation.metrics[GATE_METRIC])
+    return Experiment(split, tuple(rows), verdict, fusion, weights, fitted)

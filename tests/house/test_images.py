@@ -1,0 +1,58 @@
+"""The container files: valid and linted here, though no engine builds them here."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+
+
+def compose(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    if shutil.which("docker-compose") is None:
+        pytest.skip("docker-compose is not installed; on Debian: apt-get install docker-compose (it needs no engine)")
+    return subprocess.run(
+        ["docker-compose", "--file", str(ROOT / "docker-compose.yml"), *arguments],
+        capture_output=True,
+        text=True,
+        env={"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/")} | environment,
+        timeout=60,
+    )
+
+
+def test_compose_file_is_valid_and_complete() -> None:
+    shown = compose("--profile", "train", "config", NEO4J_PASSWORD="not-a-secret")
+    assert shown.returncode == 0, shown.stderr
+    services = yaml.safe_load(shown.stdout)["services"]
+    assert set(services) == {"api", "neo4j", "train"}
+    assert services["neo4j"]["image"] == "neo4j:5.26-community"
+    assert {"api", "neo4j"} == {name for name, service in services.items() if "healthcheck" in service}
+    for name, service in services.items():
+        assert service["volumes"], name
+        for port in service.get("ports", []):
+            assert str(port).startswith("127.0.0.1:"), f"{name} listens beyond this machine: {port}"
+
+
+def test_compose_refuses_to_start_neo4j_without_a_password() -> None:
+    shown = compose("config")
+    assert shown.returncode != 0
+    assert "NEO4J_PASSWORD" in shown.stderr
+
+
+def test_dockerfile_passes_its_linter() -> None:
+    linter = Path(sys.executable).with_name("hadolint")
+    assert linter.exists(), "hadolint comes with the dev extra: pip install -e '.[dev]'"
+    linted = subprocess.run([linter, ROOT / "Dockerfile"], capture_output=True, text=True, timeout=60)
+    assert linted.returncode == 0, linted.stdout
+
+
+def test_dockerfile_copies_every_package() -> None:
+    copied = (ROOT / "Dockerfile").read_text()
+    for package in ("graph", "gnn", "ingest", "api", "kindred.py"):
+        assert package in copied

@@ -43,7 +43,6 @@ class Recipe:
     ordered: bool = True
     seed: int = 42
     device: str = "cpu"
-    k: int = 20
 
 
 @dataclass(frozen=True)
@@ -89,7 +88,7 @@ class Experiment:
                 "model": row.model,
                 "served": row.served,
                 "measured_on": "validation" if row.test is None else "test",
-                **(row.test or row.validation).to_json(),
+                **{name: round(value, 5) for name, value in (row.test or row.validation).metrics.items()},
                 "validation_ndcg@20": round(row.validation.metrics[GATE_METRIC], 5),
                 "fit_s": round(row.fit_s, 2),
                 "peak_mb": round(row.peak_mb, 1),
@@ -157,16 +156,14 @@ def run_experiment(
 
     say("comparing on validation")
     on_validation = {
-        name: evaluate(OperatorRanker(operator), split.train, split.validation, k=recipe.k)
+        name: evaluate(OperatorRanker(operator), split.train, split.validation)
         for name, operator in fitted.operators.items()
     }
-    on_validation[FUSED] = evaluate(fusion.rankers(sources), split.train, split.validation, k=recipe.k)
+    on_validation[FUSED] = evaluate(fusion.rankers(sources), split.train, split.validation)
     baselines = {
-        name: evaluation.per_user[GATE_METRIC]
-        for name, evaluation in on_validation.items()
-        if name != FUSED and MODELS[name].family != "gnn"
+        name: evaluation for name, evaluation in on_validation.items() if name != FUSED and MODELS[name].family != "gnn"
     }
-    verdict = decide(FUSED, on_validation[FUSED].per_user[GATE_METRIC], baselines, seed=recipe.seed)
+    verdict = decide(FUSED, on_validation[FUSED], baselines)
     weights = fusion.weights if verdict.promoted else FusionWeights.only(fitted.operators, verdict.winner)
 
     on_test: dict[str, Evaluation] = {}
@@ -178,7 +175,7 @@ def run_experiment(
         say("measuring on test, once")
         rankers: dict[str, Ranker] = {name: OperatorRanker(operator) for name, operator in final.operators.items()}
         rankers[FUSED] = serving(final.operators, fusion.weights)
-        on_test = {name: evaluate(ranker, seen, split.test, k=recipe.k) for name, ranker in rankers.items()}
+        on_test = {name: evaluate(ranker, seen, split.test) for name, ranker in rankers.items()}
 
     fit_s = fitted.seconds | {FUSED: sum(fitted.seconds[name] for name in sources)}
     peak_mb = fitted.peak_mb | {FUSED: max(fitted.peak_mb.values())}

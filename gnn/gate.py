@@ -6,10 +6,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
-from gnn.evaluation import paired_bootstrap
+from gnn.evaluation import Evaluation
+from graph.errors import InputError
 
 GATE_METRIC = "ndcg@20"
 
@@ -44,27 +42,25 @@ class Verdict:
 
 
 def decide(
-    challenger: str,
-    per_user: npt.NDArray[np.float64],
-    baselines: Mapping[str, npt.NDArray[np.float64]],
-    *,
-    metric: str = GATE_METRIC,
-    seed: int = 42,
+    challenger: str, measured: Evaluation, baselines: Mapping[str, Evaluation], *, metric: str = GATE_METRIC
 ) -> Verdict:
-    """The verdict on ``challenger`` against the best of ``baselines``.
+    """The verdict on ``challenger`` against the best of ``baselines``, all measured on the same validation users.
 
-    Promoted only when the lower end of the interval is above 0. Shapes: every per-user array (V,), the same
-    V validation users in the same order.
+    Promoted only when the lower end of the interval is above 0.
+
+    Raises:
+        InputError: when they were not measured on the same users, or there is no baseline.
     """
-    baseline = max(baselines, key=lambda name: float(baselines[name].mean()))
-    compared = paired_bootstrap(per_user, baselines[baseline], seed=seed)
-    promoted = compared.interval[0] > 0
+    if not baselines:
+        raise InputError("the gate needs a baseline to compare with", remedy="Fit at least one, e.g. popularity.")
+    baseline = max(baselines, key=lambda name: baselines[name].metrics[metric])
+    difference = measured.compare(baselines[baseline], metric)
     return Verdict(
-        promoted=promoted,
-        winner=challenger if promoted else baseline,
+        promoted=difference.is_better,
+        winner=challenger if difference.is_better else baseline,
         baseline=baseline,
-        difference=compared.difference,
-        interval=compared.interval,
+        difference=difference.mean,
+        interval=(difference.low, difference.high),
         metric=metric,
-        users=int(per_user.size),
+        users=difference.num_users,
     )

@@ -1,0 +1,81 @@
+"""Evaluation protocols by name: how a data set is cut, and what the final models may learn from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from gnn.data import NO_TIME, Interactions
+from gnn.splits import Split, fixed_files, leave_one_out, next_basket, random_per_user, temporal_global
+from graph.errors import InputError
+
+
+@dataclass(frozen=True)
+class Cuts:
+    """What a protocol may be told: a seed, and explicit time cuts in seconds."""
+
+    seed: int = 42
+    validation_from: int | None = None
+    test_from: int | None = None
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """One way to measure. ``refit`` fits the final models to validation interactions too, as deployed systems do;
+    ``ordered`` says whether the order of a user's events means anything here.
+    """
+
+    split: Callable[[Interactions, Interactions, Cuts], Split]
+    summary: str
+    refit: bool = True
+    ordered: bool = True
+
+
+def _fixed(interactions: Interactions, holdout: Interactions, cuts: Cuts) -> Split:
+    if not len(holdout):
+        raise InputError(
+            "the protocol fixed-files needs the data set's own test file",
+            remedy="Map it to an edge type with holdout: true, or use another protocol.",
+        )
+    return fixed_files(interactions, holdout, seed=cuts.seed)
+
+
+PROTOCOLS: dict[str, Protocol] = {
+    "temporal": Protocol(
+        lambda known, _, cuts: temporal_global(known, test_from=cuts.test_from, validation_from=cuts.validation_from),
+        "train before a moment, validate on the next slice, test on the last; new items only",
+    ),
+    "leave-one-out": Protocol(
+        lambda known, _, cuts: leave_one_out(known),
+        "last item test, the one before validation; models learn from the training part only",
+        refit=False,
+    ),
+    "leave-one-out-deployed": Protocol(
+        lambda known, _, cuts: leave_one_out(known), "the same, with models that also know the validation items"
+    ),
+    "random-80-20": Protocol(
+        lambda known, _, cuts: random_per_user(known, seed=cuts.seed),
+        "a random fifth of each user's items is the test",
+        ordered=False,
+    ),
+    "fixed-files": Protocol(_fixed, "the data set's own test file", ordered=False),
+    "next-basket": Protocol(
+        lambda known, _, cuts: next_basket(known), "each user's last basket is the test, the one before validation"
+    ),
+}
+
+
+def protocol_for(interactions: Interactions, holdout: Interactions) -> str:
+    """The protocol that suits the data: its own test file, else time, else chance."""
+    if len(holdout):
+        return "fixed-files"
+    if len(interactions) and not (interactions.timestamp_s == NO_TIME).any():
+        return "temporal"
+    return "random-80-20"
+
+
+def protocol_named(name: str) -> Protocol:
+    """The protocol called ``name``; :class:`InputError` when there is none."""
+    if name not in PROTOCOLS:
+        raise InputError("unknown protocol", expected="one of " + ", ".join(PROTOCOLS), got=name)
+    return PROTOCOLS[name]

@@ -146,8 +146,9 @@ class MappingDocument(Part):
     @property
     def described_types(self) -> frozenset[str]:
         """Node types for which some rule makes nodes; an edge to any other type makes its own ends."""
-        rules = [rule for table in self.tables.values() for rule in (*table.nodes, *table.hierarchies)]
-        return frozenset(rule.type for rule in rules)
+        tables = self.tables.values()
+        nodes = {rule.type for table in tables for rule in table.nodes}
+        return frozenset(nodes | {rule.type for table in tables for rule in table.hierarchies})
 
     @property
     def next_labels(self) -> tuple[str, ...]:

@@ -160,6 +160,8 @@ def parse_mapping(text: str, *, origin: str = "<mapping>") -> MappingDocument:
         where = f"{origin}, line {mark.line + 1}, column {mark.column + 1}" if mark else origin
         problem = getattr(error, "problem", None) or str(error).splitlines()[0]
         raise MappingError(f"the mapping is not YAML: {problem}", where=where) from error
+    except MappingError:
+        raise
     except (RecursionError, ValueError) as error:
         raise MappingError(f"the mapping is not usable YAML: {error}", where=origin) from error
     try:

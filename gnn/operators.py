@@ -146,6 +146,27 @@ class ConstantOperator:
         return {"item_score": self.item_score}
 
 
+@dataclass(frozen=True)
+class SumOperator:
+    """``scores = sum of coefficient * part's scores``: several operators that make up one model (a graph filter)."""
+
+    kind: ClassVar[str] = "sum"
+    parts: tuple[Operator, ...]
+    coefficients: tuple[float, ...]
+
+    def score(self, weights: sp.csr_array, user_index: IntArray | None = None) -> FloatArray:
+        total = np.zeros(weights.shape, np.float32)
+        for part, coefficient in zip(self.parts, self.coefficients, strict=True):
+            total += np.float32(coefficient) * part.score(weights, user_index)
+        return total
+
+    def arrays(self) -> Arrays:
+        named: Arrays = {"coefficients": np.array(self.coefficients, np.float64)}
+        for number, part in enumerate(self.parts):
+            named |= {f"{number}_{part.kind}_{name}": array for name, array in part.arrays().items()}
+        return named
+
+
 def operator_from_arrays(kind: str, arrays: Mapping[str, npt.NDArray[np.generic]]) -> Operator:
     """The operator that :meth:`Operator.arrays` described.
 
@@ -171,9 +192,23 @@ def operator_from_arrays(kind: str, arrays: Mapping[str, npt.NDArray[np.generic]
                 arrays.get("item_bias"),  # type: ignore[arg-type]
                 float(arrays["length_power"][0]),
             )
+        if kind == "sum":
+            return _sum(arrays)
     except (KeyError, ValueError, IndexError, TypeError) as error:
         raise ReleaseError("an operator's arrays do not fit together", got=error, where=kind) from error
     raise ReleaseError("unknown kind of operator", expected="one this version can serve", got=kind)
+
+
+def _sum(arrays: Mapping[str, npt.NDArray[np.generic]]) -> SumOperator:
+    coefficients = tuple(float(value) for value in arrays["coefficients"].tolist())
+    named: list[Arrays] = [{} for _ in coefficients]
+    kinds = [""] * len(coefficients)
+    for key in sorted(arrays.keys() - {"coefficients"}):
+        number, part_kind, name = key.split("_", 2)
+        kinds[int(number)] = part_kind
+        named[int(number)][name] = arrays[key]
+    parts = tuple(operator_from_arrays(part_kind, part) for part_kind, part in zip(kinds, named, strict=True))
+    return SumOperator(parts, coefficients)
 
 
 def _csr(arrays: Mapping[str, npt.NDArray[np.generic]], prefix: str, num_columns: int) -> sp.csr_array:

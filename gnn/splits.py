@@ -13,16 +13,18 @@ import numpy.typing as npt
 from gnn.data import NO_TIME, Interactions, ItemKnowledge, TrainingData
 from graph.errors import InputError
 
-TRAIN, VALIDATION, TEST, DROPPED = 0, 1, 2, 3
+TRAIN, VALIDATION, REPEATED, TEST, DROPPED = 0, 1, 2, 3, 4
+"""The parts. REPEATED lies in the validation slice but is nothing new to its user: learned from in the final model,
+not asked for in validation."""
 
 
 @dataclass(frozen=True, eq=False)
 class Split:
     """Interactions with the part each belongs to.
 
-    Shape: ``part`` (N,), one of TRAIN, VALIDATION, TEST or DROPPED for each of ``interactions``. ``protocol`` says
-    how the parts were cut, for tables and run records. In temporal splits ``train_until`` and ``refit_until`` are
-    the exclusive time cuts of ``train`` and ``refit``; nothing learned from may be younger.
+    Shape: ``part`` (N,), for each of ``interactions`` one of TRAIN, VALIDATION, REPEATED, TEST or DROPPED.
+    ``protocol`` says how the parts were cut, for tables and run records. In temporal splits ``train_until`` and
+    ``refit_until`` are the exclusive time cuts of ``train`` and ``refit``; nothing learned from may be younger.
     """
 
     name: str
@@ -48,7 +50,7 @@ class Split:
     @cached_property
     def refit(self) -> Interactions:
         """Training and validation interactions together: what the final model of a test may learn from."""
-        return self.interactions.where(self.part <= VALIDATION)
+        return self.interactions.where(self.part <= REPEATED)
 
     def training_data(self, knowledge: ItemKnowledge | None = None, *, seed: int = 42) -> TrainingData:
         """What a model may look at while it is selected: train, judged on validation."""
@@ -223,15 +225,12 @@ def _hold_out(
 
 
 def _drop_known(interactions: Interactions, part: npt.NDArray[np.uint8]) -> None:
-    """Drops validation and test interactions with items the user had in an earlier part."""
+    """Takes out of validation and test what the user had chosen in an earlier part."""
     pair = interactions.user_index.astype(np.int64) * interactions.num_items + interactions.item_index
-    before_validation, before_test = pair[part == TRAIN], pair[part <= VALIDATION]
-    known_validation = (part == VALIDATION) & np.isin(pair, before_validation)
-    known_test = (part == TEST) & np.isin(pair, before_test)
+    known_test = (part == TEST) & np.isin(pair, pair[part <= VALIDATION])
+    known_validation = (part == VALIDATION) & np.isin(pair, pair[part == TRAIN])
     part[known_test] = DROPPED
-    # A repeated purchase in the validation slice is still something the final model may learn from,
-    # but it has no place in a part that only knows new items; its first purchase is in train anyway.
-    part[known_validation] = DROPPED
+    part[known_validation] = REPEATED
 
 
 def _merged(train: Interactions, holdout: Interactions) -> tuple[Interactions, npt.NDArray[np.bool_]]:

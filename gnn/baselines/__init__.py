@@ -1,0 +1,1 @@
+"""Baselines and walks: one file each, numpy and scipy only."""

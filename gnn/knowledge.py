@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 import scipy.sparse as sp
 
 from gnn.data import NO_TIME, Interactions, ItemKnowledge
 from gnn.histories import FloatArray
-from graph.schema import EdgeRole, EdgeSpec, EdgeType
+from graph.schema import EdgeRole, EdgeSpec, EdgeType, GraphSchema
 from graph.snapshot import EdgeTable, Snapshot
 
 _MAX_LEVELS = 16
@@ -46,7 +46,21 @@ def knowledge_from(snapshot: Snapshot, text: FloatArray | None = None, *, fold_h
 
     With ``fold_hierarchy`` an item that has an attribute also has everything above it (a lipstick is make-up).
     """
-    schema = snapshot.schema
+
+    def matrix(edge_type: EdgeType) -> sp.csr_array:
+        return snapshot.edges(edge_type).matrix()
+
+    return knowledge_over(snapshot.schema, matrix, text, fold_hierarchy=fold_hierarchy)
+
+
+def knowledge_over(
+    schema: GraphSchema,
+    matrix: Callable[[EdgeType], sp.csr_array],
+    text: FloatArray | None = None,
+    *,
+    fold_hierarchy: bool = True,
+) -> ItemKnowledge:
+    """:func:`knowledge_from` over any graph that gives the incidence ``matrix`` of an edge type, e.g. a live one."""
     item = schema.item_type
     usable = [spec for spec in schema.edges if spec.learn and not spec.holdout]
     attributes: dict[EdgeType, sp.csr_array] = {}
@@ -55,15 +69,15 @@ def knowledge_from(snapshot: Snapshot, text: FloatArray | None = None, *, fold_h
         touches = spec.role in (EdgeRole.ATTRIBUTE, EdgeRole.KNOWLEDGE) and item in (spec.source, spec.target)
         if spec.source == spec.target == item:
             if touches or spec.role is EdgeRole.ITEM_RELATION:
-                relations[spec.edge_type] = snapshot.edges(spec.edge_type).matrix()
+                relations[spec.edge_type] = matrix(spec.edge_type)
         elif touches and spec.source == item:
-            attributes[spec.edge_type] = snapshot.edges(spec.edge_type).matrix()
+            attributes[spec.edge_type] = matrix(spec.edge_type)
         elif touches:
             reversed_type = (item, f"rev_{spec.relation}", spec.source)
-            attributes[reversed_type] = sp.csr_array(snapshot.edges(spec.edge_type).matrix().T)
+            attributes[reversed_type] = sp.csr_array(matrix(spec.edge_type).T)
     if fold_hierarchy:
         for edge_type, incidence in attributes.items():
-            attributes[edge_type] = _with_ancestors(incidence, _hierarchy(snapshot, usable, edge_type[2]))
+            attributes[edge_type] = _with_ancestors(incidence, _hierarchy(matrix, usable, edge_type[2]))
     return ItemKnowledge(attributes, relations, text)
 
 
@@ -104,10 +118,12 @@ def _sorted(
     )
 
 
-def _hierarchy(snapshot: Snapshot, usable: Iterable[EdgeSpec], node_type: str) -> sp.csr_array | None:
+def _hierarchy(
+    matrix: Callable[[EdgeType], sp.csr_array], usable: Iterable[EdgeSpec], node_type: str
+) -> sp.csr_array | None:
     """All "lies under" edges among the nodes of one type, child × parent, or None."""
     levels = [
-        snapshot.edges(spec.edge_type).matrix()
+        matrix(spec.edge_type)
         for spec in usable
         if spec.role is EdgeRole.HIERARCHY and spec.source == spec.target == node_type
     ]

@@ -12,7 +12,7 @@ import pyarrow as pa
 import scipy.sparse as sp
 
 from graph.schema import EdgeType
-from graph.snapshot.vocabulary import IntArray
+from graph.snapshot.vocabulary import IntArray, Vocabulary
 
 LongArray: TypeAlias = npt.NDArray[np.int64]
 FloatArray: TypeAlias = npt.NDArray[np.float32]
@@ -93,10 +93,17 @@ class EdgeTable:
     def qualifier_name(self, code: int) -> str:
         return "" if code < 0 else str(self.columns.qualifier_names[code].as_py())
 
-    def into_positions(self, start: int, stop: int) -> LongArray:
-        """Where the edges ``into.indices[start:stop]`` lie in out order."""
-        sources = self.into.indices[start:stop]
-        return np.asarray(self.out.indptr[sources] + self._into_rank[start:stop], np.int64)
+    def qualifier_code(self, name: str) -> int | None:
+        """The code of a qualifier, -1 for the empty one, None for one that no edge has."""
+        return self._qualifiers.find(name) if name else -1
+
+    @cached_property
+    def _qualifiers(self) -> Vocabulary:
+        return Vocabulary.of(self.columns.qualifier_names)
+
+    def into_positions(self, at: slice | LongArray) -> LongArray:
+        """Where the edges ``into.indices[at]`` lie in out order."""
+        return np.asarray(self.out.indptr[self.into.indices[at]] + self._into_rank[at], np.int64)
 
     def weight_at(self, at: slice | LongArray) -> FloatArray:
         """Weights of some positions in out order."""

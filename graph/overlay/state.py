@@ -1,0 +1,85 @@
+"""The state of an overlay: one immutable value per moment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple, TypeAlias
+
+import numpy as np
+
+from graph.overlay.persistent import FrozenRows
+from graph.records import Properties
+from graph.schema import EdgeType
+from graph.snapshot import IntArray
+
+
+class EdgeState(NamedTuple):
+    """The columns of one edge; an unknown time is ``NO_TIME``."""
+
+    weight: float
+    timestamp_ms: int
+
+
+RowChanges: TypeAlias = Mapping[tuple[int, int], EdgeState | None]
+"""``(row at the other end, qualifier code)`` → the edge now, None when it is gone."""
+
+
+@dataclass(frozen=True)
+class NodeChanges:
+    """One node type: rows in all, and the properties of rows that changed (None when the node is gone)."""
+
+    count: int
+    properties: FrozenRows[Properties | None]
+
+
+@dataclass(frozen=True)
+class EdgeChanges:
+    """One edge type: the edges that changed, found from either end."""
+
+    out: FrozenRows[RowChanges]
+    into: FrozenRows[RowChanges]
+
+    @cached_property
+    def out_rows(self) -> IntArray:
+        """Source rows with a change, ascending."""
+        return np.sort(np.fromiter(self.out, np.int32, len(self.out)))
+
+    @cached_property
+    def into_rows(self) -> IntArray:
+        """Target rows with a change, ascending."""
+        return np.sort(np.fromiter(self.into, np.int32, len(self.into)))
+
+
+@dataclass(frozen=True)
+class OverlayState:
+    """Every change up to one moment; never altered, only replaced."""
+
+    version: int
+    watermark: str
+    nodes: Mapping[str, NodeChanges]
+    edges: Mapping[EdgeType, EdgeChanges]
+
+
+class Names:
+    """Names numbered from ``first`` on. Numbers are never reused, so any number of readers may look while one adds."""
+
+    def __init__(self, first: int) -> None:
+        self.first = first
+        self._names: list[str] = []
+        self._numbers: dict[str, int] = {}
+
+    def number(self, name: str) -> int | None:
+        return self._numbers.get(name)
+
+    def name(self, number: int) -> str:
+        return self._names[number - self.first]
+
+    def add(self, name: str) -> int:
+        number = self._numbers.get(name)
+        if number is None:
+            number = self.first + len(self._names)
+            self._names.append(name)
+            self._numbers[name] = number
+        return number

@@ -159,7 +159,7 @@ def run_experiment(
         name: evaluate(OperatorRanker(operator), split.train, split.validation)
         for name, operator in fitted.operators.items()
     }
-    on_validation[FUSED] = evaluate(fusion.rankers(sources), split.train, split.validation)
+    on_validation[FUSED] = evaluate(fusion.cross_fitted(sources), split.train, split.validation)
     baselines = {
         name: evaluation for name, evaluation in on_validation.items() if name != FUSED and MODELS[name].family != "gnn"
     }

@@ -54,8 +54,8 @@ PROTOCOLS: dict[str, Protocol] = {
         lambda known, _, cuts: leave_one_out(known), "the same, with models that also know the validation items"
     ),
     "random-80-20": Protocol(
-        lambda known, _, cuts: random_per_user(known, seed=cuts.seed),
-        "a random fifth of each user's items is the test",
+        lambda known, _, cuts: random_per_user(known, validation_share=0.25, seed=cuts.seed),
+        "a random fifth of each user's items is the test, another fifth the validation",
         ordered=False,
     ),
     "fixed-files": Protocol(_fixed, "the data set's own test file", ordered=False),

@@ -23,7 +23,8 @@ from gnn.operators import Operator
 MAX_USERS = 4_000
 MAX_CANDIDATES = 256
 MIN_USERS = 20
-PULLS = (0.3, 0.03, 0.003)
+FOLDS = 5
+PULLS = (0.3, 0.03, 0.01, 0.003)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,36 +52,35 @@ class FusionExamples:
 
 @dataclass(frozen=True)
 class LearnedFusion:
-    """What learning gives: weights from all examples, and weights per half for honest validation figures.
+    """What learning gives: weights from all examples, and weights per fold for honest validation figures.
 
-    ``half_of`` (U,) says which half a user belongs to; user u is judged by ``halves[half_of[u]]``, which was
-    learned from the other half alone.
+    ``fold_of`` (U,) says which fold a user belongs to; user u is judged by ``folds[fold_of[u]]``, which was
+    learned from the other folds alone.
     """
 
     weights: FusionWeights
-    halves: tuple[FusionWeights, FusionWeights]
-    half_of: npt.NDArray[np.int8]
+    folds: tuple[FusionWeights, ...]
+    fold_of: npt.NDArray[np.int8]
     pull: float
     num_examples: int
 
-    def rankers(self, operators: Mapping[str, Operator]) -> CrossFitted:
+    def cross_fitted(self, operators: Mapping[str, Operator]) -> CrossFitted:
         """The ranker whose validation figures are not fitted to the users they are measured on."""
-        first, second = (FusedRanker(operators, weights) for weights in self.halves)
-        return CrossFitted((first, second), self.half_of)
+        return CrossFitted(tuple(FusedRanker(operators, weights) for weights in self.folds), self.fold_of)
 
 
 @dataclass(frozen=True)
 class CrossFitted:
-    """Ranks each user with the weights learned from the other half. Implements :class:`gnn.ranker.Ranker`."""
+    """Ranks each user with the weights learned from the other folds. Implements :class:`gnn.ranker.Ranker`."""
 
-    halves: tuple[FusedRanker, FusedRanker]
-    half_of: npt.NDArray[np.int8]
+    folds: tuple[FusedRanker, ...]
+    fold_of: npt.NDArray[np.int8]
 
     def rank(self, histories: Histories, k: int) -> IntArray:
-        half = self.half_of[histories.user_index]
+        fold = self.fold_of[histories.user_index]
         result = np.full((len(histories), k), -1, np.int32)
-        for number, ranker in enumerate(self.halves):
-            rows = np.flatnonzero(half == number)
+        for number, ranker in enumerate(self.folds):
+            rows = np.flatnonzero(fold == number)
             if rows.size:
                 result[rows] = ranker.rank(histories.take(rows), k)
         return result
@@ -101,21 +101,21 @@ def learn_fusion(
     space = FeatureSpace.over(operators, ordered=ordered)
     prior = FusionWeights.prior(space)
     generator = np.random.default_rng(seed)
-    half_of = generator.integers(0, 2, train.num_users).astype(np.int8)
+    fold_of = generator.integers(0, FOLDS, train.num_users).astype(np.int8)
     examples = fusion_examples(operators, space, train, validation, generator)
     if len(examples) < MIN_USERS:
-        return LearnedFusion(prior, (prior, prior), half_of, PULLS[0], len(examples))
-    half = half_of[examples.user_index]
-    parts = [examples.take(np.flatnonzero(half == number)) for number in (0, 1)]
+        return LearnedFusion(prior, (prior,) * FOLDS, fold_of, PULLS[0], len(examples))
+    fold = fold_of[examples.user_index]
+    inside = [examples.take(np.flatnonzero(fold == number)) for number in range(FOLDS)]
+    outside = [examples.take(np.flatnonzero(fold != number)) for number in range(FOLDS)]
+    fitted: list[tuple[FusionWeights, ...]] = []
     losses = []
-    fitted = []
     for pull in PULLS:
-        # Weights for half 0 come from half 1 and the other way round.
-        pair = (_fit(parts[1], prior, pull), _fit(parts[0], prior, pull))
-        fitted.append(pair)
-        losses.append(sum(_loss(part, weights) * len(part) for part, weights in zip(parts, pair, strict=True)))
+        weights = tuple(_fit(part, prior, pull) for part in outside)
+        fitted.append(weights)
+        losses.append(sum(_loss(part, learned) * len(part) for part, learned in zip(inside, weights, strict=True)))
     best = int(np.argmin(losses))
-    return LearnedFusion(_fit(examples, prior, PULLS[best]), fitted[best], half_of, PULLS[best], len(examples))
+    return LearnedFusion(_fit(examples, prior, PULLS[best]), fitted[best], fold_of, PULLS[best], len(examples))
 
 
 def fusion_examples(

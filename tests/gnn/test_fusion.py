@@ -99,7 +99,7 @@ def test_learning_finds_the_source_that_knows() -> None:
     assert learned.weights.learned
     assert learned.num_examples > 200
     histories = train.histories()
-    fused = hits_at_1(learned.rankers(operators).rank(histories, 5), validation)
+    fused = hits_at_1(learned.cross_fitted(operators).rank(histories, 5), validation)
     single = hits_at_1(OperatorRanker(operators["good"]).rank(histories, 5), validation)
     prior = hits_at_1(FusedRanker(operators, FusionWeights.prior(learned.weights.space)).rank(histories, 5), validation)
     # Only the last event leads anywhere, which the single source (all of the history evenly) cannot know.
@@ -109,19 +109,18 @@ def test_learning_finds_the_source_that_knows() -> None:
     assert next(iter(learned.weights.importance())) == "good"
 
 
-def test_halves_are_judged_by_weights_of_the_other_half() -> None:
+def test_users_are_judged_by_weights_learned_from_the_other_folds() -> None:
     train, validation = world()
     operators = sources()
     learned = learn_fusion(operators, train, validation)
-    cross = learned.rankers(operators)
+    cross = learned.cross_fitted(operators)
     assert isinstance(cross, CrossFitted)
     histories = train.histories()
     ranked = cross.rank(histories, 5)
-    for half in (0, 1):
-        rows = np.flatnonzero(learned.half_of == half)
-        alone = FusedRanker(operators, learned.halves[half]).rank(histories.take(rows), 5)
-        np.testing.assert_array_equal(ranked[rows], alone)
-    assert not np.allclose(learned.halves[0].weight, learned.halves[1].weight)
+    for fold, weights in enumerate(learned.folds):
+        rows = np.flatnonzero(learned.fold_of == fold)
+        np.testing.assert_array_equal(ranked[rows], FusedRanker(operators, weights).rank(histories.take(rows), 5))
+    assert not np.allclose(learned.folds[0].weight, learned.folds[1].weight)
 
 
 def test_learning_is_deterministic() -> None:

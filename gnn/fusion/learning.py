@@ -106,16 +106,16 @@ def learn_fusion(
     if len(examples) < MIN_USERS:
         return LearnedFusion(prior, (prior,) * FOLDS, fold_of, PULLS[0], len(examples))
     fold = fold_of[examples.user_index]
-    inside = [examples.take(np.flatnonzero(fold == number)) for number in range(FOLDS)]
-    outside = [examples.take(np.flatnonzero(fold != number)) for number in range(FOLDS)]
-    fitted: list[tuple[FusionWeights, ...]] = []
-    losses = []
-    for pull in PULLS:
-        weights = tuple(_fit(part, prior, pull) for part in outside)
-        fitted.append(weights)
-        losses.append(sum(_loss(part, learned) * len(part) for part, learned in zip(inside, weights, strict=True)))
-    best = int(np.argmin(losses))
-    return LearnedFusion(_fit(examples, prior, PULLS[best]), fitted[best], fold_of, PULLS[best], len(examples))
+    loss = np.zeros(len(PULLS))
+    fitted: list[list[FusionWeights]] = [[] for _ in PULLS]
+    for number in range(FOLDS):
+        inside, outside = (examples.take(np.flatnonzero(mask)) for mask in (fold == number, fold != number))
+        for at, pull in enumerate(PULLS):
+            weights = _fit(outside, prior, pull)
+            fitted[at].append(weights)
+            loss[at] += _loss(inside, weights) * len(inside)
+    best = int(loss.argmin())
+    return LearnedFusion(_fit(examples, prior, PULLS[best]), tuple(fitted[best]), fold_of, PULLS[best], len(examples))
 
 
 def fusion_examples(

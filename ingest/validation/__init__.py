@@ -1,0 +1,1 @@
+"""Validation: cells, conditions and typed values over batches of rows, every fault with its reason."""

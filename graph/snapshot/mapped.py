@@ -68,34 +68,31 @@ def parse_entries(document: object, where: str) -> dict[str, FileEntry]:
 
 
 class MappedFiles:
-    """Maps the listed files of one directory when opened; parses each when it is asked for."""
+    """Maps the listed files of one directory when opened; parses each when it is asked for.
 
-    def __init__(self, directory: Path, entries: Mapping[str, FileEntry], *, verify: bool) -> None:
+    ``verify`` checks every sha256 first; unless told that the files are not ``alone``, it refuses unlisted ones.
+    """
+
+    def __init__(self, directory: Path, entries: Mapping[str, FileEntry], *, verify: bool, alone: bool = True) -> None:
         self.directory = directory
         self.entries = entries
-        if verify:
+        if verify and alone:
             refuse_unlisted(directory, entries)
         self._maps = {name: self._map(name, verify) for name in entries}
 
     def _map(self, name: str, verify: bool) -> mmap.mmap | bytes:
         path, entry = self.directory / name, self.entries[name]
+        descriptor, size = _open_regular(path)
         try:
-            descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
-        except OSError as error:
-            raise ReleaseError(
-                "a file cannot be opened", got=error.strerror, where=str(path), remedy=_REMEDY
-            ) from error
-        try:
-            status = os.fstat(descriptor)
-            if not stat.S_ISREG(status.st_mode) or status.st_size != entry.bytes:
+            if size != entry.bytes:
                 raise ReleaseError(
                     "a file has the wrong size",
                     expected=f"{entry.bytes} bytes",
-                    got=f"{status.st_size} bytes",
+                    got=f"{size} bytes",
                     where=str(path),
                     remedy=_REMEDY,
                 )
-            mapped = mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ) if entry.bytes else b""
+            mapped = mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ) if size else b""
         finally:
             os.close(descriptor)
         if verify and hashlib.sha256(mapped).hexdigest() != entry.sha256:
@@ -114,7 +111,10 @@ class MappedFiles:
         mapped, entry = self._get(name), self.entries[name]
         if entry.dtype is None or entry.shape is None:
             raise ReleaseError("the manifest does not describe this array", where=str(self.directory / name))
-        dtype = np.dtype(entry.dtype)
+        try:
+            dtype = np.dtype(entry.dtype)
+        except TypeError as error:
+            raise ReleaseError("unknown kind of array", got=entry.dtype, where=str(self.directory / name)) from error
         count = math.prod(entry.shape)
         offset = len(mapped) - count * dtype.itemsize
         if dtype.hasobject or offset < 0:
@@ -137,18 +137,38 @@ class MappedFiles:
         self._maps.clear()
 
 
-def refuse_unlisted(directory: Path, entries: Mapping[str, FileEntry], *, also: frozenset[str] = frozenset()) -> None:
-    """:class:`~graph.errors.ReleaseError` for links, and for files the manifest does not list."""
-    allowed = entries.keys() | {"manifest.json"} | also
-    for folder, folders, names in os.walk(directory):
+def _open_regular(path: Path) -> tuple[int, int]:
+    """Descriptor and size of a regular file; links, pipes and devices are refused."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError as error:
+        raise ReleaseError("a file cannot be opened", got=error.strerror, where=str(path), remedy=_REMEDY) from error
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
+        os.close(descriptor)
+        raise ReleaseError("not a regular file", where=str(path), remedy=_REMEDY)
+    return descriptor, status.st_size
+
+
+def read_whole(path: Path, max_bytes: int) -> bytes:
+    """The bytes of a regular file that is not larger than ``max_bytes``."""
+    descriptor, size = _open_regular(path)
+    with os.fdopen(descriptor, "rb") as file:
+        if size > max_bytes:
+            raise ReleaseError("a file is too large", expected=f"at most {max_bytes} bytes", got=size, where=str(path))
+        return file.read(max_bytes)
+
+
+def refuse_unlisted(directory: Path, entries: Mapping[str, FileEntry]) -> None:
+    """:class:`~graph.errors.ReleaseError` for links, and for names the manifest does not know."""
+    files = entries.keys() | {"manifest.json"}
+    folders = {str(parent) for name in entries for parent in PurePosixPath(name).parents}
+    for folder, inner, names in os.walk(directory):
         inside = Path(folder).relative_to(directory)
-        for name in folders:
-            if Path(folder, name).is_symlink():
-                raise ReleaseError("a link is not allowed here", got=str(inside / name), where=str(directory))
-        for name in names:
+        for name, allowed in [*((name, folders) for name in inner), *((name, files) for name in names)]:
             if (inside / name).as_posix() not in allowed or Path(folder, name).is_symlink():
                 raise ReleaseError(
-                    "a file is not listed in the manifest",
+                    "a name is not listed in the manifest",
                     got=str(inside / name),
                     where=str(directory),
                     remedy="Remove it, or build the directory again.",

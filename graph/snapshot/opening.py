@@ -143,6 +143,11 @@ class Snapshot:
         into = Csr(files.array(f"{at}/into_indptr.npy"), files.array(f"{at}/into_indices.npy"))
         return EdgeTable(edge_type, out, into, files.array(f"{at}/into_rank.npy"), columns)
 
+    @property
+    def file_names(self) -> list[str]:
+        """Names of the data files, sorted; the manifest is not among them."""
+        return sorted(self._files.entries)
+
     def close(self) -> None:
         """Let go of the files; each is unmapped when the last array over it goes."""
         with self._lock:

@@ -1,0 +1,295 @@
+"""The embedded graph store: one SQLite file, many readers beside one writer."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path as FilePath
+from typing import Self, TypeVar
+
+import pyarrow as pa
+
+from graph.errors import SettingsError, StoreUnavailable
+from graph.records import Applied, Change, Direction, GraphStats, Mutation, NeighborPage, Node, NodeHit, NodeKey, Path
+from graph.schema import EdgeType, GraphSchema
+from graph.sqlite.bulk import blocks
+from graph.sqlite.catalogue import Catalogue, no_schema, read_catalogue, write_catalogue
+from graph.sqlite.connections import Connections, translated
+from graph.sqlite.layout import create_edge_indexes, drop_edge_indexes, prepare_file
+from graph.sqlite.reading import SqliteReader
+from graph.sqlite.transaction import Transaction, check_audit, last_sequence
+from graph.sqlite.writing import write
+from graph.store import GraphReader
+
+_T = TypeVar("_T")
+
+
+def open_sqlite(url: str, *, timeout_s: float = 5.0) -> SqliteStore:
+    """The store in the file that ``sqlite:PATH`` names, created when it is not there.
+
+    ``timeout_s`` bounds how long a write waits for another writer.
+
+    Raises:
+        SettingsError: when the URL names no file.
+        StoreError: when the file is not a graph, or a newer Kindred's.
+        StoreUnavailable: when the file cannot be opened.
+    """
+    scheme, _, name = url.partition(":")
+    if scheme != "sqlite" or not name or name.startswith(":memory:") or "\0" in name:
+        raise SettingsError("no graph file in the URL", expected="sqlite:PATH", got=url, remedy="Set KINDRED_STORE.")
+    path = FilePath(name).expanduser()
+    if str(path).startswith("//"):
+        path = FilePath("/" + str(path).lstrip("/"))
+    return SqliteStore(path, timeout_s)
+
+
+class SqliteStore:
+    """A :class:`~graph.store.GraphStore` and :class:`~graph.store.BulkLoad` in one file.
+
+    Every method may be called from any thread. Writers take turns, across processes too; a reader never waits
+    for a writer and sees whole transactions only.
+    """
+
+    def __init__(self, path: FilePath, timeout_s: float = 5.0) -> None:
+        self._path = path
+        self._timeout_s = timeout_s
+        self._turn = threading.Lock()
+        self._catalogue: Catalogue | None = None
+        self._writes = 0
+        where = f"sqlite:{path}"
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            created = not path.exists()
+        except OSError as error:
+            raise StoreUnavailable(
+                f"the graph file cannot be created: {error.strerror}", where=where, remedy="Check the path."
+            ) from error
+        self._connections = Connections(path, timeout_s)
+        try:
+            with translated(where):
+                self._writer = self._connections.open(writing=True)
+                prepare_file(self._writer, where)
+            if created:
+                _sync_directory(path.parent)
+        except BaseException:
+            self._connections.close()
+            raise
+
+    @property
+    def url(self) -> str:
+        return f"sqlite:{self._path}"
+
+    # Writing
+
+    def ensure_schema(self, schema: GraphSchema) -> None:
+        with self._writing() as connection:
+            if write_catalogue(connection, schema):
+                connection.execute("COMMIT")
+
+    def apply(self, mutations: Iterable[Mutation], *, batch_id: str, actor: str) -> Applied:
+        """Write all mutations in one transaction, in order, fsynced on return.
+
+        ``changed`` counts every change of a row: one that changes twice counts twice.
+
+        Raises:
+            Conflict: when a row is not of the version the mutation expects; nothing is written.
+            NotFound: when an edge's end is missing and is not to be created; nothing is written.
+        """
+        check_audit(batch_id, actor)
+        wanted = list(mutations)  # before the turn is taken: the caller's iterator may be slow
+        with self._writing() as connection:
+            transaction = Transaction.begun(connection, self._known_catalogue(connection), (batch_id, actor))
+            for mutation in wanted:
+                write(transaction, mutation)
+            if transaction.changed:
+                transaction.finish()
+                watermark = str(last_sequence(connection))
+                connection.execute("COMMIT")
+            else:
+                watermark = str(transaction.started_at)
+        return Applied(transaction.changed, watermark)
+
+    def bulk_load(self, mutations: Iterable[Mutation], *, batch_id: str, actor: str) -> Applied:
+        """Write many mutations fast, in several transactions; all of it is durable on return.
+
+        After a crash, or an error raised by a mutation, what was committed stays: repeat the load.
+        """
+        check_audit(batch_id, actor)
+        changed = 0
+        indexed = not self._drop_indexes_of_no_edges()
+        last: Transaction | None = None
+        try:
+            for block in blocks(mutations):
+                if block.needs_indexes and not indexed:
+                    self._build_indexes()
+                    indexed = True
+                with self._writing(durable=False) as connection:
+                    catalogue = self._known_catalogue(connection)
+                    stamp = self._stamp(connection)
+                    transaction = Transaction.begun(connection, catalogue, (batch_id, actor), after=last, stamp=stamp)
+                    for mutation in block.mutations:
+                        write(transaction, mutation)
+                    transaction.finish()
+                    connection.execute("COMMIT")
+                    changed += transaction.changed
+                    transaction.stamp = (stamp[0], stamp[1] + 1)  # nobody but this transaction has written
+                    last = transaction
+        finally:
+            self._build_indexes()
+        return Applied(changed, self.watermark())
+
+    def _drop_indexes_of_no_edges(self) -> bool:
+        with self._writing() as connection:
+            if connection.execute("SELECT EXISTS (SELECT 1 FROM edges)").fetchone()[0]:
+                return False
+            drop_edge_indexes(connection)
+            connection.execute("COMMIT")
+        return True
+
+    def _build_indexes(self) -> None:
+        """Nothing; the edges have their indexes, and every commit before this one is durable too."""
+        with self._writing() as connection:
+            create_edge_indexes(connection)
+            # One log holds all commits, so one fsynced commit makes those before it durable: write something.
+            connection.execute("INSERT OR REPLACE INTO meta (key, value) VALUES ('bulk_load', 'complete')")
+            connection.execute("COMMIT")
+
+    def _stamp(self, connection: sqlite3.Connection) -> tuple[int, int]:
+        """What differs once anyone else has written: another connection, or this one in another call."""
+        return int(connection.execute("PRAGMA data_version").fetchone()[0]), self._writes
+
+    @contextmanager
+    def _writing(self, *, durable: bool = True) -> Iterator[sqlite3.Connection]:
+        """The writing connection inside a transaction, rolled back unless the block commits it.
+
+        A commit that is not ``durable`` outlives this process but not the machine, until a durable one follows.
+        """
+        self._connections.check_open()
+        if not self._turn.acquire(timeout=self._timeout_s):
+            raise StoreUnavailable(
+                f"the graph file stayed locked for {self._timeout_s:g} s",
+                where=self.url,
+                remedy="Another thread is writing: try again.",
+            )
+        try:
+            self._connections.check_open()
+            with translated(self.url):
+                if not durable:
+                    self._writer.execute("PRAGMA synchronous = NORMAL")
+                try:
+                    self._writer.execute("BEGIN IMMEDIATE")
+                    yield self._writer
+                finally:
+                    if self._writer.in_transaction:
+                        self._writer.execute("ROLLBACK")
+                    if not durable:
+                        self._writer.execute("PRAGMA synchronous = FULL")
+                self._writes += 1
+        finally:
+            self._turn.release()
+
+    # Reading
+
+    def _known_catalogue(self, connection: sqlite3.Connection) -> Catalogue:
+        catalogue = read_catalogue(connection, self._catalogue)
+        if catalogue is None:
+            raise no_schema(self.url)
+        self._catalogue = catalogue
+        return catalogue
+
+    @contextmanager
+    def _moment(self) -> Iterator[SqliteReader]:
+        with self._connections.moment() as connection:
+            yield SqliteReader(connection, self._known_catalogue(connection), self._path)
+
+    def reading(self) -> AbstractContextManager[GraphReader]:
+        return self._moment()
+
+    def _stream(self, read: Callable[[GraphReader], Iterator[_T]]) -> Iterator[_T]:
+        with self._moment() as reader:
+            read(reader)  # names and marks are checked now, not at the first row
+        return self._streamed(read)
+
+    def _streamed(self, read: Callable[[GraphReader], Iterator[_T]]) -> Iterator[_T]:
+        with self._moment() as reader:
+            yield from read(reader)
+
+    @property
+    def schema(self) -> GraphSchema:
+        with self._moment() as reader:
+            return reader.schema
+
+    def watermark(self) -> str:
+        with self._connections.moment() as connection:
+            return str(last_sequence(connection))
+
+    def node(self, node_type: str, node_id: str) -> Node | None:
+        with self._moment() as reader:
+            return reader.node(node_type, node_id)
+
+    def neighbors(
+        self,
+        node_type: str,
+        node_id: str,
+        *,
+        edge_types: Sequence[EdgeType] | None = None,
+        direction: Direction = "both",
+        limit: int = 100,
+        cursor: str | None = None,
+    ) -> NeighborPage:
+        with self._moment() as reader:
+            return reader.neighbors(
+                node_type, node_id, edge_types=edge_types, direction=direction, limit=limit, cursor=cursor
+            )
+
+    def paths(
+        self,
+        source: NodeKey,
+        target: NodeKey,
+        *,
+        max_hops: int = 4,
+        limit: int = 10,
+        edge_types: Sequence[EdgeType] | None = None,
+    ) -> list[Path]:
+        with self._moment() as reader:
+            return reader.paths(source, target, max_hops=max_hops, limit=limit, edge_types=edge_types)
+
+    def search_nodes(self, text: str, *, node_type: str | None = None, limit: int = 20) -> list[NodeHit]:
+        with self._moment() as reader:
+            return reader.search_nodes(text, node_type=node_type, limit=limit)
+
+    def export_nodes(self, node_type: str) -> Iterator[pa.RecordBatch]:
+        return self._stream(lambda reader: reader.export_nodes(node_type))
+
+    def export_edges(self, edge_type: EdgeType) -> Iterator[pa.RecordBatch]:
+        return self._stream(lambda reader: reader.export_edges(edge_type))
+
+    def changes_since(self, watermark: str, *, limit: int | None = None) -> Iterator[Change]:
+        return self._stream(lambda reader: reader.changes_since(watermark, limit=limit))
+
+    def stats(self) -> GraphStats:
+        with self._moment() as reader:
+            return reader.stats()
+
+    def close(self) -> None:
+        """Nothing; what was being written is finished first. Closing twice is harmless."""
+        with self._turn:
+            self._connections.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+
+def _sync_directory(directory: FilePath) -> None:
+    """Nothing; a new file's name is as durable as its contents."""
+    handle = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,82 @@
+"""The state of one write transaction: its batch, its sequence numbers, the nodes it has met."""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass, field
+
+from graph.sqlite.catalogue import Catalogue
+from graph.sqlite.search import index_nodes
+from graph.values import check_ids, id_list
+
+_LAST_SEQUENCE = """
+    SELECT max(coalesce((SELECT max(sequence) FROM nodes), 0), coalesce((SELECT max(sequence) FROM edges), 0))
+"""
+
+
+def last_sequence(connection: sqlite3.Connection) -> int:
+    """The sequence number of the last change; 0 for an empty graph."""
+    return int(connection.execute(_LAST_SEQUENCE).fetchone()[0])
+
+
+@dataclass(slots=True)
+class Transaction:
+    """The state of one write transaction on ``connection``."""
+
+    connection: sqlite3.Connection
+    catalogue: Catalogue
+    batch: int
+    started_at: int
+    """The last sequence number before this transaction."""
+    sequence: int = 0
+    """The last sequence number handed out."""
+    changed: int = 0
+    live: dict[int, dict[str, int]] = field(default_factory=dict)
+    """Node type → id → number of nodes known to be live now; filled as they are met."""
+
+    stamp: tuple[int, int] | None = None
+
+    @classmethod
+    def begun(
+        cls,
+        connection: sqlite3.Connection,
+        catalogue: Catalogue,
+        batch: tuple[str, str],
+        *,
+        after: Transaction | None = None,
+        stamp: tuple[int, int] | None = None,
+    ) -> Transaction:
+        """A transaction for ``batch`` (its id, its actor) on a connection that has just begun one.
+
+        What ``after``, the last one committed, knew is kept when the ``stamp`` says nobody wrote in between.
+        """
+        if after is None or after.stamp != stamp:
+            last = last_sequence(connection)
+            return cls(connection, catalogue, batch_number(connection, batch), last, last, stamp=stamp)
+        last = after.sequence
+        return cls(connection, catalogue, after.batch, last, last, live=after.live, stamp=stamp)
+
+    def sequences(self, count: int) -> range:
+        """The next ``count`` sequence numbers."""
+        first = self.sequence + 1
+        self.sequence += count
+        return range(first, first + count)
+
+    def finish(self) -> None:
+        """Nothing; what is derived from the rows (the text index) fits them. Call before the commit."""
+        if self.changed:
+            index_nodes(self.connection, self.started_at)
+
+
+def check_audit(batch_id: str, actor: str) -> None:
+    """Nothing, when both can be stored; :class:`~graph.errors.InputError` otherwise."""
+    for what, text in (("batch id", batch_id), ("actor", actor)):
+        check_ids(id_list([text], what), what)
+
+
+def batch_number(connection: sqlite3.Connection, batch: tuple[str, str]) -> int:
+    """The file's number of a batch id and actor; a new one when they were never seen together."""
+    row = connection.execute("SELECT id FROM batches WHERE batch_id = ? AND actor = ?", batch).fetchone()
+    if row is None:
+        row = connection.execute("INSERT INTO batches (batch_id, actor) VALUES (?, ?) RETURNING id", batch).fetchone()
+    return int(row[0])

@@ -30,6 +30,15 @@ class ReleaseInfo:
     current: bool
     previous: bool
 
+    def to_json(self) -> dict[str, object]:
+        """What a machine is told of it."""
+        return {
+            "id": self.id,
+            "created_at": self.created_at.isoformat(),
+            "current": self.current,
+            "previous": self.previous,
+        }
+
 
 def current_id(root: Path) -> str | None:
     """The id of the live release; None before the first activation."""

@@ -1,0 +1,25 @@
+"""The engine: everything between a request and an answer, without a web framework and without torch."""
+
+from __future__ import annotations
+
+from api.engine.answer import Answer, Hop, RankedItem, Reason, ReasonPath
+from api.engine.engine import Engine
+from api.engine.payload import Policy, engine_payload
+from api.engine.request import MAX_N, RELATED_KINDS, Event, RelatedKind, Request, window_seconds
+
+__all__ = [
+    "MAX_N",
+    "RELATED_KINDS",
+    "Answer",
+    "Engine",
+    "Event",
+    "Hop",
+    "Policy",
+    "RankedItem",
+    "Reason",
+    "ReasonPath",
+    "RelatedKind",
+    "Request",
+    "engine_payload",
+    "window_seconds",
+]

@@ -1,0 +1,208 @@
+"""The engine: from a request to ranked items with their reasons, over a release and the live graph."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import scipy.sparse as sp
+
+from api.engine.answer import Answer, RankedItem
+from api.engine.evidence import EvidenceSearch
+from api.engine.keeper import Moment, SourceKeeper
+from api.engine.payload import Policy, engine_part, family_of
+from api.engine.ranking import Ranked, ranked
+from api.engine.reading import profile_of
+from api.engine.reasons import reasons_for, shares_of
+from api.engine.related import POPULARITY, Listed, RelatedItems
+from api.engine.request import RELATED_KINDS, RelatedKind, Request, check_n, window_seconds
+from api.engine.session import resolve
+from gnn.fusion import FusedRanker
+from gnn.histories import FloatArray, Histories, IntArray
+from gnn.operators import Operator
+from graph.errors import InputError, NotFound
+from graph.overlay import Overlay
+from graph.release import Release
+from graph.view import GraphView
+
+
+class Engine:
+    """Answers from the graph as it is now. Safe to use from several threads; a :class:`gnn.ranker.Ranker` too.
+
+    ``view`` is the graph, ``overlay`` the overlay it reads, if any. ``ranker`` fuses sources that were fitted on the
+    view's snapshot; ``operators`` are further ones, for related items. ``options`` are those the curated sources
+    (attributes, relations) were fitted with, to fit them again when their edges change.
+    """
+
+    def __init__(
+        self,
+        view: GraphView,
+        ranker: FusedRanker,
+        *,
+        overlay: Overlay | None = None,
+        operators: Mapping[str, Operator] | None = None,
+        families: Mapping[str, str] | None = None,
+        options: Mapping[str, Mapping[str, Any]] | None = None,
+        policy: Policy | None = None,
+        release_id: str | None = None,
+        trained_at: str | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.view = view
+        self.policy = policy or Policy()
+        self.release_id = release_id
+        self.trained_at = trained_at
+        self._schema = view.schema
+        everything = {**(operators or {}), **ranker.operators}
+        self._families = {name: family_of(name) for name in everything} | dict(families or {})
+        self._keeper = SourceKeeper(view, overlay, ranker, everything, options or {})
+        self._related = RelatedItems(view, overlay, self._families, clock)
+
+    @classmethod
+    def from_release(
+        cls, release: Release, overlay: Overlay | None = None, *, clock: Callable[[], float] = time.time
+    ) -> Engine:
+        """The engine of a release over its snapshot, and over what an overlay adds to it.
+
+        Raises:
+            ReleaseError: when the release's engine part is damaged or of another format.
+        """
+        part = engine_part(release)
+        return cls(
+            GraphView(release.snapshot, overlay),
+            FusedRanker(part.operators, part.weights),
+            overlay=overlay,
+            operators=part.operators,
+            families=part.families,
+            options=part.options,
+            policy=part.policy,
+            release_id=release.id,
+            trained_at=release.created_at.isoformat(),
+            clock=clock,
+        )
+
+    def refresh(self) -> bool:
+        """Take the graph's changes into the sources; whether anything moved. Answers do it by themselves."""
+        return self._keeper.refresh()
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The names of the fused sources."""
+        return self._keeper.current().sources.ranker.sources
+
+    def histories(self, user_ids: Sequence[str]) -> Histories:
+        """The histories of users as of now, one row each; empty for an unknown user."""
+        view = self._keeper.current().view
+        rows = [view.index_of(self._schema.user_type, user_id) for user_id in user_ids]
+        items = [[] if row is None else profile_of(view, row).item_index.tolist() for row in rows]
+        num_items = view.num_nodes(self._schema.item_type)
+        return Histories.of(items, num_items, [-1 if row is None else row for row in rows])
+
+    def rank(self, histories: Histories, k: int) -> IntArray:
+        """The best ``k`` items of each history, by the lines that :meth:`recommend` runs. Shape (B, k)."""
+        return ranked(self._keeper.current().sources, histories, k).item_index
+
+    def recommend(self, request: Request, *, allowed: npt.NDArray[np.bool_] | None = None) -> Answer:
+        """Items for a user, a session, a cart, or a newcomer.
+
+        Shape: ``allowed`` (I,) False = never shown, e.g. what a filter leaves out.
+        """
+        moment = self._keeper.current()
+        sources = moment.sources
+        session = resolve(moment.view, request)
+        repeat = self.policy.repeat if request.repeat is None else request.repeat
+        history = session.history[sources.allowed[session.history]]
+        shut = session.barred if repeat else np.concatenate([session.barred, session.seen, session.history])
+        block = Histories.of([history.tolist()], sources.num_items, [session.user_index])
+        result = ranked(sources, block, request.n, exclude=_one_row(shut, sources.num_items), allowed=allowed)
+        found = result.item_index[0] >= 0
+        listed = Listed(
+            result.item_index[0][found],
+            result.score[0][found],
+            _contributions(result, sources.ranker.sources),
+            POPULARITY if bool(result.filled[0].any()) else None,
+        )
+        search = self._search(moment, history, listed, session.user_index) if request.reasons else None
+        return self._answer(moment, listed, search, unknown_ids=session.unknown_ids)
+
+    def related(self, item_id: str, kind: RelatedKind = "similar", n: int = 10, *, reasons: bool = False) -> Answer:
+        """Items related to one item: ``similar`` (the same need) or ``bought_together`` (the same basket).
+
+        Raises:
+            NotFound: when the graph holds no such item.
+            InputError: for a kind that is not served, or an ``n`` out of range.
+        """
+        if kind not in RELATED_KINDS:
+            raise InputError("unknown kind of related items", expected=" or ".join(RELATED_KINDS), got=kind)
+        check_n(n)
+        moment = self._keeper.current()
+        item = moment.view.index_of(self._schema.item_type, item_id)
+        if item is None:
+            raise NotFound("no such item", got=item_id, remedy="Ask for an item that is in the graph.")
+        listing = self._related.similar if kind == "similar" else self._related.bought_together
+        listed = listing(moment.sources, item, n)
+        search = self._search(moment, np.array([item], np.int32), listed) if reasons else None
+        return self._answer(moment, listed, search, anchor_name="this item")
+
+    def trending(self, window: str = "7d", n: int = 10, *, reasons: bool = False) -> Answer:
+        """What is chosen most just now, within a window before the newest event; then the most popular.
+
+        Raises:
+            InputError: for a window that cannot be read, or an ``n`` out of range.
+        """
+        moment = self._keeper.current()
+        listed = self._related.trending(moment.sources, window_seconds(window), check_n(n))
+        search = self._search(moment, np.empty(0, np.int32), listed) if reasons else None
+        return self._answer(moment, listed, search)
+
+    def _search(self, moment: Moment, history: IntArray, listed: Listed, user_index: int = -1) -> EvidenceSearch:
+        return EvidenceSearch(moment.view, moment.connections, history, listed.item_index, user_index)
+
+    def _answer(
+        self,
+        moment: Moment,
+        listed: Listed,
+        search: EvidenceSearch | None,
+        *,
+        unknown_ids: tuple[str, ...] = (),
+        anchor_name: str | None = None,
+    ) -> Answer:
+        view, item_type = moment.view, self._schema.item_type
+        items = []
+        for at, index in enumerate(listed.item_index.tolist()):
+            given = listed.contributions[at] or {POPULARITY: 1.0}
+            reasons = search and reasons_for(
+                view, search, index, shares_of(given, self._families), anchor_name=anchor_name
+            )
+            items.append(
+                RankedItem(
+                    item_id=view.id_of(item_type, index),
+                    item_index=index,
+                    title=view.title(item_type, index),
+                    score=float(listed.score[at]),
+                    rank=at + 1,
+                    sources=tuple(sorted(given, key=lambda name: (-given[name], name))),
+                    reasons=reasons or (),
+                )
+            )
+        return Answer(tuple(items), listed.fallback, unknown_ids, self.release_id, self.trained_at, view.watermark)
+
+
+def _contributions(result: Ranked, names: Sequence[str]) -> list[dict[str, float]]:
+    """Of each item of the first history the sources that speak for it; if none does, the one least against it."""
+    listed = []
+    for at, parts in enumerate(result.contribution[0]):
+        given = {name: float(part) for name, part in zip(names, parts, strict=True) if part > 0}
+        if not given and not result.filled[0, at]:
+            given = {names[int(np.argmax(parts))]: 0.0}
+        listed.append(given)
+    return listed
+
+
+def _one_row(items: IntArray, num_items: int) -> sp.csr_array:
+    columns = np.unique(items)
+    ones: FloatArray = np.ones(columns.size, np.float32)
+    return sp.csr_array((ones, columns, np.array([0, columns.size])), shape=(1, num_items))

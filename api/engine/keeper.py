@@ -1,0 +1,127 @@
+"""Keeps the sources in step with the graph: looks at each request, works only when something curated moved."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+
+from api.engine.connections import Connections
+from api.engine.payload import LIVE_SOURCES
+from api.engine.sources import Sources, at_live_size, curated_matrices, live_operators, popularity_of
+from gnn.fusion import FusedRanker
+from gnn.histories import IntArray
+from gnn.operators import Operator
+from graph.overlay import Overlay
+from graph.schema import EdgeType
+from graph.view import GraphView
+
+
+class Moment:
+    """The graph at one version and the sources fitted to it; an answer is made from one moment."""
+
+    def __init__(self, view: GraphView, curated: _Curated) -> None:
+        self.view = view
+        self._curated = curated
+
+    @property
+    def sources(self) -> Sources:
+        return self._curated.sources
+
+    @property
+    def connections(self) -> Connections:
+        """What touches each item beside interactions; gathered on first use."""
+        return self._curated.connections
+
+
+class _Curated:
+    """What depends on curated edges and on which items there are."""
+
+    def __init__(
+        self, view: GraphView, matrices: Mapping[EdgeType, sp.csr_array], missing: IntArray, sources: Sources
+    ) -> None:
+        self._view = view
+        self.matrices = matrices
+        self.missing = missing
+        self.sources = sources
+
+    @cached_property
+    def connections(self) -> Connections:
+        return Connections.of(self._view)
+
+
+class SourceKeeper:
+    """The present :class:`Moment`. Safe to use from several threads."""
+
+    def __init__(
+        self,
+        view: GraphView,
+        overlay: Overlay | None,
+        ranker: FusedRanker,
+        operators: Mapping[str, Operator],
+        options: Mapping[str, Mapping[str, Any]],
+    ) -> None:
+        self._view = view
+        self._ranker = ranker
+        self._operators = operators
+        self._live = {name: options.get(name, {}) for name in LIVE_SOURCES if name in operators}
+        self._known_items = len(view.snapshot.nodes(view.schema.item_type))
+        self._lock = threading.Lock()
+        frozen = view.frozen()
+        self._moment = Moment(frozen, self._curated(frozen, fitted_here=not _as_in_snapshot(frozen, overlay)))
+
+    def current(self) -> Moment:
+        """The moment to answer from; brought up to date first when the graph has moved."""
+        self.refresh()
+        return self._moment
+
+    def refresh(self) -> bool:
+        """Whether anything had moved."""
+        if self._view.version == self._moment.view.version:
+            return False
+        with self._lock:
+            frozen = self._view.frozen()
+            if frozen.version != self._moment.view.version:
+                self._moment = Moment(frozen, self._curated(frozen, before=self._moment._curated))
+        return True
+
+    def _curated(self, view: GraphView, *, before: _Curated | None = None, fitted_here: bool = True) -> _Curated:
+        item_type = view.schema.item_type
+        matrices = curated_matrices(view)
+        missing = view.missing(item_type)
+        num_items = view.num_nodes(item_type)
+        if before is not None and num_items == before.sources.num_items:
+            same_edges = all(matrices[edge_type] is old for edge_type, old in before.matrices.items())
+            if same_edges and np.array_equal(missing, before.missing):
+                return before
+        allowed = np.ones(num_items, bool)
+        allowed[missing] = False
+        known = {
+            name: at_live_size(operator, self._known_items, num_items) for name, operator in self._operators.items()
+        }
+        live = live_operators(view, num_items, self._live, matrices) if fitted_here else {}
+        operators = {**known, **live}
+        popularity = popularity_of(self._operators, view, num_items)
+        sources = Sources(
+            num_items,
+            operators,
+            self._ranker.with_operators(operators),
+            allowed,
+            popularity,
+            np.argsort(-popularity, kind="stable"),
+        )
+        return _Curated(view, matrices, missing, sources)
+
+
+def _as_in_snapshot(view: GraphView, overlay: Overlay | None) -> bool:
+    """Whether nothing that the curated sources depend on has changed since the snapshot."""
+    if overlay is None:
+        return True
+    state = overlay.state
+    curated = curated_matrices(view)
+    untouched = not any(len(state.edges[edge_type].out) for edge_type in curated)
+    return untouched and view.num_nodes(view.schema.item_type) == len(view.snapshot.nodes(view.schema.item_type))

@@ -1,0 +1,101 @@
+"""A full list for every history: the fused ranking, filled up by popularity where it has nothing to say."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import scipy.sparse as sp
+
+from api.engine.sources import Sources
+from gnn.histories import FloatArray, Histories, IntArray
+
+
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """The best k items of B histories.
+
+    Shapes: ``item_index`` (B, k), -1 where no item is left; ``score`` (B, k); ``contribution`` (B, k, S) by fused
+    source; ``filled`` (B, k) marks items that popularity put there.
+    """
+
+    item_index: IntArray
+    score: FloatArray
+    contribution: FloatArray
+    filled: npt.NDArray[np.bool_]
+
+
+def ranked(
+    sources: Sources,
+    histories: Histories,
+    k: int,
+    *,
+    exclude: sp.csr_array | None = None,
+    allowed: npt.NDArray[np.bool_] | None = None,
+) -> Ranked:
+    """The best ``k`` allowed items per history; k are returned wherever k are left.
+
+    Shapes: ``exclude`` (B, I), by default the items of the history; ``allowed`` (I,).
+    """
+    histories = at_size(histories, sources.num_items)
+    exclude = histories.even() if exclude is None else exclude
+    permitted = sources.allowed if allowed is None else sources.allowed & allowed
+    num_rows = len(histories)
+    result = Ranked(
+        np.full((num_rows, k), -1, np.int32),
+        np.full((num_rows, k), -np.inf, np.float32),
+        np.zeros((num_rows, k, len(sources.ranker.sources)), np.float32),
+        np.zeros((num_rows, k), bool),
+    )
+    speaking = np.flatnonzero(histories.lengths)
+    step = sources.ranker.weights.space.block_rows(sources.num_items)
+    for start in range(0, speaking.size, step):
+        rows = speaking[start : start + step]
+        fused = sources.ranker.fuse(histories.take(rows), k=k, exclude=sp.csr_array(exclude[rows]), allowed=permitted)
+        result.item_index[rows] = fused.item_index
+        result.score[rows] = fused.score
+        result.contribution[rows] = fused.contribution
+    for row in np.flatnonzero((result.item_index < 0).any(axis=1)):
+        excluded = exclude.indices[exclude.indptr[row] : exclude.indptr[row + 1]]
+        _fill(sources, result, int(row), excluded, permitted)
+    return result
+
+
+def fill_up(
+    sources: Sources, item_index: IntArray, score: FloatArray, k: int, barred: npt.NDArray[np.bool_]
+) -> tuple[IntArray, FloatArray]:
+    """A list of up to ``k`` items: the given ones, then the most popular that are not barred. ``barred`` is altered."""
+    barred[item_index] = True
+    missing = k - item_index.size
+    if missing <= 0:
+        return item_index[:k], score[:k]
+    order = sources.by_popularity
+    more = order[~barred[order]][:missing]
+    popularity = sources.popularity[more]
+    floor = float(score.min()) - 1.0 if score.size else 0.0
+    return (
+        np.concatenate([item_index, more]).astype(np.int32),
+        np.concatenate([score, floor + popularity]).astype(np.float32),
+    )
+
+
+def at_size(histories: Histories, num_items: int) -> Histories:
+    """The same histories over the graph's present number of items."""
+    if histories.num_items == num_items:
+        return histories
+    return Histories(histories.user_index, histories.indptr, histories.item_index, histories.timestamp_s, num_items)
+
+
+def _fill(
+    sources: Sources, result: Ranked, row: int, excluded: npt.NDArray[np.integer], permitted: npt.NDArray[np.bool_]
+) -> None:
+    barred = ~permitted
+    barred[excluded] = True
+    found = result.item_index[row] >= 0
+    width = int(found.sum())
+    k = result.item_index.shape[1]
+    items, scores = fill_up(sources, result.item_index[row, :width], result.score[row, :width], k, barred)
+    result.item_index[row, : items.size] = items
+    result.score[row, : items.size] = scores
+    result.filled[row, width : items.size] = True

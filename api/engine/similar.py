@@ -1,0 +1,44 @@
+"""Which items meet the same need as one item: content first, then what behaviour says of both."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from gnn.fusion.features import standardized
+from gnn.histories import FloatArray, Histories
+from gnn.operators import Operator
+
+_CONTENT = frozenset({"attributes", "text"})
+_NOT_LIKENESS = frozenset({"popularity", "next_item", "relations"})
+"""Popular, bought next and curated as belonging together are good answers, but to another question."""
+_EMBEDDINGS = frozenset({"gfcf", "als", "bpr"})
+_WEIGHT = {"content": 1.0, "embedding": 0.6, "walk": 0.4}
+
+
+def group_of(source: str, family: str) -> str | None:
+    """Which kind of likeness a source sees: content, embedding, walk, or ``None`` for none."""
+    if source in _NOT_LIKENESS:
+        return None
+    if source in _CONTENT or family == "text":
+        return "content"
+    return "embedding" if family == "gnn" or source in _EMBEDDINGS else "walk"
+
+
+def similar_scores(
+    operators: Mapping[str, Operator], families: Mapping[str, str], item_index: int, num_items: int
+) -> dict[str, FloatArray]:
+    """What each source adds to the likeness of every item with one item; the sum ranks. Shape (I,) each.
+
+    Every source is seen as ``log(1 + max(z, 0))`` of its scores for a history of this one item; sources of a
+    group share the group's weight, so that seven walks do not outvote one text.
+    """
+    groups = {name: group for name in operators if (group := group_of(name, families.get(name, "other"))) is not None}
+    history = Histories.of([[item_index]], num_items).last()
+    parts: dict[str, FloatArray] = {}
+    for name, group in groups.items():
+        members = sum(other == group for other in groups.values())
+        z = standardized(operators[name].score(history))[0]
+        parts[name] = (_WEIGHT[group] / members * np.log1p(np.maximum(z, 0.0))).astype(np.float32)
+    return parts

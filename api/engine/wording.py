@@ -1,0 +1,95 @@
+"""The words of a reason: titles and names a shopper knows, never a bare id where there is a name."""
+
+from __future__ import annotations
+
+import re
+
+from api.engine.evidence import Evidence
+from api.engine.reading import MIN_COUNT
+from graph.schema import EdgeSpec
+from graph.view import GraphView
+
+_VERBS = {"purchase": "bought", "cart": "put in the basket", "rating": "liked", "view": "viewed"}
+_LEADING = re.compile(r"^(has|have|in|of|is|belongs to|same|with)\s+", re.IGNORECASE)
+_WORDLIKE = re.compile(r"[^\W\d_]{3,}")
+_MAX_NAME = 80
+
+
+def describe(view: GraphView, evidence: Evidence, *, anchor_name: str | None = None) -> str:
+    """One line that says why; ``anchor_name`` stands for the item of the history (e.g. "this item")."""
+    item_type = view.schema.item_type
+    anchor = anchor_name or (name_of(view, item_type, evidence.anchor) if evidence.anchor >= 0 else None)
+    spec, middle = evidence.spec, evidence.middle
+    if spec is None:
+        return "new in the shop"
+    if evidence.kind == "co_interaction":
+        verb = _verb(spec)
+        return f"{verb} by {customers(evidence.count)} who also {verb} {anchor or 'an item you chose'}"
+    if evidence.kind == "relation":
+        return f"{_relation_words(spec)} {anchor or 'an item you chose'}"
+    if evidence.kind == "attribute" and middle is not None:
+        name = name_of(view, *middle)
+        if name is None:
+            return f"{_same_words(spec)} as {anchor or 'an item you chose'}"
+        if evidence.shared > 1:
+            return f"{_same_words(spec)}: {name}, like {evidence.shared} items you chose"
+        return f"{_same_words(spec)}: {name}" + (f", like {anchor}" if anchor and not anchor_name else "")
+    if evidence.kind == "chain" and middle is not None:
+        through = name_of(view, *middle) or "another item"
+        verb = _verb(spec)
+        return f"{verb} along with {through}, which goes with {anchor or 'an item you chose'}"
+    if evidence.kind == "own_attribute" and middle is not None:
+        name = name_of(view, *middle)
+        return f"{_noun(spec)}: {name}" if name else f"listed with a {_noun(spec)}"
+    return f"{_verb(spec)} by {customers(evidence.count)}"
+
+
+def customers(count: int) -> str:
+    """How many customers, without singling anyone out."""
+    return "a few customers" if count < MIN_COUNT else f"{count:,} customers"
+
+
+def name_of(view: GraphView, node_type: str, index: int) -> str | None:
+    """The display name of a node, or ``None`` when all there is is an opaque id.
+
+    A node type without a title property is named by its ids, if they read like words ("Nivea", not "m.03q8").
+    """
+    spec = view.schema.node(node_type)
+    if spec.title is not None:
+        title = view.properties(node_type, index).get(spec.title)
+        if isinstance(title, str) and title.strip():
+            return _shortened(title)
+    node_id = view.id_of(node_type, index)
+    reads_like_words = _WORDLIKE.search(node_id) is not None and not any(letter.isdigit() for letter in node_id)
+    return _shortened(node_id) if reads_like_words else None
+
+
+def _shortened(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= _MAX_NAME else line[: _MAX_NAME - 1].rstrip() + "…"
+
+
+def _verb(spec: EdgeSpec) -> str:
+    return _VERBS.get(spec.kind or "", "chosen" if spec.words is None else spec.words)
+
+
+def _plain(relation: str) -> str:
+    return relation.replace("_", " ").lower()
+
+
+def _noun(spec: EdgeSpec) -> str:
+    """What an attribute edge leads to: "brand" for HAS_BRAND or for the words "same brand"."""
+    return _LEADING.sub("", spec.words or _plain(spec.relation))
+
+
+def _same_words(spec: EdgeSpec) -> str:
+    return spec.words or f"same {_noun(spec)}"
+
+
+def _relation_words(spec: EdgeSpec) -> str:
+    if spec.words:
+        return f"{spec.words}:"
+    words = _plain(spec.relation)
+    return (
+        "often chosen next after" if words == "next" else f"{words} with" if words.startswith("also") else f"{words}:"
+    )

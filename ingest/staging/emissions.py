@@ -134,7 +134,7 @@ class Rules:
         labels = list(rule.cases.values())
         for label in rule.labels:
             places = [place for place, other in enumerate(labels) if other == label]
-            rows: Bools = matching & np.isin(case, places)
+            rows: Bools = np.logical_and(matching, np.isin(case, places))
             if rows.any():
                 yield label, rows
 

@@ -1,0 +1,135 @@
+"""The HTTP application: every route, and the parts behind them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+
+from api.browsing import NeighborsReply
+from api.envelope import Envelope
+from api.events import Acknowledged, EventWriter
+from api.limits import Lane
+from api.metrics import Metrics
+from api.observing import Observing
+from api.openapi import describe
+from api.parts import Parts, StoreHolder
+from api.problems import InvalidField, MethodNotAllowed, UnknownField, problem_response
+from api.releases import FolderReleases
+from api.routes import answers, events, graph, models, operations, page
+from api.serving import Releases, Serving
+from api.settings import Settings
+from graph.errors import InputError, KindredError, NotFound
+
+MESSAGES: dict[str, Any] = {
+    "Envelope": Envelope,
+    "RecommendationsBody": answers.RecommendationsBody,
+    "PostedEvents": events.PostedEvents,
+    "Acknowledged": Acknowledged,
+    "NeighborsReply": NeighborsReply,
+    "ModelsReply": models.ModelsReply,
+    "LiveReply": operations.LiveReply,
+    "ReadyReply": operations.ReadyReply,
+    "ProblemReply": operations.ProblemReply,
+}
+"""Every message type, by the name the description gives it."""
+
+
+def create_app(settings: Settings, *, releases: Releases | None = None, store: StoreHolder | None = None) -> FastAPI:
+    """The application for ``settings``; its threads start with the server, not here.
+
+    ``releases`` and ``store`` replace what the settings name, for tests and embedding.
+    """
+    parts = _parts(settings, releases, store)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        parts.start()
+        try:
+            yield
+        finally:
+            parts.close()
+
+    app = FastAPI(
+        title="Kindred",
+        version="1",
+        description="Recommendations that show the path in the graph that justifies them.",
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    app.state.parts = parts
+    app.add_middleware(Observing, metrics=parts.metrics)
+    app.add_exception_handler(KindredError, _on_error)
+    app.add_exception_handler(RequestValidationError, _on_bad_parameters)
+    app.add_exception_handler(HTTPException, _on_http_error)
+    for room in (answers, events, graph, models, operations, page):
+        app.include_router(room.router)
+    describe(app, MESSAGES)
+    return app
+
+
+def _parts(settings: Settings, releases: Releases | None, store: StoreHolder | None) -> Parts:
+    metrics = Metrics()
+    store = store or StoreHolder(settings.store)
+    serving = Serving(
+        releases or FolderReleases(settings.releases),
+        store,
+        metrics=metrics,
+        poll_interval_s=settings.poll_interval_s,
+        stale_after_s=settings.stale_after_s,
+    )
+    writer = EventWriter(
+        store,
+        knows_item=serving.knows_item,
+        committed=serving.catch_up,
+        metrics=metrics,
+        waiting=settings.events_waiting,
+    )
+    lane = Lane(settings.engine_threads, settings.engine_waiting, settings.read_deadline_s)
+    return Parts(settings, store, serving, writer, lane, metrics)
+
+
+async def _on_error(request: Request, error: Exception) -> Response:
+    return problem_response(error, request.state.request_id)
+
+
+async def _on_bad_parameters(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)  # registered for it
+    first = error.errors()[0]
+    name = str(first["loc"][-1])
+    if first["type"] == "extra_forbidden":
+        refused: InvalidField = UnknownField(
+            f"the parameter {name} is not served",
+            field=name,
+            expected="one of " + ", ".join(_served_parameters(request)),
+            remedy="Leave it out; later versions may serve it.",
+        )
+    else:
+        refused = InvalidField(f"the parameter {name} cannot be used: {first['msg']}", field=name, got=first["input"])
+    return problem_response(refused, request.state.request_id)
+
+
+def _served_parameters(request: Request) -> list[str]:
+    """The query parameters of the route that matched, read from the description."""
+    operation = (
+        request.app.openapi()["paths"].get(request.scope["route"].path_format, {}).get(request.method.lower(), {})
+    )
+    return [parameter["name"] for parameter in operation.get("parameters", ()) if parameter["in"] == "query"]
+
+
+async def _on_http_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # registered for it
+    refused: KindredError
+    if error.status_code == 404:
+        refused = NotFound("there is no such route", remedy="GET /docs lists the routes.")
+    elif error.status_code == 405:
+        refused = MethodNotAllowed("the method is not allowed here", got=request.method)
+    else:
+        refused = InputError(f"the request cannot be used: {error.detail}")
+    return problem_response(refused, request.state.request_id, error.headers)

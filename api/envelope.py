@@ -1,0 +1,105 @@
+"""The reply of every list of items."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+from msgspec import UNSET, Struct, UnsetType
+from starlette.responses import Response
+
+from api.engine.answer import Answer
+from api.problems import InvalidField
+from api.serving import Live
+
+INCLUDES = ("properties", "score", "reasons")
+"""What ``include`` may name; the score is always there."""
+
+
+class ReleaseName(Struct, frozen=True):
+    """The release an answer comes from."""
+
+    id: str
+    trained_at: str
+
+
+class ListedItem(Struct, frozen=True):
+    """One item of a reply; reasons and properties only when they were asked for."""
+
+    item_id: str
+    score: float
+    rank: int
+    sources: tuple[str, ...]
+    promotion: str | None = None
+    reasons: list[dict[str, Any]] | UnsetType = UNSET
+    properties: dict[str, Any] | UnsetType = UNSET
+
+
+class Envelope(Struct, frozen=True):
+    """A list of items, and what it is made of."""
+
+    recommendation_id: str
+    items: list[ListedItem]
+    fallback_used: str | None
+    unknown_ids: tuple[str, ...]
+    release: ReleaseName
+    graph_watermark: str
+    stale: bool
+    variant: str | None
+    took_ms: float
+
+
+_ENCODER = msgspec.json.Encoder()
+
+
+def json_response(document: object, status: int = 200) -> Response:
+    """The document as JSON."""
+    return Response(_ENCODER.encode(document), status, media_type="application/json")
+
+
+def enveloped(answer: Answer, live: Live, *, include: frozenset[str], stale: bool, began: float) -> Response:
+    """The reply for an engine's answer; ``began`` is when the request came, by ``perf_counter``."""
+    item_type = live.view.schema.item_type
+    items = [
+        ListedItem(
+            item.item_id,
+            item.score,
+            item.rank,
+            item.sources,
+            reasons=[reason.to_json() for reason in item.reasons] if "reasons" in include else UNSET,
+            properties=dict(live.view.properties(item_type, item.item_index)) if "properties" in include else UNSET,
+        )
+        for item in answer.items
+    ]
+    took_ms = round((time.perf_counter() - began) * 1000, 3)
+    return json_response(
+        Envelope(
+            uuid.uuid4().hex,
+            items,
+            answer.fallback_used,
+            answer.unknown_ids,
+            ReleaseName(live.release_id, live.trained_at),
+            answer.graph_watermark,
+            stale,
+            None,
+            took_ms,
+        )
+    )
+
+
+def parse_include(names: str | Iterable[str] | None) -> frozenset[str]:
+    """What a request asks to be included, from ``a,b`` or a list."""
+    given = names.split(",") if isinstance(names, str) else list(names or ())
+    asked = frozenset(name.strip() for name in given if name.strip())
+    for name in sorted(asked - set(INCLUDES)):
+        raise InvalidField(
+            "include names something that is not served",
+            field="include",
+            expected="some of " + ", ".join(INCLUDES),
+            got=name,
+            where="include",
+        )
+    return asked

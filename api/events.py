@@ -1,0 +1,225 @@
+"""Writes events to the graph store: many requests to one transaction, durable before they are acknowledged."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import uuid
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+
+import structlog
+
+from api.interactions import Interaction
+from api.metrics import Metrics
+from api.problems import Overloaded
+from graph.errors import KindredError, NotFound, StoreError, StoreUnavailable
+from graph.records import Mutation, Properties, UpsertEdges, UpsertNodes
+from graph.schema import EdgeType, GraphSchema
+from graph.store import GraphStore
+
+ACTOR = "events"
+GROUP_ROWS = 2000
+"""Events that one transaction may hold; those of further requests wait for the next."""
+REMEMBERED = 100_000
+"""Event ids kept in memory, so that a repeated event is dropped without asking the store."""
+
+_log = structlog.get_logger("kindred.events")
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledged:
+    """What became of one request's events; ``unknown_ids`` are items that the graph does not hold."""
+
+    accepted: int
+    duplicates: int
+    unknown_ids: tuple[str, ...]
+    event_ids: tuple[str, ...]
+    graph_watermark: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    interactions: Sequence[Interaction]
+    future: Future[Acknowledged]
+
+
+class EventWriter:
+    """The one thread that writes events.
+
+    Requests that arrive while a transaction runs share the next one, so a slow disk costs one sync for all
+    of them. After the commit ``committed`` is called (it feeds the overlay), and only then are the requests
+    acknowledged: an acknowledged event is durable and counts in the next answer.
+    """
+
+    def __init__(
+        self,
+        store: Callable[[], GraphStore],
+        *,
+        knows_item: Callable[[str], bool],
+        committed: Callable[[], None],
+        metrics: Metrics,
+        waiting: int = 1024,
+    ) -> None:
+        self._store = store
+        self._knows_item = knows_item
+        self._committed = committed
+        self._metrics = metrics
+        self._queue: queue.Queue[_Waiting | None] = queue.Queue(waiting)
+        self._recent: OrderedDict[str, None] = OrderedDict()
+        self._thread = threading.Thread(target=self._run, name="events", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def close(self, timeout_s: float = 5.0) -> None:
+        """Writes what waits, then stops."""
+        if self._thread.is_alive():
+            self._queue.put(None)
+            self._thread.join(timeout_s)
+
+    def submit(self, interactions: Sequence[Interaction]) -> Future[Acknowledged]:
+        """The acknowledgement to come.
+
+        Raises:
+            Overloaded: when too many requests wait for the store already.
+        """
+        future: Future[Acknowledged] = Future()
+        try:
+            self._queue.put_nowait(_Waiting(interactions, future))
+        except queue.Full:
+            raise Overloaded(
+                "too many events wait for the graph store",
+                remedy="Send them again in a second, with the same event_id.",
+            ) from None
+        return future
+
+    def _run(self) -> None:
+        stopping = False
+        while not stopping:
+            first = self._queue.get()
+            group: list[_Waiting] = []
+            rows = 0
+            while first is not None:
+                if first.future.set_running_or_notify_cancel():  # a request past its deadline was never begun
+                    group.append(first)
+                    rows += len(first.interactions)
+                if rows >= GROUP_ROWS:
+                    break
+                try:
+                    first = self._queue.get_nowait()
+                except queue.Empty:
+                    break
+            stopping = first is None
+            if group:
+                self._commit(group)
+
+    def _commit(self, group: Sequence[_Waiting]) -> None:
+        try:
+            acknowledged = self._write([waiting.interactions for waiting in group])
+        except StoreUnavailable as error:
+            _fail(group, error)
+        except KindredError as error:
+            if len(group) == 1:
+                _fail(group, error)
+            else:  # one request's bad event must not cost the others theirs
+                for waiting in group:
+                    self._commit([waiting])
+        except Exception as error:  # the thread must outlive a bug: without it no event is ever written again
+            _log.exception("events.writer_failed", error=type(error).__name__)
+            _fail(group, StoreError("the events could not be written", remedy="See the server's log."))
+        else:
+            for waiting, reply in zip(group, acknowledged, strict=True):
+                waiting.future.set_result(reply)
+
+    def _write(self, requests: Sequence[Sequence[Interaction]]) -> list[Acknowledged]:
+        store = self._store()
+        schema = store.schema
+        asked = {event.item_id for request in requests for event in request}
+        missing = {item_id for item_id in asked if not self._knows_item(item_id)}
+        for attempt in (1, 2):
+            unknown = {item_id for item_id in missing if store.node(schema.item_type, item_id) is None}
+            fresh = self._fresh(requests, unknown)
+            if not fresh:
+                watermark = store.watermark()
+                break
+            try:
+                mutations = mutations_of(fresh, schema)
+                watermark = store.apply(mutations, batch_id=uuid.uuid4().hex, actor=ACTOR).watermark
+            except NotFound:
+                if attempt == 2:
+                    raise
+                missing = asked  # an item the release knows was deleted meanwhile: ask the store about all
+            else:
+                self._metrics.commits.inc()
+                self._remember(fresh)
+                self._committed()
+                break
+        written = {id(event) for event in fresh}
+        return [self._reply(request, written, unknown, watermark) for request in requests]
+
+    def _fresh(self, requests: Sequence[Sequence[Interaction]], unknown: set[str]) -> list[Interaction]:
+        """The events to write: items known, and the first of each event id."""
+        first: dict[str, Interaction] = {}
+        for request in requests:
+            for event in request:
+                if event.item_id not in unknown and event.event_id not in self._recent:
+                    first.setdefault(event.event_id, event)
+        return list(first.values())
+
+    def _remember(self, events: Sequence[Interaction]) -> None:
+        self._recent.update(dict.fromkeys(event.event_id for event in events))
+        while len(self._recent) > REMEMBERED:
+            self._recent.popitem(last=False)
+
+    def _reply(
+        self, request: Sequence[Interaction], written: set[int], unknown: set[str], watermark: str
+    ) -> Acknowledged:
+        accepted = sum(id(event) in written for event in request)
+        lost = [event.item_id for event in request if event.item_id in unknown]
+        duplicates = len(request) - accepted - len(lost)
+        self._metrics.events.labels("accepted").inc(accepted)
+        self._metrics.events.labels("duplicate").inc(duplicates)
+        self._metrics.events.labels("unknown_item").inc(len(lost))
+        return Acknowledged(
+            accepted, duplicates, tuple(dict.fromkeys(lost)), tuple(event.event_id for event in request), watermark
+        )
+
+
+def mutations_of(events: Sequence[Interaction], schema: GraphSchema) -> list[Mutation]:
+    """The writes for some events: their users, then one batch of edges per edge type.
+
+    The event id is the edge's qualifier, so writing an event again finds its own edge.
+    """
+    users = list(dict.fromkeys(event.user_id for event in events))
+    mutations: list[Mutation] = [UpsertNodes(schema.user_type, users)]
+    by_type: dict[EdgeType, list[Interaction]] = {}
+    for event in events:
+        by_type.setdefault(event.spec.edge_type, []).append(event)
+    for edge_type, rows in by_type.items():
+        mutations.append(
+            UpsertEdges(
+                edge_type,
+                [event.user_id for event in rows],
+                [event.item_id for event in rows],
+                weight=[event.weight for event in rows],
+                timestamp_ms=[event.timestamp_ms for event in rows],
+                qualifiers=[event.event_id for event in rows],
+                properties=[_properties(event) for event in rows],
+            )
+        )
+    return mutations
+
+
+def _properties(event: Interaction) -> Properties:
+    """The recommendation that led to the event, where the schema has a place for it."""
+    if event.recommendation_id is None or "recommendation_id" not in event.spec.properties:
+        return {}
+    return {"recommendation_id": event.recommendation_id}
+
+
+def _fail(group: Sequence[_Waiting], error: KindredError) -> None:
+    for waiting in group:
+        waiting.future.set_exception(error)

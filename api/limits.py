@@ -1,0 +1,139 @@
+"""What one request may cost: the bounds of its body, its ids and its time."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import ParamSpec, TypeVar
+
+import msgspec
+from starlette.requests import ClientDisconnect, Request
+
+from api.problems import (
+    BodyTooLarge,
+    BodyTooSlow,
+    DeadlineExceeded,
+    InvalidField,
+    Overloaded,
+    UnknownField,
+    UnsupportedMedia,
+)
+from graph.errors import InputError
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+MAX_ID_LENGTH = 512
+"""Characters of an id; a longer one is refused before anything looks it up."""
+MAX_RESULTS = 500
+MAX_LIST = 1000
+"""Entries of one list in a request: a session, a cart, a batch of events."""
+
+
+async def read_body(request: Request, limit_bytes: int, timeout_s: float) -> bytes:
+    """The body of a JSON request, read no further than the limit.
+
+    Raises:
+        UnsupportedMedia: when the request does not say that it is JSON.
+        BodyTooLarge: as soon as the declared or the received length passes the limit.
+        BodyTooSlow: when it is not complete in time.
+    """
+    media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media != "application/json" and not (media.startswith("application/") and media.endswith("+json")):
+        raise UnsupportedMedia(
+            "the body is not declared as JSON",
+            expected="Content-Type: application/json",
+            got=media or "no Content-Type",
+            remedy="With curl add -H 'Content-Type: application/json'.",
+        )
+    if request.headers.get("content-encoding", "identity").strip().lower() not in ("", "identity"):
+        raise UnsupportedMedia("the body is compressed", expected="no Content-Encoding", remedy="Send plain JSON.")
+    too_large = BodyTooLarge(
+        "the body is too large", expected=f"at most {limit_bytes} bytes", remedy="Send several smaller requests."
+    )
+    declared = request.headers.get("content-length", "")
+    if declared.isascii() and declared.isdigit() and int(declared[:20]) > limit_bytes:
+        raise too_large
+    received = bytearray()
+    try:
+        async with asyncio.timeout(timeout_s):
+            async for chunk in request.stream():
+                received += chunk
+                if len(received) > limit_bytes:
+                    raise too_large
+    except TimeoutError:
+        raise BodyTooSlow("the body did not arrive in time", expected=f"all of it within {timeout_s:g} s") from None
+    except ClientDisconnect:
+        raise InputError("the body broke off before its end") from None
+    return bytes(received)
+
+
+def decode_json(body: bytes, decoder: msgspec.json.Decoder[T], served: str) -> T:
+    """The body as the decoder's type, strictly: no NaN, no unknown field, no lone surrogate, bounded depth.
+
+    ``served`` names the fields taken today, for the reply to one that is not.
+    """
+    try:
+        return decoder.decode(body)
+    except msgspec.ValidationError as error:
+        what, _, place = str(error).partition(" - at ")
+        field = place.strip("`").removeprefix("$").lstrip(".") or "body"
+        if what.startswith("Object contains unknown field"):
+            name = what.removeprefix("Object contains unknown field").strip(" `")
+            raise UnknownField(
+                "the body has a field that is not served", field=name, expected=served, got=name, remedy="Leave it out."
+            ) from error
+        raise InvalidField(f"the body cannot be used: {what}", field=field, where=field) from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise InvalidField(f"the body is not valid JSON: {error}", field="body") from error
+    except RecursionError:
+        raise InvalidField("the body is nested too deeply", field="body", remedy="Send flat JSON.") from None
+
+
+def checked_id(value: str, field: str) -> str:
+    """The id itself, when the graph could hold it: not empty, bounded, valid Unicode, no NUL."""
+    if not value:
+        raise InvalidField("an id is empty", field=field, where=field)
+    if len(value) > MAX_ID_LENGTH:
+        raise InvalidField(
+            "an id is too long", field=field, expected=f"at most {MAX_ID_LENGTH} characters", got=value, where=field
+        )
+    if "\x00" in value or (not value.isascii() and any("\ud800" <= char <= "\udfff" for char in value)):
+        raise InvalidField("an id is not valid text", field=field, expected="Unicode without NUL", where=field)
+    return value
+
+
+class Lane:
+    """A few threads for engine work, with a bounded number of waiting calls and a deadline for each.
+
+    The event loop stays free while numpy works, and a burst is shed instead of queued without end.
+    """
+
+    def __init__(self, threads: int, waiting: int, deadline_s: float) -> None:
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="engine")
+        self._room = threading.BoundedSemaphore(threads + waiting)
+        self._deadline_s = deadline_s
+
+    async def run(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """What ``work`` returns.
+
+        Raises:
+            Overloaded: at once, when too many calls wait already.
+            DeadlineExceeded: when the result is not there in time; a call that has not begun is dropped.
+        """
+        if not self._room.acquire(blocking=False):
+            raise Overloaded("too many requests are waiting", remedy="Send it again in a second.")
+        future = self._pool.submit(work, *args, **kwargs)
+        future.add_done_callback(lambda _: self._room.release())
+        try:
+            async with asyncio.timeout(self._deadline_s):
+                return await asyncio.wrap_future(future)
+        except TimeoutError:
+            raise DeadlineExceeded(
+                "the answer was not ready in time", expected=f"within {self._deadline_s:g} s", remedy="Retry soon."
+            ) from None
+
+    def close(self) -> None:
+        self._pool.shutdown(wait=False, cancel_futures=True)

@@ -1,0 +1,41 @@
+"""What the server counts, for Prometheus; no label ever holds an id."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
+
+
+class Metrics:
+    """The counters of one application; one registry each, so that two can live in a process."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.requests = Counter(
+            "kindred_requests", "Requests answered.", ("route", "method", "status"), registry=self.registry
+        )
+        self.seconds = Histogram(
+            "kindred_request_seconds", "Time to answer.", ("route",), buckets=_SECONDS, registry=self.registry
+        )
+        self.fallbacks = Counter(
+            "kindred_fallbacks", "Answers that used a fallback.", ("fallback",), registry=self.registry
+        )
+        self.events = Counter(
+            "kindred_events",
+            "Events by outcome: accepted, duplicate, unknown_item.",
+            ("outcome",),
+            registry=self.registry,
+        )
+        self.commits = Counter("kindred_event_commits", "Store transactions that held events.", registry=self.registry)
+        self.stale = Gauge("kindred_stale", "1 while answers cannot see the newest changes.", registry=self.registry)
+        self.release = Gauge(
+            "kindred_release_info", "1 for the release that answers.", ("release",), registry=self.registry
+        )
+        self.swaps = Counter("kindred_release_swaps", "Releases taken into service.", registry=self.registry)
+        self.refused = Counter("kindred_releases_refused", "Releases that did not verify.", registry=self.registry)
+
+    def exposition(self) -> bytes:
+        """The text Prometheus scrapes."""
+        return generate_latest(self.registry)

@@ -1,0 +1,73 @@
+"""The parts of one running application, as the routes reach them."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from starlette.requests import Request
+
+from api.events import EventWriter
+from api.limits import Lane
+from api.metrics import Metrics
+from api.serving import Serving
+from api.settings import Settings
+from graph.store import GraphStore, open_store
+
+
+class StoreHolder:
+    """Opens the store on first use and keeps it; a store that is down at start is tried again when asked."""
+
+    def __init__(self, url: str, opener: Callable[[str], GraphStore] = open_store) -> None:
+        self._url = url
+        self._opener = opener
+        self._opening = threading.Lock()
+        self._store: GraphStore | None = None
+
+    def __call__(self) -> GraphStore:
+        """The open store; :class:`~graph.errors.StoreUnavailable` when it cannot be reached."""
+        with self._opening:
+            if self._store is None:
+                self._store = self._opener(self._url)
+            return self._store
+
+    def close(self) -> None:
+        with self._opening:
+            if self._store is not None:
+                self._store.close()
+                self._store = None
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the routes work with."""
+
+    settings: Settings
+    store: StoreHolder
+    serving: Serving
+    writer: EventWriter
+    lane: Lane
+    metrics: Metrics
+
+    def start(self) -> None:
+        self.serving.start()
+        self.writer.start()
+
+    def close(self) -> None:
+        self.writer.close()
+        self.serving.close()
+        self.lane.close()
+        self.store.close()
+
+
+def parts_of(request: Request) -> Parts:
+    """The application's parts."""
+    parts: Parts = request.app.state.parts
+    return parts
+
+
+def now_ms() -> int:
+    """Milliseconds since 1970, by the server's clock."""
+    return time.time_ns() // 1_000_000

@@ -1,0 +1,144 @@
+"""Lists of items: related, recommendations, trending."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from typing import Annotated, Literal
+
+import msgspec
+from fastapi import APIRouter, Query, Request, Response
+from msgspec import Struct, field
+from pydantic import BaseModel, ConfigDict, Field
+
+from api.engine.request import Event as SessionEvent
+from api.engine.request import Request as EngineRequest
+from api.envelope import enveloped, parse_include
+from api.limits import MAX_LIST, MAX_RESULTS, checked_id, decode_json, read_body
+from api.openapi import json_body, reply
+from api.parts import now_ms, parts_of
+from api.timestamps import timestamp_ms_of
+
+router = APIRouter(prefix="/v1", tags=["answers"])
+N = Annotated[int, Field(ge=1, le=MAX_RESULTS, description="How many items.")]
+Include = Annotated[str | None, Field(max_length=200, description="Some of properties, score, reasons, with commas.")]
+
+
+class _Query(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class RelatedQuery(_Query):
+    """Parameters of related items."""
+
+    kind: Literal["similar", "bought_together"] = "similar"
+    n: N = 10
+    include: Include = None
+
+
+class RecommendationsQuery(_Query):
+    """Parameters of a user's recommendations."""
+
+    n: N = 10
+    include: Include = None
+
+
+class TrendingQuery(_Query):
+    """Parameters of trending items."""
+
+    window: Annotated[str, Field(max_length=10, description="How far back, e.g. 24h, 7d, 4w.")] = "7d"
+    n: N = 10
+    include: Include = None
+
+
+class PostedSessionEvent(Struct, forbid_unknown_fields=True, kw_only=True):
+    """One event of a session that is not stored."""
+
+    item_id: str
+    kind: str = "view"
+    timestamp: int | float | str | None = None
+
+
+class RecommendationsBody(Struct, forbid_unknown_fields=True, kw_only=True):
+    """The full form of a recommendation request."""
+
+    user_id: str | None = None
+    events: Annotated[list[PostedSessionEvent], msgspec.Meta(max_length=MAX_LIST)] = field(default_factory=list)
+    items: Annotated[list[str], msgspec.Meta(max_length=MAX_LIST)] = field(default_factory=list)
+    exclude: Annotated[list[str], msgspec.Meta(max_length=MAX_LIST)] = field(default_factory=list)
+    n: Annotated[int, msgspec.Meta(ge=1, le=MAX_RESULTS)] = 10
+    include: str | Annotated[list[str], msgspec.Meta(max_length=10)] | None = None
+
+
+_BODY = msgspec.json.Decoder(RecommendationsBody)
+_BODY_FIELDS = (
+    "some of user_id, events (item_id, kind, timestamp), items, exclude, n, include; filters, boosts, "
+    "promotions, pins, diversity, rotation, scenario and context are not served yet"
+)
+
+
+@router.get("/items/{item_id:path}/related", summary="Related items", responses=reply("Envelope"))
+async def related(request: Request, item_id: str, query: Annotated[RelatedQuery, Query()]) -> Response:
+    """Items like this one (`similar`) or bought with it (`bought_together`). An unknown item is a 404."""
+    include = parse_include(query.include)
+    began, parts = time.perf_counter(), parts_of(request)
+    live = parts.serving.live
+    answer = await parts.lane.run(
+        live.engine.related, checked_id(item_id, "item_id"), query.kind, query.n, reasons="reasons" in include
+    )
+    return enveloped(answer, live, include=include, stale=parts.serving.stale, began=began)
+
+
+@router.get("/users/{user_id:path}/recommendations", summary="Recommendations", responses=reply("Envelope"))
+async def recommendations(request: Request, user_id: str, query: Annotated[RecommendationsQuery, Query()]) -> Response:
+    """Recommendations for a user; an unknown one is answered as a newcomer, and `fallback_used` says so."""
+    asked = EngineRequest(checked_id(user_id, "user_id"), n=query.n)
+    return await _recommended(request, asked, parse_include(query.include))
+
+
+@router.post(
+    "/recommendations",
+    summary="Recommendations, full form",
+    responses=reply("Envelope"),
+    openapi_extra=json_body("RecommendationsBody"),
+)
+async def recommend(request: Request) -> Response:
+    """Recommendations for a user and/or a session (`events`) and/or a cart (`items`)."""
+    settings = parts_of(request).settings
+    raw = await read_body(request, settings.body_limit_bytes, settings.body_timeout_s)
+    body = decode_json(raw, _BODY, _BODY_FIELDS)
+    asked = EngineRequest(
+        user_id=None if body.user_id is None else checked_id(body.user_id, "user_id"),
+        events=tuple(_session_event(event, f"events[{at}].") for at, event in enumerate(body.events)),
+        items=tuple(checked_id(item_id, f"items[{at}]") for at, item_id in enumerate(body.items)),
+        exclude=tuple(checked_id(item_id, f"exclude[{at}]") for at, item_id in enumerate(body.exclude)),
+        n=body.n,
+    )
+    return await _recommended(request, asked, parse_include(body.include))
+
+
+@router.get("/trending", summary="Trending items", responses=reply("Envelope"))
+async def trending(request: Request, query: Annotated[TrendingQuery, Query()]) -> Response:
+    """Items whose interactions grew most within the window."""
+    include = parse_include(query.include)
+    began, parts = time.perf_counter(), parts_of(request)
+    live = parts.serving.live
+    answer = await parts.lane.run(live.engine.trending, query.window, query.n, reasons="reasons" in include)
+    return enveloped(answer, live, include=include, stale=parts.serving.stale, began=began)
+
+
+async def _recommended(request: Request, asked: EngineRequest, include: frozenset[str]) -> Response:
+    began, parts = time.perf_counter(), parts_of(request)
+    live = parts.serving.live
+    answer = await parts.lane.run(live.engine.recommend, replace(asked, reasons="reasons" in include))
+    if answer.fallback_used is not None:
+        parts.metrics.fallbacks.labels(answer.fallback_used).inc()
+    return enveloped(answer, live, include=include, stale=parts.serving.stale, began=began)
+
+
+def _session_event(event: PostedSessionEvent, place: str) -> SessionEvent:
+    if event.timestamp is None:
+        timestamp_s = None
+    else:
+        timestamp_s = timestamp_ms_of(event.timestamp, now_ms(), place + "timestamp") // 1000
+    return SessionEvent(checked_id(event.item_id, place + "item_id"), event.kind, timestamp_s)

@@ -1,0 +1,62 @@
+"""Events: one or a batch, acknowledged once durable."""
+
+from __future__ import annotations
+
+import asyncio
+
+import msgspec
+from fastapi import APIRouter, Request, Response
+
+from api.envelope import json_response
+from api.interactions import EVENT_FIELDS, Event, read_interaction
+from api.limits import MAX_LIST, decode_json, read_body
+from api.openapi import json_body, reply
+from api.parts import Parts, now_ms, parts_of
+from api.problems import DeadlineExceeded, InvalidField, NotReady
+from graph.errors import SchemaError
+from graph.schema import GraphSchema
+
+router = APIRouter(prefix="/v1", tags=["events"])
+PostedEvents = Event | list[Event]
+_BODY: msgspec.json.Decoder[PostedEvents] = msgspec.json.Decoder(PostedEvents)
+
+
+@router.post("/events", summary="Events", responses=reply("Acknowledged"), openapi_extra=json_body("PostedEvents"))
+async def post_events(request: Request) -> Response:
+    """Stores one event, or an array of them; answered once they are durable and count in the next answer.
+
+    A repeated `event_id` changes nothing. Unknown users are created; events with unknown items are not stored
+    and their items named in `unknown_ids`. After a 503, send the same events with the same ids again.
+    """
+    parts = parts_of(request)
+    settings = parts.settings
+    raw = await read_body(request, settings.body_limit_bytes, settings.body_timeout_s)
+    posted = decode_json(raw, _BODY, EVENT_FIELDS)
+    events = posted if isinstance(posted, list) else [posted]
+    if not 1 <= len(events) <= MAX_LIST:
+        raise InvalidField("a batch has a bad size", field="body", expected=f"1 to {MAX_LIST} events", got=len(events))
+    now = now_ms()
+    schema = await parts.lane.run(_schema, parts)
+    batch = isinstance(posted, list)
+    interactions = [
+        read_interaction(event, schema, now, f"[{at}]." if batch else "") for at, event in enumerate(events)
+    ]
+    future = parts.writer.submit(interactions)
+    try:
+        async with asyncio.timeout(settings.write_deadline_s):
+            acknowledged = await asyncio.wrap_future(future)
+    except TimeoutError:
+        raise DeadlineExceeded(
+            "the graph store did not acknowledge the events in time",
+            expected=f"within {settings.write_deadline_s:g} s",
+            remedy="They may be stored or not: send them again with the same event_ids, which is harmless.",
+            event_ids=[event.event_id for event in interactions],
+        ) from None
+    return json_response(acknowledged)
+
+
+def _schema(parts: Parts) -> GraphSchema:
+    try:
+        return parts.store().schema
+    except SchemaError as error:
+        raise NotReady("the graph store is empty", remedy="Run kindred ingest with a mapping first.") from error

@@ -1,0 +1,258 @@
+"""The release that answers: taken into service, kept up to date with the store, swapped without losing a request."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Protocol
+
+import structlog
+
+from api.engine.answer import Answer
+from api.engine.request import RelatedKind, Request
+from api.metrics import Metrics
+from api.problems import NotReady
+from graph.errors import KindredError
+from graph.records import Change
+from graph.store import GraphStore
+
+if TYPE_CHECKING:
+    from graph.view import GraphView
+
+FEED_ROWS = 10_000
+"""Changes that enter the overlay at once; readers see whole batches."""
+OVERLAY_ROWS = 2_000_000
+"""Changes an overlay takes before it stays behind the store, so that memory is bounded."""
+
+_log = structlog.get_logger("kindred.serving")
+
+
+class Answering(Protocol):
+    """What the routes ask of an engine. Called from several threads at once."""
+
+    def recommend(self, request: Request) -> Answer: ...
+
+    def related(self, item_id: str, kind: RelatedKind = "similar", n: int = 10, *, reasons: bool = False) -> Answer: ...
+
+    def trending(self, window: str = "7d", n: int = 10, *, reasons: bool = False) -> Answer: ...
+
+
+class Feedable(Protocol):
+    """Where changes of the store go: an overlay."""
+
+    def apply(self, changes: Iterable[Change]) -> int: ...
+
+
+@dataclass(slots=True)
+class Live:
+    """One release in service: everything one answer is made from. A request holds on to the one it began with."""
+
+    release_id: str
+    trained_at: str
+    engine: Answering
+    view: GraphView
+    overlay: Feedable
+    fed_to: str
+    """The store's watermark up to which the overlay is fed; the snapshot's to begin with."""
+    fed_rows: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseRow:
+    """What is said of one release: its figures on the test split and the gate's verdict, as training wrote them."""
+
+    release: str
+    trained_at: str
+    current: bool
+    metrics: Any
+    gate: Any
+
+
+class Releases(Protocol):
+    """Where releases come from."""
+
+    def current_id(self) -> str | None:
+        """The id CURRENT points to; cheap, asked every second."""
+        ...
+
+    def take(self, release_id: str) -> Live:
+        """The release, verified and ready to answer; :class:`~graph.errors.ReleaseError` when it is damaged."""
+        ...
+
+    def rows(self) -> list[ReleaseRow]:
+        """Every release, newest first."""
+        ...
+
+
+class Serving:
+    """Holds the live release and two threads: one watches CURRENT, one feeds the overlay from the store.
+
+    Reads never wait for the store. When it cannot be read, answers go on from the release and the last
+    changes seen, marked stale.
+    """
+
+    def __init__(
+        self,
+        releases: Releases,
+        store: Callable[[], GraphStore],
+        *,
+        metrics: Metrics,
+        poll_interval_s: float = 1.0,
+        stale_after_s: float = 3.0,
+    ) -> None:
+        self._releases = releases
+        self._store = store
+        self._metrics = metrics
+        self._poll_interval_s = poll_interval_s
+        self._stale_after_s = stale_after_s
+        self._live: Live | None = None
+        self._feeding = threading.Lock()
+        self._fed_at: float | None = None
+        self._refused: dict[str, str] = {}
+        self._stop = threading.Event()
+        self._threads = [
+            threading.Thread(target=self._repeat, args=(work,), name=name, daemon=True)
+            for name, work in (("releases", self.refresh), ("overlay", self._follow))
+        ]
+
+    def start(self) -> None:
+        for thread in self._threads:
+            thread.start()
+
+    def close(self) -> None:
+        self._stop.set()
+        for thread in self._threads:
+            if thread.is_alive():
+                thread.join(self._poll_interval_s + 2.0)
+
+    def _repeat(self, work: Callable[[], object]) -> None:
+        while not self._stop.is_set():
+            try:
+                work()
+            except Exception as error:  # a watcher that dies would freeze the answers without a word
+                _log.exception("serving.watch_failed", error=type(error).__name__)
+            self._stop.wait(self._poll_interval_s)
+
+    @property
+    def live(self) -> Live:
+        """The release in service now; :class:`NotReady` before the first."""
+        live = self._live
+        if live is None:
+            refused = "; ".join(self._refused.values())
+            raise NotReady(
+                f"no release is in service: {refused}" if refused else "no release is in service",
+                remedy="Run kindred ingest, then kindred train; the server takes the release up by itself.",
+            )
+        return live
+
+    @property
+    def stale(self) -> bool:
+        """Whether the store's newest changes may be missing in answers."""
+        return self._fed_at is None or time.monotonic() - self._fed_at > self._stale_after_s
+
+    def releases(self) -> list[ReleaseRow]:
+        """Every release in the folder, newest first."""
+        return self._releases.rows()
+
+    @property
+    def refused(self) -> dict[str, str]:
+        """Release ids that CURRENT pointed to and that did not verify, each with the reason."""
+        return dict(self._refused)
+
+    def knows_item(self, item_id: str) -> bool:
+        """Whether the live release or its overlay holds the item."""
+        live = self._live
+        if live is None:
+            return False
+        item_type = live.view.schema.item_type
+        index = live.view.index_of(item_type, item_id)
+        return index is not None and live.view.exists(item_type, index)
+
+    def refresh(self) -> bool:
+        """Takes the release of CURRENT into service; whether it was another one.
+
+        The new release is opened, verified and fed while the old one answers; requests that began with the
+        old one end with it. One that does not verify is named in :attr:`refused` and never tried again.
+        """
+        release_id = self._wanted()
+        if release_id is None:
+            return False
+        try:
+            taken = self._releases.take(release_id)
+        except KindredError as error:
+            self._refuse(release_id, error)
+            return False
+        self._feed_quietly(taken)  # the long part, beside the old one's feeding
+        with self._feeding:
+            self._feed_quietly(taken)  # what was acknowledged meanwhile
+            self._live = taken
+        self._metrics.swaps.inc()
+        self._metrics.release.clear()
+        self._metrics.release.labels(release_id).set(1)
+        _log.info("serving.release_taken", release=release_id)
+        return True
+
+    def _wanted(self) -> str | None:
+        """The release to take into service now, if there is one."""
+        try:
+            release_id = self._releases.current_id()
+        except KindredError as error:
+            self._refuse("CURRENT", error)
+            return None
+        self._refused.pop("CURRENT", None)
+        live = self._live
+        if release_id in self._refused or (live is not None and live.release_id == release_id):
+            return None
+        return release_id
+
+    def _refuse(self, name: str, error: KindredError) -> None:
+        if self._refused.get(name) != str(error):
+            self._refused[name] = str(error)
+            self._metrics.refused.inc()
+            _log.error("serving.release_refused", release=name, reason=str(error))
+
+    def catch_up(self) -> None:
+        """Feeds the live overlay with everything the store has committed.
+
+        Raises:
+            StoreError: when the store cannot be read; answers turn stale.
+        """
+        with self._feeding:
+            live = self._live
+            if live is not None:
+                self._feed(live)
+
+    def _follow(self) -> None:
+        with self._feeding:
+            if self._live is not None:
+                self._feed_quietly(self._live)
+        self._metrics.stale.set(self.stale)
+
+    def _feed_quietly(self, live: Live) -> None:
+        try:
+            self._feed(live)
+        except KindredError as error:
+            _log.warning("serving.store_unreachable", error=type(error).__name__)
+
+    def _feed(self, live: Live) -> None:
+        if live.fed_rows > OVERLAY_ROWS:
+            return  # the answers stay stale until the next release
+        began = time.monotonic()
+        fed_to = live.fed_to
+        for batch in _batches(iter(self._store().changes_since(live.fed_to)), FEED_ROWS):
+            live.overlay.apply(batch)
+            fed_to = batch[-1].watermark
+            live.fed_rows += len(batch)
+            if live.fed_rows > OVERLAY_ROWS:
+                _log.error("serving.overlay_full", rows=live.fed_rows, remedy="run kindred train")
+                return
+        live.fed_to = fed_to  # only now: one watermark may cover several rows, and a broken feed starts over
+        self._fed_at = began
+
+
+def _batches(changes: Iterator[Change], rows: int) -> Iterator[list[Change]]:
+    while batch := list(islice(changes, rows)):
+        yield batch

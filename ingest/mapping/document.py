@@ -47,15 +47,10 @@ class NodeType(Part):
 
     role: NodeRole = NodeRole.ATTRIBUTE
     title: PropertyName | None = Field(None, description="The property that is its display name.")
-    text: str | None = Field(None, description="Template of the text an encoder reads: '{title}. {brand}'.")
+    text: str | None = Field(
+        None, description="Template of the text an encoder reads: properties, and relations for the names they lead to."
+    )
     properties: dict[PropertyName, PropertyLike] = Field(default_factory=dict)
-
-    @model_validator(mode="after")
-    def _text_names_properties(self) -> Self:
-        for name in _PLACEHOLDER.findall(self.text or ""):
-            if name not in self.properties:
-                raise ValueError(f"the text template names {name!r}, which is not a property")
-        return self
 
 
 class EdgeTypeEntry(Part):
@@ -171,6 +166,11 @@ class MappingDocument(Part):
 
     def _unknown_names(self) -> Iterator[str]:
         nodes, edges = self.graph.nodes, self.graph.edges
+        relations = {entry.relation or label for label, entry in edges.items()}
+        for name, node in nodes.items():
+            for placeholder in _PLACEHOLDER.findall(node.text or ""):
+                if placeholder not in node.properties and placeholder not in relations:
+                    yield f"graph.nodes.{name}.text names {placeholder!r}, which is neither a property nor a relation"
         for label in self.next_labels:
             if label not in edges:
                 yield f"derive.next names the unknown edge type {label!r}; there are: {', '.join(edges)}"

@@ -134,7 +134,7 @@ class Rules:
         labels = list(rule.cases.values())
         for label in rule.labels:
             places = [place for place, other in enumerate(labels) if other == label]
-            rows: Bools = np.logical_and(matching, np.isin(case, places))
+            rows: Bools = matching & np.isin(case, places)
             if rows.any():
                 yield label, rows
 
@@ -166,6 +166,7 @@ class Rules:
 def _required(frame: Frame, column: Column, cell: Cell, needed: Bools, empty: str) -> Bools:
     """The rows that have an id; those that have none are refused or skipped."""
     frame.refuse(column.faults, needed)
+    absent: Bools
     if column.is_list:
         absent = list_lengths(column.values) == 0
     else:

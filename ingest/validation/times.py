@@ -105,7 +105,7 @@ def _moment(value: str | None, zoned: bool) -> datetime | None:
 def _from_format(text: pa.Array, cell: TimeCell) -> pa.Array:
     # Arrow's strptime takes 30 February for 2 March; DuckDB's refuses it.
     encoded = text.dictionary_encode()
-    connection = duckdb.connect(config={"threads": 1, "TimeZone": "UTC"})
+    connection = duckdb.connect(config={"threads": 1})
     try:
         connection.register("texts", pa.table({"place": np.arange(len(encoded.dictionary)), "t": encoded.dictionary}))
         query = "SELECT try_strptime(t, $1) AS moment FROM texts ORDER BY place"

@@ -27,6 +27,8 @@ class Baskets:
 
     items: sp.csr_array
     containing: sp.csr_array
+    invoiced: bool = False
+    """Whether most of the interactions carry the number of a basket, so that people may be told of baskets."""
 
     @classmethod
     def of(cls, activity: Activity, num_items: int) -> Baskets:
@@ -36,21 +38,24 @@ class Baskets:
         ones = np.ones(number.size, np.float32)
         items = sp.csr_array(sp.coo_array((ones, (number, activity.item_index)), shape=(num_baskets, num_items)))
         items.data[:] = 1.0
-        return cls(items, sp.csr_array(items.T))
+        invoiced = bool(with_company(activity).sum() * 2 > len(activity))
+        return cls(items, sp.csr_array(items.T), invoiced)
 
     def grown(self, num_items: int) -> Baskets:
         """The same baskets over more items."""
         if num_items == self.items.shape[1]:
             return self
         num_baskets = self.items.shape[0]
-        return Baskets(grown(self.items, num_baskets, num_items), grown(self.containing, num_items, num_baskets))
+        return Baskets(
+            grown(self.items, num_baskets, num_items), grown(self.containing, num_items, num_baskets), self.invoiced
+        )
 
     def with_later(self, later: Baskets) -> Baskets:
         """These baskets and then the later ones."""
         num_items = later.items.shape[1]
         items = sp.vstack([self.grown(num_items).items, later.items], format="csr")
         containing = sp.hstack([self.grown(num_items).containing, later.containing], format="csr")
-        return Baskets(sp.csr_array(items), sp.csr_array(containing))
+        return Baskets(sp.csr_array(items), sp.csr_array(containing), self.invoiced)
 
     def together(self, item_index: int) -> npt.NDArray[np.int64]:
         """In how many baskets each item lies beside this one; 0 for the item itself. Shape (I,)."""
@@ -74,9 +79,14 @@ class Baskets:
         return np.asarray(common / (common + SUPPORT) * np.log1p(lift), np.float32)
 
 
+def with_company(activity: Activity) -> npt.NDArray[np.bool_]:
+    """Which interactions carry a basket number under which the customer has another item too. Shape (N,)."""
+    return _groups_with_company(activity.user_index, activity.basket, activity.item_index)
+
+
 def basket_numbers(activity: Activity) -> npt.NDArray[np.int64]:
     """The number of the basket each interaction belongs to, 0 upwards. Shape (N,)."""
-    by_invoice = _groups_with_company(activity.user_index, activity.basket, activity.item_index)
+    by_invoice = with_company(activity)
     loose = ~by_invoice
     number = np.empty(len(activity), np.int64)
     _, number[by_invoice] = np.unique(

@@ -159,7 +159,7 @@ class Engine:
         return self._answer(moment, listed, search)
 
     def _search(self, moment: Moment, history: IntArray, listed: Listed, user_index: int = -1) -> EvidenceSearch:
-        return EvidenceSearch(moment.view, moment.connections, history, listed.item_index, user_index)
+        return EvidenceSearch(moment.view, moment.connections, history, listed.item_index, user_index, listed.together)
 
     def _answer(
         self,

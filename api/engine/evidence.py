@@ -6,7 +6,8 @@ array look-ups, so that reasons for a list of ten cost little more than reasons 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -19,7 +20,7 @@ from graph.schema import EdgeRole, EdgeSpec
 from graph.view import GraphView
 
 EvidenceKind: TypeAlias = Literal[
-    "co_interaction", "attribute", "relation", "chain", "own_attribute", "popular", "present"
+    "co_interaction", "basket", "attribute", "relation", "chain", "own_attribute", "popular", "present"
 ]
 
 MAX_ANCHORS = 32
@@ -49,14 +50,24 @@ class Evidence:
 
 
 class EvidenceSearch:
-    """Finds the evidence for a list of items, from one history. ``view`` must be frozen."""
+    """Finds the evidence for a list of items, from one history.
+
+    ``view`` must be frozen. ``together`` counts the baskets (invoices) an item shares with the history's only item.
+    """
 
     def __init__(
-        self, view: GraphView, connections: Connections, history: IntArray, items: IntArray, user_index: int = -1
+        self,
+        view: GraphView,
+        connections: Connections,
+        history: IntArray,
+        items: IntArray,
+        user_index: int = -1,
+        together: Mapping[int, int] | None = None,
     ) -> None:
         self._view = view
         self._connections = connections
         self._user_index = user_index
+        self._together = together or {}
         self._num_users = view.num_nodes(view.schema.user_type)
         self.anchors = latest_distinct(history, MAX_ANCHORS)
         self._recency = (1.0 / np.sqrt(1.0 + np.arange(self.anchors.size))).astype(np.float32)
@@ -152,7 +163,10 @@ class EvidenceSearch:
                 best = Evidence("co_interaction", item, strength, behaviour.spec, anchor=anchor, count=count)
             if count >= MIN_COUNT:
                 break
-        return [] if best is None else [best]
+        if best is None:
+            return []
+        in_baskets = self._together.get(item, 0)
+        return [replace(best, kind="basket", count=in_baskets) if in_baskets else best]
 
     def _chain(self, item: int) -> list[Evidence]:
         """Anchor, another item, the item: two steps over common customers."""

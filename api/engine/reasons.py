@@ -13,10 +13,13 @@ from graph.view import GraphView
 
 MAX_REASONS = 3
 MAX_OF_A_KIND = 2
+MIN_WEIGHT = 0.02
+"""A further reason that weighs less than this is left out."""
 _BASE_SHARE = 0.05
 
 _SUPPORTS: Mapping[str, str] = {
     "co_interaction": "behaviour",
+    "basket": "behaviour",
     "chain": "behaviour",
     "attribute": "attributes",
     "own_attribute": "attributes",
@@ -54,7 +57,7 @@ def reasons_for(
     for weight, found in weighted:
         text = describe(view, found, anchor_name=anchor_name)
         of_kind = sum(reason.kind == found.kind for reason in chosen)
-        if text in texts or of_kind >= MAX_OF_A_KIND:
+        if text in texts or of_kind >= MAX_OF_A_KIND or (chosen and weight < MIN_WEIGHT * total):
             continue
         texts.add(text)
         chosen.append(Reason(text, path_of(view, found), weight / total, found.kind))
@@ -77,7 +80,7 @@ def path_of(view: GraphView, evidence: Evidence) -> ReasonPath:
     if evidence.kind == "own_attribute" and evidence.middle is not None:
         return ReasonPath((item, _key(view, *evidence.middle)), (Hop(edge_type, evidence.direction),))
     anchor = _key(view, item_type, evidence.anchor)
-    if evidence.kind == "co_interaction":
+    if evidence.kind in ("co_interaction", "basket"):
         return ReasonPath((anchor, item), (Hop(edge_type, None, told),))
     if evidence.middle is None:
         return ReasonPath((anchor, item), (Hop(edge_type, evidence.direction),))

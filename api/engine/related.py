@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +24,9 @@ from graph.view import GraphView
 
 POPULARITY = "popularity"
 
+Stage: TypeAlias = tuple[str, Mapping[str, FloatArray]]
+"""The name of a list and what each of its sources adds to every item's score."""
+
 
 @dataclass(frozen=True, slots=True)
 class Listed:
@@ -35,6 +39,8 @@ class Listed:
     score: FloatArray
     contributions: list[dict[str, float]]
     fallback: str | None
+    together: dict[int, int] = field(default_factory=dict)
+    """For items of the same basket, in how many (invoices)."""
 
 
 class RelatedItems:
@@ -61,10 +67,15 @@ class RelatedItems:
 
     def bought_together(self, sources: Sources, item: int, n: int) -> Listed:
         """Items of the same basket, then similar ones, then popular ones."""
-        together = {"baskets": self.baskets(sources.num_items).scores(item)}
-        if int((together["baskets"] > 0).sum()) >= n:
-            return _listed(sources, [("baskets", together)], n, item)
-        return _listed(sources, [("baskets", together), ("similar", self._likeness(sources, item))], n, item)
+        baskets = self.baskets(sources.num_items)
+        stages: list[Stage] = [("baskets", {"baskets": baskets.scores(item)})]
+        if int((stages[0][1]["baskets"] > 0).sum()) < n:
+            stages.append(("similar", self._likeness(sources, item)))
+        listed = _listed(sources, stages, n, item)
+        if not baskets.invoiced:
+            return listed
+        common = baskets.together(item)
+        return replace(listed, together={i: int(common[i]) for i in listed.item_index.tolist() if common[i]})
 
     def trending(self, sources: Sources, window_s: int, n: int) -> Listed:
         """What is chosen most within a window before the newest event, then popular items."""
@@ -93,7 +104,7 @@ class RelatedItems:
         return similar_scores(sources.operators, self._families, item, sources.num_items)
 
 
-def _listed(sources: Sources, stages: list[tuple[str, Mapping[str, FloatArray]]], n: int, item: int | None) -> Listed:
+def _listed(sources: Sources, stages: list[Stage], n: int, item: int | None) -> Listed:
     """The best of the first stage, then of the next, then popular items; ``item`` itself never."""
     shut = ~sources.allowed
     if item is not None:

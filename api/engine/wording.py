@@ -25,12 +25,15 @@ def describe(view: GraphView, evidence: Evidence, *, anchor_name: str | None = N
     if evidence.kind == "co_interaction":
         verb = _verb(spec)
         return f"{verb} by {customers(evidence.count)} who also {verb} {anchor or 'an item you chose'}"
+    if evidence.kind == "basket":
+        many = f"in {evidence.count:,} baskets" if evidence.count >= MIN_COUNT else "by a few customers"
+        return f"{_verb(spec)} together with {anchor or 'an item you chose'} {many}"
     if evidence.kind == "relation":
         return f"{_relation_words(spec)} {anchor or 'an item you chose'}"
     if evidence.kind == "attribute" and middle is not None:
         name = name_of(view, *middle)
         if name is None:
-            return f"{_same_words(spec)} as {anchor or 'an item you chose'}"
+            return f"{_same_words(spec, middle[0])} as {anchor or 'an item you chose'}"
         if evidence.shared > 1:
             return f"{_same_words(spec)}: {name}, like {evidence.shared} items you chose"
         return f"{_same_words(spec)}: {name}" + (f", like {anchor}" if anchor and not anchor_name else "")
@@ -54,12 +57,9 @@ def name_of(view: GraphView, node_type: str, index: int) -> str | None:
 
     A node type without a title property is named by its ids, if they read like words ("Nivea", not "m.03q8").
     """
-    spec = view.schema.node(node_type)
-    if spec.title is not None:
-        title = view.properties(node_type, index).get(spec.title)
-        if isinstance(title, str) and title.strip():
-            return _shortened(title)
-    node_id = view.id_of(node_type, index)
+    node_id, title = view.id_of(node_type, index), view.title(node_type, index)
+    if title != node_id and title.strip():
+        return _shortened(title)
     reads_like_words = _WORDLIKE.search(node_id) is not None and not any(letter.isdigit() for letter in node_id)
     return _shortened(node_id) if reads_like_words else None
 
@@ -82,8 +82,14 @@ def _noun(spec: EdgeSpec) -> str:
     return _LEADING.sub("", spec.words or _plain(spec.relation))
 
 
-def _same_words(spec: EdgeSpec) -> str:
-    return spec.words or f"same {_noun(spec)}"
+def _same_words(spec: EdgeSpec, unnamed: str | None = None) -> str:
+    """How two items share an attribute; ``unnamed`` is the type of one that has no name."""
+    if spec.words:
+        return spec.words
+    noun = _noun(spec)
+    if noun.endswith(" by"):
+        return f"{noun} the same {unnamed.lower()}" if unnamed else f"also {noun}"
+    return f"same {noun}"
 
 
 def _relation_words(spec: EdgeSpec) -> str:

@@ -109,7 +109,7 @@ def _from_format(text: pa.Array, cell: TimeCell) -> pa.Array:
     try:
         connection.register("texts", pa.table({"place": np.arange(len(encoded.dictionary)), "t": encoded.dictionary}))
         query = "SELECT try_strptime(t, $1) AS moment FROM texts ORDER BY place"
-        table: pa.Table = connection.execute(query, [cell.format]).to_arrow_table()
+        table: pa.Table = connection.sql(query, params=[cell.format]).to_arrow_table()
     except duckdb.Error as error:
         raise MappingError(
             "the time format cannot be used",

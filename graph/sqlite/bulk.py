@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields, replace
+from typing import Any, cast
 
-from graph.records import DeleteNodes, Mutation
+from graph.records import DeleteNodes, Mutation, UpsertEdges
+from graph.values import column_list
 
 BLOCK_ROWS = 250_000
 """Rows written in one transaction; also how long others wait for their turn: a second or two."""
@@ -47,6 +49,46 @@ def blocks(mutations: Iterable[Mutation], rows: int = BLOCK_ROWS) -> Iterator[Bl
                 block = Block([])
     if block.mutations:
         yield block
+
+
+def joined(mutations: Iterable[Mutation]) -> Iterator[Mutation]:
+    """The mutations with neighbouring edge upserts of one kind made one: more rows in key order at once.
+
+    Each takes the place of the last of its kind before anything else than edge upserts comes, so whatever it
+    relies on was written before it.
+    """
+    waiting: dict[tuple[object, ...], list[UpsertEdges]] = {}
+    for mutation in mutations:
+        if isinstance(mutation, UpsertEdges):
+            kind = _kind(mutation)
+            waiting[kind] = [*waiting.pop(kind, []), mutation]
+        else:
+            yield from map(_joined, waiting.values())
+            waiting.clear()
+            yield mutation
+    yield from map(_joined, waiting.values())
+
+
+def _kind(mutation: UpsertEdges) -> tuple[object, ...]:
+    """What two mutations must share to be made one: everything but the contents of their columns."""
+    return tuple(
+        type(None) if value is None else len if field.name in _COLUMNS and hasattr(value, "__len__") else value
+        for field in fields(mutation)
+        for value in [getattr(mutation, field.name)]
+    )
+
+
+def _joined(mutations: list[UpsertEdges]) -> UpsertEdges:
+    if len(mutations) == 1:
+        return mutations[0]
+    columns: dict[str, list[Any]] = {}
+    for mutation in mutations:
+        rows = len(mutation.source_ids)
+        for field in fields(mutation):
+            column = getattr(mutation, field.name)
+            if field.name in _COLUMNS and hasattr(column, "__len__"):
+                columns.setdefault(field.name, []).extend(column_list(column, field.name, rows))
+    return replace(mutations[0], **cast(dict[str, Any], columns))
 
 
 def _lengths(mutation: Mutation) -> list[int]:

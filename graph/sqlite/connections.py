@@ -77,6 +77,7 @@ class Connections:
             connection.execute("PRAGMA synchronous = FULL")
             # What is deleted is overwritten, not just unlinked: erasure of a person must reach the file.
             connection.execute("PRAGMA secure_delete = ON")
+            connection.execute("PRAGMA threads = 2")  # for the sorting when indexes are built
             connection.execute(f"PRAGMA journal_size_limit = {_WAL_LIMIT_BYTES}")
         else:
             connection.execute("PRAGMA query_only = ON")

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from itertools import repeat
+from collections.abc import Mapping
+from functools import cache
+from itertools import chain, count, repeat
+from typing import Any
+
+import numpy as np
 
 from graph.errors import NotFound
 from graph.records import DeleteEdges, Properties, UpsertEdges
@@ -21,20 +25,36 @@ from graph.values import (
     weight_list,
 )
 
-# As for nodes, the statement itself finds, compares and keeps what is there.
+# As for nodes, the statement itself finds, compares and keeps what is there. ?1 to ?4 are the same in every
+# row: edge type, batch, first sequence number and, when it is a scalar, the weight.
 _INSERT = """
     INSERT INTO edges (edge_type, source, target, qualifier, weight, timestamp_ms, properties,
                        version, deleted, sequence, batch)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 1, 0, ?8, ?9)
+    VALUES"""
+_ON_CONFLICT = """
     ON CONFLICT DO UPDATE SET
         weight = excluded.weight, timestamp_ms = excluded.timestamp_ms,
         version = version + 1, deleted = 0, sequence = excluded.sequence, batch = excluded.batch,
-        properties = CASE WHEN deleted THEN excluded.properties ELSE {properties} END
+        properties = CASE WHEN deleted THEN excluded.properties ELSE {merged} END
     WHERE deleted OR weight IS NOT excluded.weight OR timestamp_ms IS NOT excluded.timestamp_ms
+        OR properties IS NOT {merged}
 """
-_UPSERT = _INSERT.format(properties="properties")
-_UPSERT_PROPERTIES = (
-    _INSERT.format(properties="merged_json(properties, ?10)") + " OR properties IS NOT merged_json(properties, ?10)"
+_MERGED = "merged_json(properties, excluded.properties)"
+_ROWS_AT_ONCE = 100
+_SORTED_FROM = 1_000
+_COLUMNS = {
+    "source": "",
+    "target": "",
+    "qualifier": "''",
+    "weight": "?4",
+    "timestamp_ms": "NULL",
+    "properties": "NULL",
+}
+"""The columns that can differ between rows, and what stands in every row when one does not."""
+
+# A row is inserted without the properties its patch removes; the patch itself can only be told row by row.
+_UPSERT_PATCH = (
+    _INSERT + "(?1, ?2, ?3, ?4, ?5, ?6, ?7, 1, 0, ?8, ?9)" + _ON_CONFLICT.format(merged="merged_json(properties, ?10)")
 )
 
 
@@ -49,32 +69,83 @@ def upsert_edges(transaction: Transaction, mutation: UpsertEdges) -> None:
     source_ids = id_list(mutation.source_ids, "source id")
     rows = len(source_ids)
     target_ids = id_list(mutation.target_ids, "target id", rows)
-    qualifiers: Iterable[str] = repeat("", rows)
+    qualifiers: list[str] | None = None
     if mutation.qualifiers is not None:
         qualifiers = id_list(mutation.qualifiers, "qualifier", rows)
         check_ids(set(qualifiers), "qualifier", empty_allowed=True)
+    edge_type = catalogue.edge_type(mutation.edge_type)
     weight = weight_list(mutation.weight, rows)
     timestamps = timestamp_list(mutation.timestamp_ms, rows)
-    columns: list[Iterable[object]] = [
-        repeat(catalogue.edge_type(mutation.edge_type), rows),
-        _numbers(transaction, spec.source, source_ids, spec, mutation.create_missing),
-        _numbers(transaction, spec.target, target_ids, spec, mutation.create_missing),
-        qualifiers,
-        weight if isinstance(weight, list) else repeat(weight, rows),
-        repeat(None, rows) if timestamps is None else timestamps,
-    ]
-    statement = _UPSERT
-    if mutation.properties is None:
-        columns += [repeat(None, rows), transaction.sequences(rows), repeat(transaction.batch, rows)]
-    else:
-        statement = _UPSERT_PROPERTIES
+    columns: dict[str, list[Any] | None] = {
+        "source": _numbers(transaction, spec.source, source_ids, spec, mutation.create_missing),
+        "target": _numbers(transaction, spec.target, target_ids, spec, mutation.create_missing),
+        "qualifier": qualifiers,
+        "weight": weight if isinstance(weight, list) else None,
+        "timestamp_ms": timestamps,
+        "properties": None,
+    }
+    if mutation.properties is not None:
         checked = _checked(spec, column_list(mutation.properties, "properties", rows))
-        patches = [patch_json(properties) for properties in checked]
-        contents = [canonical_json(properties) for properties in checked]
-        columns += [contents, transaction.sequences(rows), repeat(transaction.batch, rows), patches]
+        columns["properties"] = [canonical_json(properties) for properties in checked]
+        if any(None in properties.values() for properties in checked):
+            patches = [patch_json(properties) for properties in checked]
+            _upsert_patches(transaction, edge_type, columns, weight, patches)
+            return
+    varying = {name: column for name, column in columns.items() if column is not None}
+    _upsert_rows(transaction, edge_type, varying, 1.0 if isinstance(weight, list) else weight)
+
+
+def _upsert_rows(transaction: Transaction, edge_type: int, varying: dict[str, list[Any]], weight: float) -> None:
+    """Nothing; many rows are handed over with each statement, in the order of the clustered key."""
+    rows = len(varying["source"])
+    if rows >= _SORTED_FROM:
+        # Stable: of rows with the same key the last one still wins.
+        order = np.lexsort((varying["target"], varying["source"])).tolist()
+        varying = {name: [column[row] for row in order] for name, column in varying.items()}
+    cells = list(chain.from_iterable(zip(*varying.values(), strict=True)))
+    shape = frozenset(varying)
+    for first in range(0, rows, _ROWS_AT_ONCE):
+        left = min(_ROWS_AT_ONCE, rows - first)
+        at_once = left if left == _ROWS_AT_ONCE else 1  # two statements per shape, whatever the number of rows
+        for start in range(first, first + left, at_once):
+            constants = (edge_type, transaction.batch, transaction.sequences(at_once).start, weight)
+            own = cells[start * len(varying) : (start + at_once) * len(varying)]
+            cursor = transaction.connection.execute(_upsert(shape, at_once), (*constants, *own))
+            transaction.changed += cursor.rowcount
+
+
+@cache
+def _upsert(shape: frozenset[str], rows: int) -> str:
+    """The statement for so many rows; ``shape`` names the columns that differ between them."""
+    places = (f"?{number}" for number in count(5))
+    row_texts = []
+    for row in range(rows):
+        of = {name: next(places) for name in _COLUMNS if name in shape}
+        cells = [of.get(name, default) for name, default in _COLUMNS.items()]
+        row_texts.append(f"(?1, {', '.join(cells)}, 1, 0, ?3 + {row}, ?2)")
+    merged = _MERGED if "properties" in shape else "properties"
+    return _INSERT + ", ".join(row_texts) + _ON_CONFLICT.format(merged=merged)
+
+
+def _upsert_patches(
+    transaction: Transaction,
+    edge_type: int,
+    columns: dict[str, list[Any] | None],
+    weight: list[float] | float,
+    patches: list[str | None],
+) -> None:
+    rows = len(patches)
+    constant: dict[str, Any] = {"qualifier": "", "weight": weight}
+    cells = zip(
+        repeat(edge_type, rows),
+        *(repeat(constant.get(name), rows) if column is None else column for name, column in columns.items()),
+        transaction.sequences(rows),
+        repeat(transaction.batch, rows),
+        patches,
+        strict=True,
+    )
     if rows:
-        cursor = transaction.connection.executemany(statement, zip(*columns, strict=True))
-        transaction.changed += cursor.rowcount
+        transaction.changed += transaction.connection.executemany(_UPSERT_PATCH, cells).rowcount
 
 
 def _checked(spec: EdgeSpec, column: list[Properties]) -> list[Properties]:

@@ -15,7 +15,7 @@ import pyarrow as pa
 from graph.errors import SettingsError, StoreUnavailable
 from graph.records import Applied, Change, Direction, GraphStats, Mutation, NeighborPage, Node, NodeHit, NodeKey, Path
 from graph.schema import EdgeType, GraphSchema
-from graph.sqlite.bulk import blocks
+from graph.sqlite.bulk import blocks, joined
 from graph.sqlite.catalogue import Catalogue, no_schema, read_catalogue, write_catalogue
 from graph.sqlite.connections import Connections, translated
 from graph.sqlite.layout import create_edge_indexes, drop_edge_indexes, prepare_file
@@ -130,7 +130,7 @@ class SqliteStore:
                     catalogue = self._known_catalogue(connection)
                     stamp = self._stamp(connection)
                     transaction = Transaction.begun(connection, catalogue, (batch_id, actor), after=last, stamp=stamp)
-                    for mutation in block.mutations:
+                    for mutation in joined(block.mutations):
                         write(transaction, mutation)
                     transaction.finish()
                     connection.execute("COMMIT")

@@ -28,7 +28,7 @@ class ALS:
         embedding_dim: int = Field(64, ge=1)
         alpha: float = Field(10.0, gt=0)
         """How much more a chosen item weighs than one not chosen."""
-        ridge: float = Field(5.0, gt=0)
+        ridge: float = Field(60.0, gt=0)
         iterations: int = Field(15, ge=1)
 
     reference: ClassVar[str] = "Hu, Koren & Volinsky 2008, weighted ALS"
@@ -52,15 +52,21 @@ class ALS:
 
 
 def least_squares(chosen: sp.csr_array, factors: FloatArray, alpha: float, ridge: float) -> FloatArray:
-    """The best factors of one side while the other stands still. Shapes: (N, M), (M, D) → (N, D)."""
+    """The best factors of one side while the other stands still. Shapes: (N, M), (M, D) → (N, D).
+
+    With A = YᵀY + ridge and C the chosen rows of Y, a row's factors are (A + αCᵀC)⁻¹ (1 + α) Cᵀ1. Where fewer rows are
+    chosen than there are dimensions, the same is A⁻¹Cᵀ (1 + αCA⁻¹Cᵀ)⁻¹ (1 + α) 1, a smaller system.
+    """
     dim = factors.shape[1]
     length = np.diff(chosen.indptr)
     shared = factors.T @ factors + np.float32(ridge) * np.eye(dim, dtype=np.float32)
+    nothing = np.zeros((1, dim), np.float32)
+    padded = np.vstack([factors, nothing])
+    spread = np.vstack([np.linalg.solve(shared, factors.T).T, nothing])
     solved = np.zeros((chosen.shape[0], dim), np.float32)
     # Rows of like length are solved side by side, padded with a factor of zeros that changes nothing.
     order = np.argsort(length, kind="stable")
     order = order[length[order] > 0]
-    padded = np.vstack([factors, np.zeros((1, dim), np.float32)])
     stop = order.size
     while stop > 0:
         longest = int(length[order[stop - 1]])
@@ -69,9 +75,16 @@ def least_squares(chosen: sp.csr_array, factors: FloatArray, alpha: float, ridge
         place = np.arange(longest)
         inside = place[None, :] < length[rows][:, None]
         at = np.where(inside, chosen.indptr[rows][:, None] + place[None, :], 0)
-        gathered = padded[np.where(inside, chosen.indices[at], factors.shape[0])]
-        system = shared + np.float32(alpha) * (gathered.transpose(0, 2, 1) @ gathered)
-        target = np.float32(1.0 + alpha) * gathered.sum(axis=1)
-        solved[rows] = np.linalg.solve(system, target[:, :, None])[:, :, 0]
+        picked = np.where(inside, chosen.indices[at], factors.shape[0])
+        gathered = padded[picked]
+        if longest < dim:
+            inverted = spread[picked]
+            system = np.float32(alpha) * (inverted @ gathered.transpose(0, 2, 1)) + np.eye(longest, dtype=np.float32)
+            target = np.full((rows.size, longest, 1), 1.0 + alpha, np.float32)
+            solved[rows] = (inverted.transpose(0, 2, 1) @ np.linalg.solve(system, target))[:, :, 0]
+        else:
+            system = shared + np.float32(alpha) * (gathered.transpose(0, 2, 1) @ gathered)
+            target = np.float32(1.0 + alpha) * gathered.sum(axis=1)[:, :, None]
+            solved[rows] = np.linalg.solve(system, target)[:, :, 0]
         stop = start
     return solved

@@ -25,8 +25,8 @@ class BPR:
     class Config(ModelConfig):
         embedding_dim: int = Field(64, ge=1)
         learning_rate: float = Field(0.05, gt=0)
-        weight_decay: float = Field(0.01, ge=0)
-        epochs: int = Field(60, ge=1)
+        weight_decay: float = Field(0.03, ge=0)
+        epochs: int = Field(40, ge=1)
         batch_size: int = Field(2048, ge=1)
 
     reference: ClassVar[str] = "Rendle et al. 2009, BPR-MF"

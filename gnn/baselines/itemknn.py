@@ -15,7 +15,7 @@ from gnn.operators import Operator, SparseOperator
 
 
 class ItemKNN:
-    """Scores by the sum of cosine similarities to the history's items, each item keeping its nearest neighbours.
+    """Scores by the sum of cosine similarities to those of the history's items that are among an item's nearest neighbours.
 
     Reference: Deshpande & Karypis, "Item-based top-N recommendation algorithms", 2004; the shrinkage of Bell &
     Koren, "Improved neighborhood-based collaborative filtering", 2007.
@@ -36,11 +36,11 @@ class ItemKNN:
         _, count = degrees(matrix)
         norm = np.sqrt(count).astype(np.float32)
         shrink = np.float32(self.config.shrink)
-        return SparseOperator(
-            strongest(
-                sp.csr_array(matrix.T),
-                matrix,
-                self.config.neighbors,
-                reweight=lambda value, row, column: value / (norm[row] * norm[column] + shrink),
-            )
+        nearest = strongest(
+            sp.csr_array(matrix.T),
+            matrix,
+            self.config.neighbors,
+            reweight=lambda value, row, column: value / (norm[row] * norm[column] + shrink),
         )
+        # Row i holds the neighbours of i; a score of i sums over them, so they stand in its column.
+        return SparseOperator(sp.csr_array(nearest.T))

@@ -26,8 +26,8 @@ class NextItem:
         """How many events ahead count."""
         source_power: float = Field(0.5, ge=0)
         """Edges are divided by their start's total to this power; 1 makes them transition probabilities."""
-        target_power: float = Field(0.3, ge=0)
-        """Edges are divided by their end's total to this power; damps popular ends."""
+        target_power: float = Field(0.0, ge=0)
+        """Edges are divided by their end's total to this power; more than 0 damps popular ends."""
         neighbors: int = Field(500, ge=1)
 
     reference: ClassVar[str] = "Ludewig & Jannach 2018, sequential rules"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,6 +11,11 @@ import pytest
 from api.engine import Event, Policy, Request
 from graph.errors import InputError
 from tests.api.corner_shop import BATH, PRODUCTS, TEA, Shop
+
+
+@pytest.fixture
+def shop(still_shop: Shop) -> Shop:
+    return still_shop
 
 
 def test_a_tea_drinker_gets_tea_things_first(shop: Shop) -> None:
@@ -138,7 +144,7 @@ def test_many_threads_get_the_answers_of_one(shop: Shop) -> None:
     assert together == alone
 
 
-def test_a_released_engine_answers_like_the_one_it_was_made_from(shop: Shop, tmp_path) -> None:  # type: ignore[no-untyped-def]
+def test_a_released_engine_answers_like_the_one_it_was_made_from(shop: Shop, tmp_path: Path) -> None:
     released = shop.released(tmp_path / "releases")
     for user in ("t05", "b03", "stranger"):
         ours = shop.engine.recommend(Request(user, n=13, reasons=True))

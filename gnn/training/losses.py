@@ -1,0 +1,43 @@
+"""Losses over items: the whole softmax, a sampled one, and pairs."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as functional
+from torch import Tensor
+
+
+def softmax_loss(user: Tensor, item: Tensor, rows: Tensor, columns: Tensor, temperature: float) -> Tensor:
+    """Mean cross-entropy of each target against all items, by cosine.
+
+    Shapes: ``user`` (B, D), ``item`` (I, D); ``rows`` and ``columns`` (P,) say which user has which target.
+    """
+    logits = _unit(user) @ _unit(item).T / temperature
+    return (torch.logsumexp(logits.float(), 1)[rows] - logits[rows, columns]).mean()
+
+
+def sampled_softmax_loss(
+    user: Tensor, item: Tensor, rows: Tensor, columns: Tensor, negatives: Tensor, num_items: int, temperature: float
+) -> Tensor:
+    """:func:`softmax_loss` with the sum over ``num_items`` items estimated from a uniform sample of them.
+
+    Shapes as there; ``negatives`` (S,) indexes ``item``. Each target is counted exactly, beside the sample.
+    """
+    of_user, of_item = _unit(user), _unit(item)
+    others = (of_user @ of_item[negatives].T / temperature).float()
+    log_total = torch.logsumexp(others, 1) + math.log(num_items / negatives.numel())
+    chosen = ((of_user[rows] * of_item[columns]).sum(1) / temperature).float()
+    return (torch.logaddexp(log_total[rows], chosen) - chosen).mean()
+
+
+def pair_loss(user: Tensor, item: Tensor, rows: Tensor, chosen: Tensor, other: Tensor) -> Tensor:
+    """Mean logistic loss of scoring a chosen item above another one (BPR), by inner product."""
+    of_user = user[rows]
+    margin = (of_user * (item[chosen] - item[other])).sum(1)
+    return functional.softplus(-margin.float()).mean()
+
+
+def _unit(rows: Tensor) -> Tensor:
+    return functional.normalize(rows, dim=1)

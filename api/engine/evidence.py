@@ -20,7 +20,7 @@ from graph.schema import EdgeRole, EdgeSpec
 from graph.view import GraphView
 
 EvidenceKind: TypeAlias = Literal[
-    "co_interaction", "basket", "attribute", "relation", "chain", "own_attribute", "popular", "present"
+    "again", "co_interaction", "basket", "attribute", "relation", "chain", "own_attribute", "popular", "present"
 ]
 
 MAX_ANCHORS = 32
@@ -68,6 +68,7 @@ class EvidenceSearch:
         self._connections = connections
         self._user_index = user_index
         self._together = together or {}
+        self._user = (view.schema.user_type, user_index)
         self._num_users = view.num_nodes(view.schema.user_type)
         self.anchors = latest_distinct(history, MAX_ANCHORS)
         self._recency = (1.0 / np.sqrt(1.0 + np.arange(self.anchors.size))).astype(np.float32)
@@ -90,7 +91,12 @@ class EvidenceSearch:
 
     def of(self, item: int) -> list[Evidence]:
         """All evidence for one of the items; never empty, weaker kinds only where nothing stronger is there."""
-        found = [*self._relations(item), *self._attributes(item), *self._co_interaction(item)]
+        found = [
+            *self._again(item),
+            *self._relations(item),
+            *self._attributes(item),
+            *self._co_interaction(item),
+        ]
         if not found and self.anchors.size:
             found = self._chain(item)
         if not found:
@@ -103,6 +109,13 @@ class EvidenceSearch:
         inside = at < self._columns.size
         at, columns = at[inside], columns[inside]
         return np.asarray(at[self._columns[at] == columns], np.int64)
+
+    def _again(self, item: int) -> list[Evidence]:
+        """The customer's own earlier choice of the item, where people buy again."""
+        for behaviour in self._behaviour:
+            if (behaviour.of_items[self._position[item]] == self._user_index).any():
+                return [Evidence("again", item, 0.9, behaviour.spec, middle=self._user)]
+        return []
 
     def _relations(self, item: int) -> list[Evidence]:
         blocks = {block.start + item: block for block in self._connections.blocks if _may_reach(block, item)}
@@ -175,6 +188,8 @@ class EvidenceSearch:
             if not reached.any():
                 continue
             for position, anchor in enumerate(self.anchors[:MAX_CHAIN_ANCHORS]):
+                if anchor == item:
+                    continue
                 linked = np.minimum(reached, self._chosen_by(behaviour.spec, behaviour.of_anchors[position]))
                 linked[[item, int(anchor)]] = 0
                 if linked.any():
@@ -184,7 +199,8 @@ class EvidenceSearch:
 
     def _chosen_by(self, spec: EdgeSpec, users: IntArray) -> npt.NDArray[np.int64]:
         """How many of some users chose each item. Shape (I,)."""
-        chosen = self._view.expand(spec.edge_type, users[-MAX_CHAIN_USERS:], distinct=True).indices
+        others = users[users != self._user_index][-MAX_CHAIN_USERS:]
+        chosen = self._view.expand(spec.edge_type, others, distinct=True).indices
         return np.bincount(chosen, minlength=self._view.num_nodes(self._view.schema.item_type))
 
     def _own_attributes(self, item: int) -> list[Evidence]:
@@ -200,7 +216,8 @@ class EvidenceSearch:
 
     def _popular(self, item: int) -> list[Evidence]:
         for behaviour in self._behaviour:
-            count = int(behaviour.of_items.sizes[self._position[item]])
+            audience = behaviour.of_items[self._position[item]]
+            count = int((audience != self._user_index).sum())
             if count:
                 return [Evidence("popular", item, 0.5, behaviour.spec, count=count)]
         return []

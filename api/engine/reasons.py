@@ -18,6 +18,7 @@ MIN_WEIGHT = 0.02
 _BASE_SHARE = 0.05
 
 _SUPPORTS: Mapping[str, str] = {
+    "again": "behaviour",
     "co_interaction": "behaviour",
     "basket": "behaviour",
     "chain": "behaviour",
@@ -77,6 +78,8 @@ def path_of(view: GraphView, evidence: Evidence) -> ReasonPath:
     if evidence.kind == "popular":
         return ReasonPath((item,), (Hop(edge_type, None, told),))
     back = Hop(edge_type, "in" if evidence.direction == "out" else "out")
+    if evidence.kind == "again" and evidence.middle is not None:
+        return ReasonPath((_key(view, *evidence.middle), item), (Hop(edge_type, "out"),))
     if evidence.kind == "own_attribute" and evidence.middle is not None:
         return ReasonPath((item, _key(view, *evidence.middle)), (Hop(edge_type, evidence.direction),))
     anchor = _key(view, item_type, evidence.anchor)

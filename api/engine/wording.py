@@ -22,6 +22,8 @@ def describe(view: GraphView, evidence: Evidence, *, anchor_name: str | None = N
     spec, middle = evidence.spec, evidence.middle
     if spec is None:
         return "new in the shop"
+    if evidence.kind == "again":
+        return f"you {_verb(spec)} it before"
     if evidence.kind == "co_interaction":
         verb = _verb(spec)
         return f"{verb} by {customers(evidence.count)} who also {verb} {anchor or 'an item you chose'}"

@@ -23,12 +23,13 @@ import scipy.sparse as sp
 
 from gnn.histories import FloatArray, Histories, IntArray
 from gnn.operators import ConstantOperator, Operator
+from gnn.ranker import top_k
 
 Context: TypeAlias = Literal["even", "recent", "last"]
 View: TypeAlias = Literal["z", "log", "rank"]
 
 VIEWS: tuple[View, ...] = ("z", "log", "rank")
-RANK_DEPTH = 200
+RANK_DEPTH = 100
 SOURCE_DEPTH = 25
 PROVISIONAL_DEPTH = 150
 BLOCK_BYTES = 256 << 20
@@ -107,8 +108,10 @@ def candidates(
         z[barred] = -np.inf
         scores.append(z)
     provisional[barred] = -np.inf
-    best = [_descending(z, RANK_DEPTH) for z in scores]
-    pool = _union([_descending(provisional, depth)[0], *(index[:, :SOURCE_DEPTH] for index, _ in best)])
+    best = [_best(z, RANK_DEPTH) for z in scores]
+    # A source proposes what it scores above its own average; the others are equals it knows nothing of.
+    proposed = [np.where(values > 0, index, -1)[:, :SOURCE_DEPTH] for index, values in best]
+    pool = _union([top_k(provisional, depth), *proposed])
     features = np.zeros((*pool.shape, len(scores) * len(VIEWS)), np.float32)
     at = np.maximum(pool, 0)
     for number, (z, (_, top_scores)) in enumerate(zip(scores, best, strict=True)):
@@ -140,19 +143,12 @@ def ranks(chosen: FloatArray, top_scores: FloatArray) -> npt.NDArray[np.int64]:
     return result
 
 
-def _descending(scores: FloatArray, width: int) -> tuple[IntArray, FloatArray]:
-    """The best ``width`` columns of each row and their scores, best first; -1 for barred ones."""
-    width = min(width, scores.shape[1])
-    if width < scores.shape[1]:
-        index = np.argpartition(scores, scores.shape[1] - width, axis=1)[:, scores.shape[1] - width :]
-    else:
-        index = np.broadcast_to(np.arange(width), scores.shape).copy()
-    index.sort(axis=1)
-    values = np.take_along_axis(scores, index, axis=1)
-    order = np.argsort(-values, axis=1, kind="stable")
-    index = np.take_along_axis(index, order, axis=1)
-    values = np.take_along_axis(values, order, axis=1)
-    return np.where(np.isfinite(values), index, -1).astype(np.int32), values
+def _best(scores: FloatArray, width: int) -> tuple[IntArray, FloatArray]:
+    """The best ``width`` columns of each row and their scores, best first; -1 and -inf for barred ones."""
+    index = top_k(scores, min(width, scores.shape[1]))
+    values = np.take_along_axis(scores, np.maximum(index, 0), axis=1)
+    values[index < 0] = -np.inf
+    return index, values
 
 
 def _union(parts: list[IntArray]) -> IntArray:

@@ -21,10 +21,12 @@ from gnn.histories import FloatArray, Histories, IntArray
 from gnn.operators import Operator
 
 MAX_USERS = 4_000
-MAX_CANDIDATES = 256
+MAX_CANDIDATES = 128
 MIN_USERS = 20
 FOLDS = 5
 PULLS = (0.3, 0.03, 0.01, 0.003)
+"""Strengths of the pull towards the prior, strongest first; the one to use is chosen on two folds."""
+MAX_ITERATIONS = 80
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,17 +107,25 @@ def learn_fusion(
     examples = fusion_examples(operators, space, train, validation, generator)
     if len(examples) < MIN_USERS:
         return LearnedFusion(prior, (prior,) * FOLDS, fold_of, PULLS[0], len(examples))
-    fold = fold_of[examples.user_index]
-    loss = np.zeros(len(PULLS))
-    fitted: list[list[FusionWeights]] = [[] for _ in PULLS]
+    pull = _chosen_pull(examples, fold_of, prior)
+    folds = []
     for number in range(FOLDS):
-        inside, outside = (examples.take(np.flatnonzero(mask)) for mask in (fold == number, fold != number))
+        outside = examples.take(np.flatnonzero(fold_of[examples.user_index] != number))
+        folds.append(_fit(outside, prior, pull))
+    return LearnedFusion(_fit(examples, prior, pull), tuple(folds), fold_of, pull, len(examples))
+
+
+def _chosen_pull(examples: FusionExamples, fold_of: npt.NDArray[np.int8], prior: FusionWeights) -> float:
+    """The pull whose weights, learned without a fold, lose least on that fold."""
+    loss = np.zeros(len(PULLS))
+    for number in range(2):
+        out = fold_of[examples.user_index] == number
+        inside, outside = (examples.take(np.flatnonzero(mask)) for mask in (out, ~out))
+        weights = prior
         for at, pull in enumerate(PULLS):
-            weights = _fit(outside, prior, pull)
-            fitted[at].append(weights)
+            weights = _fit(outside, prior, pull, start=weights)
             loss[at] += _loss(inside, weights) * len(inside)
-    best = int(loss.argmin())
-    return LearnedFusion(_fit(examples, prior, PULLS[best]), tuple(fitted[best]), fold_of, PULLS[best], len(examples))
+    return PULLS[int(loss.argmin())]
 
 
 def fusion_examples(
@@ -175,33 +185,49 @@ def _sample(item_index: IntArray, hit: npt.NDArray[np.bool_], generator: np.rand
     return np.concatenate([positives, others])
 
 
-def _fit(examples: FusionExamples, prior: FusionWeights, pull: float) -> FusionWeights:
+def _fit(
+    examples: FusionExamples, prior: FusionWeights, pull: float, *, start: FusionWeights | None = None
+) -> FusionWeights:
     """The weights that minimise the mean softmax cross-entropy plus ``pull`` times the distance to the prior."""
     log_length = np.log1p(examples.length.astype(np.float64))
     mean, scale = float(log_length.mean()), float(max(log_length.std(), 1e-3))
     length = np.clip((log_length - mean) / scale, -3.0, 3.0).astype(np.float32)
-    start = np.concatenate([prior.weight, prior.slope]).astype(np.float64)
+    centre = np.concatenate([prior.weight, prior.slope]).astype(np.float64)
+    begin = start or prior
     columns = prior.weight.size
 
     def objective(flat: npt.NDArray[np.float64]) -> tuple[float, npt.NDArray[np.float64]]:
-        weight = (flat[:columns] + length[:, None] * flat[columns:]).astype(np.float32)
-        loss, residual = _cross_entropy(examples, weight)
-        by_user = np.matmul(residual[:, None, :], examples.features)[:, 0].astype(np.float64)
-        gradient = np.concatenate([by_user.sum(axis=0), (by_user * length[:, None]).sum(axis=0)])
-        away = flat - start
+        weight, slope = flat.astype(np.float32).reshape(2, columns)
+        loss, residual = _cross_entropy(examples, weight, slope, length)
+        both = np.stack([residual.ravel(), (residual * length[:, None]).ravel()])
+        gradient = np.asarray(both @ examples.features.reshape(-1, columns), np.float64).ravel()
+        away = flat - centre
         return (
             loss / len(examples) + 0.5 * pull * float(away @ away),
             gradient / len(examples) + pull * away,
         )
 
-    found = minimize(objective, start, jac=True, method="L-BFGS-B", options={"maxiter": 150})
-    flat = np.asarray(found.x, np.float32)
-    return FusionWeights(prior.space, flat[:columns], flat[columns:], mean, scale, learned=True)
+    found = minimize(
+        objective,
+        np.concatenate([begin.weight, begin.slope]).astype(np.float64),
+        jac=True,
+        method="L-BFGS-B",
+        options={"maxiter": MAX_ITERATIONS},
+    )
+    weight, slope = np.asarray(found.x, np.float32).reshape(2, columns)
+    return FusionWeights(prior.space, weight, slope, mean, scale, learned=True)
 
 
-def _cross_entropy(examples: FusionExamples, weight: FloatArray) -> tuple[float, FloatArray]:
-    """Summed loss, and its gradient with respect to the scores. Shapes: ``weight`` (N, F) → (), (N, C)."""
-    score = np.matmul(examples.features, weight[:, :, None])[..., 0]
+def _cross_entropy(
+    examples: FusionExamples, weight: FloatArray, slope: FloatArray, length: FloatArray
+) -> tuple[float, FloatArray]:
+    """Summed loss, and its gradient with respect to the scores.
+
+    Shapes: ``weight``, ``slope`` (F,), ``length`` (N,) → (), (N, C).
+    """
+    num_users, width, columns = examples.features.shape
+    parts = examples.features.reshape(-1, columns) @ np.stack([weight, slope], axis=1)
+    score = parts[:, 0].reshape(num_users, width) + length[:, None] * parts[:, 1].reshape(num_users, width)
     score[~examples.present] = -np.inf
     score -= score.max(axis=1, keepdims=True)
     exponent = np.exp(score)
@@ -213,4 +239,5 @@ def _cross_entropy(examples: FusionExamples, weight: FloatArray) -> tuple[float,
 
 def _loss(examples: FusionExamples, weights: FusionWeights) -> float:
     """The mean cross-entropy of these weights on these examples."""
-    return _cross_entropy(examples, weights.of_length(examples.length))[0] / max(len(examples), 1)
+    length = weights.standard_length(examples.length)
+    return _cross_entropy(examples, weights.weight, weights.slope, length)[0] / max(len(examples), 1)

@@ -55,9 +55,12 @@ class FusionWeights:
 
     def of_length(self, lengths: Sequence[int] | np.ndarray[Any, Any]) -> FloatArray:
         """The weights for histories of these lengths. Shape (B, F)."""
+        return np.asarray(self.weight + self.standard_length(lengths)[:, None] * self.slope, np.float32)
+
+    def standard_length(self, lengths: Sequence[int] | np.ndarray[Any, Any]) -> FloatArray:
+        """``log(1 + events)``, standardised and clipped at three standard deviations. Shape (B,)."""
         length = (np.log1p(np.asarray(lengths, np.float64)) - self.length_mean) / self.length_scale
-        clipped = np.clip(length, -3.0, 3.0).astype(np.float32)
-        return np.asarray(self.weight + clipped[:, None] * self.slope, np.float32)
+        return np.clip(length, -3.0, 3.0).astype(np.float32)
 
     def importance(self) -> dict[str, float]:
         """The share of each source in the absolute weights, largest first; shown to people."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from api.engine.engine import Engine
+from api.engine import Engine
 from api.serving import Live, ReleaseRow
 from graph.errors import KindredError, NotFound
 from graph.overlay import Overlay
@@ -24,7 +24,7 @@ class FolderReleases:
 
     def current_id(self) -> str | None:
         """The id in the CURRENT pointer; ``None`` before the first release."""
-        return next((info.id for info in list_releases(self._root) if info.is_current), None)
+        return next((info.id for info in list_releases(self._root) if info.current), None)
 
     def take(self, release_id: str) -> Live:
         """The release, verified, with its engine over an empty overlay."""
@@ -42,7 +42,7 @@ class FolderReleases:
             if info.id not in self._rows:
                 self._rows[info.id] = (_document(info.directory, FIGURES), _document(info.directory, VERDICT))
         return [
-            ReleaseRow(info.id, info.created_at.isoformat(), info.is_current, *self._rows[info.id]) for info in infos
+            ReleaseRow(info.id, info.created_at.isoformat(), info.current, *self._rows[info.id]) for info in infos
         ]
 
 

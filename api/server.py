@@ -25,7 +25,12 @@ def serve(settings: Settings) -> None:
         SettingsError: when the address is taken or cannot be listened on.
     """
     check_address(settings.host, settings.port)
-    server = Server(
+    granian_for(settings).serve(target_loader=partial(_application, settings), wrap_loader=False)
+
+
+def granian_for(settings: Settings) -> Server:
+    """The server, not started: HTTP/1 only, a deadline for the header, a bound on requests at once."""
+    return Server(
         "api.app:create_app",
         address=settings.host,
         port=settings.port,
@@ -38,8 +43,8 @@ def serve(settings: Settings) -> None:
         websockets=False,
         log_level=LogLevels.warning,
         respawn_failed_workers=True,
+        workers_kill_timeout=10,
     )
-    server.serve(target_loader=partial(_application, settings), wrap_loader=False)
 
 
 def _application(settings: Settings) -> FastAPI:

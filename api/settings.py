@@ -28,8 +28,6 @@ class Settings(BaseSettings):
     """Folder of releases, with the CURRENT pointer."""
     work_dir: Path = Path("var")
     """Folder of caches, staged ingests, quarantine files and results."""
-    work_dir: Path = Path("var")
-    """Where work is kept: caches, run records."""
     data_dir: Path | None = None
     """Folder of the public data sets that sources read."""
 

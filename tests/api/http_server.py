@@ -1,0 +1,101 @@
+"""The shop of ``http_world`` behind the real server in a process of its own, and raw connections to it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from api.app import create_app
+from api.logs import configure_logging
+from api.parts import StoreHolder
+from api.server import granian_for
+from api.settings import Settings
+from graph.store import open_store
+from tests.api.http_world import FakeReleases, fill
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def application(folder: Path, settings: Settings) -> Any:
+    """What the worker loads: a filled store, one release of it."""
+    configure_logging("error")
+    store = open_store(f"sqlite:{folder / 'graph.db'}")
+    if not (folder / "filled").exists():
+        fill(store)
+        (folder / "filled").touch()
+    releases = FakeReleases(folder / f"releases-{os.getpid()}", store)
+    return create_app(settings, releases=releases, store=StoreHolder("", lambda _: store))
+
+
+def start(folder: Path, port: int) -> subprocess.Popen[bytes]:
+    """The server's process group; not ready yet."""
+    command = [sys.executable, "-m", "tests.api.http_server", str(folder), str(port)]
+    with (folder / "server.log").open("ab") as log:
+        return subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True, cwd=Path(__file__).parents[2])
+
+
+def stop(server: subprocess.Popen[bytes], how: signal.Signals = signal.SIGTERM) -> None:
+    os.killpg(server.pid, how)
+    server.wait(30)
+
+
+def status_of(port: int, path: str) -> int:
+    """The status of a GET; 0 when nobody answers."""
+    try:
+        reply = exchange(port, f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode(), timeout_s=5)
+    except OSError:
+        return 0
+    return int(reply[9:12] or 0)
+
+
+def until_ready(port: int, server: subprocess.Popen[bytes], path: str = "/ready", timeout_s: float = 60.0) -> None:
+    ends = time.monotonic() + timeout_s
+    while status_of(port, path) != 200:
+        assert server.poll() is None, "the server ended"
+        assert time.monotonic() < ends, "the server did not become ready"
+        time.sleep(0.05)
+
+
+@contextmanager
+def serving(folder: Path) -> Iterator[int]:
+    """The port of a running server."""
+    folder.mkdir(exist_ok=True)
+    port = free_port()
+    server = start(folder, port)
+    try:
+        until_ready(port, server)
+        yield port
+    finally:
+        stop(server)
+
+
+def exchange(port: int, request: bytes, timeout_s: float = 20.0) -> bytes:
+    """Everything the server sends for these bytes, up to the end of the connection."""
+    reply = bytearray()
+    with socket.create_connection(("127.0.0.1", port), timeout_s) as connection:
+        try:
+            connection.sendall(request)
+            while chunk := connection.recv(65536):
+                reply += chunk
+        except (ConnectionResetError, BrokenPipeError):
+            pass
+    return bytes(reply)
+
+
+if __name__ == "__main__":
+    chosen = Settings(port=int(sys.argv[2]), read_deadline_s=20, write_deadline_s=20, header_timeout_s=1, body_timeout_s=1)
+    loader = partial(application, Path(sys.argv[1]), chosen)
+    granian_for(chosen).serve(target_loader=loader, wrap_loader=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import numpy as np
@@ -13,6 +14,9 @@ from ingest.readers.rows import Reject, shortened
 
 MAX_RECORD_LINES = 1_000
 MAX_RECORD_BYTES = 1 << 20
+
+# Possessive, so that a cell that never closes is seen in one pass.
+_REST_OF_CELL = {mark: re.compile(f"(?:[^{mark}]++|{mark}{mark})*+{mark}".encode()) for mark in ('"', "'")}
 
 
 def with_quoted_line_ends(blocks: Iterator[Block], delimiter: str, quote: str) -> Iterator[Block]:
@@ -100,22 +104,21 @@ def _record_end(block: Block, line: int, delimiter: str, quote: str) -> int | No
     start = int(block.starts[line])
     position, at_cell_start, data = start, True, block.data
     current = line
+    last_line = min(line + MAX_RECORD_LINES, len(block))
+    limit = min(start + MAX_RECORD_BYTES, int(block.starts[last_line]))
     while current < len(block):
         end = int(block.starts[current + 1]) - 1
         quoted_open = False
         while position < end:
             if at_cell_start and data[position] == q:
-                closing = _closing(data, position + 1, q)
-                limit = min(len(data), start + MAX_RECORD_BYTES)
-                if closing is None or closing >= limit:
+                closing = _closing(data, position + 1, limit, quote)
+                if closing is None:
                     quoted_open = True
                     break
                 position = closing + 1
                 at_cell_start = False
                 while position > end:
                     current += 1
-                    if current - line > MAX_RECORD_LINES:
-                        return -1
                     end = int(block.starts[current + 1]) - 1
             else:
                 at_cell_start = data[position] == d
@@ -127,14 +130,10 @@ def _record_end(block: Block, line: int, delimiter: str, quote: str) -> int | No
     return None
 
 
-def _closing(data: bytes, position: int, quote: int) -> int | None:
+def _closing(data: bytes, position: int, end: int, quote: str) -> int | None:
     """Where the quoted cell that opened before ``position`` closes (doubled quotes are content)."""
-    mark = bytes([quote])
-    while (found := data.find(mark, position)) >= 0:
-        if data[found + 1 : found + 2] != mark:
-            return found
-        position = found + 2
-    return None
+    found = _REST_OF_CELL[quote].match(data, position, end)
+    return None if found is None else found.end() - 1
 
 
 def _unclosed(block: Block, line: int) -> Reject:

@@ -29,14 +29,14 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
-def application(folder: Path, settings: Settings) -> Any:
+def application(folder: Path, settings: Settings, ready: bool = True) -> Any:
     """What the worker loads: a filled store, one release of it."""
     configure_logging("error")
     store = open_store(f"sqlite:{folder / 'graph.db'}")
     if not (folder / "filled").exists():
         fill(store)
         (folder / "filled").touch()
-    releases = FakeReleases(folder / f"releases-{os.getpid()}", store)
+    releases = FakeReleases(folder / f"releases-{os.getpid()}", store, "r1" if ready else None)
     return create_app(settings, releases=releases, store=StoreHolder("", lambda _: store))
 
 
@@ -95,7 +95,53 @@ def exchange(port: int, request: bytes, timeout_s: float = 20.0) -> bytes:
     return bytes(reply)
 
 
+class Launcher:
+    """A process that has everything imported and forks a server per line it reads: a start costs no imports."""
+
+    def __init__(self, folder: Path) -> None:
+        self._log = (folder / "server.log").open("ab")
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tests.api.http_server", str(folder)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._log,
+            cwd=Path(__file__).parents[2],
+            text=True,
+        )
+
+    def start(self, port: int) -> int:
+        """The process group of a new server, which takes events; it has no release."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(f"{port}\n")
+        self._process.stdin.flush()
+        return int(self._process.stdout.readline())
+
+    def close(self) -> None:
+        self._process.communicate(timeout=30)
+        self._log.close()
+
+
+def _serve(folder: Path, port: int, *, ready: bool) -> None:
+    chosen = Settings(port=port, read_deadline_s=20, write_deadline_s=20, header_timeout_s=1, body_timeout_s=1)
+    granian_for(chosen).serve(target_loader=partial(application, folder, chosen, ready), wrap_loader=False)
+
+
+def _launch(folder: Path) -> None:
+    for line in sys.stdin:
+        child = os.fork()
+        if child == 0:
+            os.setsid()
+            os.dup2(2, 1)
+            _serve(folder, int(line), ready=False)
+            os._exit(0)
+        while os.getpgid(child) != child:  # the group is there before it is named
+            time.sleep(0.001)
+        print(child, flush=True)
+
+
 if __name__ == "__main__":
-    chosen = Settings(port=int(sys.argv[2]), read_deadline_s=20, write_deadline_s=20, header_timeout_s=1, body_timeout_s=1)
-    loader = partial(application, Path(sys.argv[1]), chosen)
-    granian_for(chosen).serve(target_loader=loader, wrap_loader=False)
+    if len(sys.argv) == 2:
+        _launch(Path(sys.argv[1]))
+    else:
+        _serve(Path(sys.argv[1]), int(sys.argv[2]), ready=True)

@@ -15,7 +15,7 @@ from gnn.operators import Operator, SparseOperator
 
 
 class ItemKNN:
-    """Scores by the sum of cosine similarities to those of the history's items that are among an item's nearest neighbours.
+    """Scores an item by its cosine similarity to the history's items, summed over those among its nearest neighbours.
 
     Reference: Deshpande & Karypis, "Item-based top-N recommendation algorithms", 2004; the shrinkage of Bell &
     Koren, "Improved neighborhood-based collaborative filtering", 2007.

@@ -111,7 +111,7 @@ TimeLike: TypeAlias = Annotated[TimeCell, BeforeValidator(_names_column)]
 
 _TESTS = (
     "empty", "equals", "one_of", "none_of", "matches", "not_matches", "starts_with",
-    "at_least", "above", "at_most", "below", "known_in", "unknown_in",
+    "at_least", "above", "at_most", "below", "same_as", "known_in", "unknown_in",
 )  # fmt: skip
 
 
@@ -137,6 +137,7 @@ class Condition(Part):
     above: float | None = None
     at_most: float | None = None
     below: float | None = None
+    same_as: ColumnName | None = Field(None, description="Another column of the row, which holds the same text.")
     known_in: KnownIn | None = None
     unknown_in: KnownIn | None = None
 

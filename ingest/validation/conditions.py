@@ -69,6 +69,10 @@ def _holds(condition: Condition, frame: Frame, tables: Tables, where: str) -> Bo
         for bound, compare in comparisons:
             if bound is not None:
                 need(compare(values, bound))
+    if condition.same_as is not None:
+        if condition.same_as not in frame.columns:
+            raise no_column(condition.same_as, frame.columns, where)
+        need(pc.equal(text, pc.utf8_trim_whitespace(as_text(frame.columns[condition.same_as].values))))
     if condition.known_in is not None:
         need(_known(text, condition.known_in, tables))
     if condition.unknown_in is not None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import scipy.sparse as sp
 
 from gnn.fusion import FusionWeights
 from gnn.models import MODELS
@@ -48,8 +49,6 @@ def engine_payload(
     operators: Mapping[str, Operator],
     weights: FusionWeights,
     *,
-    item_type: str,
-    user_type: str,
     options: Mapping[str, Mapping[str, Any]] | None = None,
     policy: Policy | None = None,
 ) -> tuple[dict[str, npt.NDArray[np.generic]], dict[str, Any]]:
@@ -64,8 +63,6 @@ def engine_payload(
             arrays[f"{_PREFIX}/{name}/{part}"] = array
     document = {
         "format": FORMAT,
-        "item_type": item_type,
-        "user_type": user_type,
         "sources": {
             name: {"kind": operator.kind, "family": family_of(name), "fused": name in weights.space.sources}
             for name, operator in operators.items()
@@ -84,6 +81,10 @@ def engine_part(release: Release) -> EnginePart:
     Raises:
         ReleaseError: when the document is of another format, or arrays are missing or do not fit.
     """
+    if DOCUMENT not in release.documents:
+        raise ReleaseError(
+            "the release holds no engine", where=release.id, remedy="Train again, or activate another release."
+        )
     document = release.document(DOCUMENT)
     arrays = release.arrays(f"{_PREFIX}/")
     try:
@@ -96,20 +97,34 @@ def engine_part(release: Release) -> EnginePart:
             name: operator_from_arrays(source["kind"], _of(name, arrays))
             for name, source in document["sources"].items()
         }
+        num_items = len(release.snapshot.nodes(release.snapshot.schema.item_type))
+        for name, operator in operators.items():
+            _check_items(name, operator, num_items)
         return EnginePart(
             operators,
             FusionWeights.from_document(document["fusion"]),
-            {name: source["family"] for name, source in document["sources"].items()},
-            document["options"],
+            {name: str(source["family"]) for name, source in document["sources"].items()},
+            {name: dict(given) for name, given in document["options"].items()},
             Policy(repeat=bool(document["policy"]["repeat"])),
         )
-    except (KeyError, TypeError, AttributeError) as error:
+    except (KeyError, TypeError, AttributeError, IndexError) as error:
         raise ReleaseError("the release's engine document is not usable", got=error, where=release.id) from error
 
 
 def family_of(name: str) -> str:
     """The family of a source in the model registry; ``other`` for one that is not registered."""
     return MODELS[name].family if name in MODELS else "other"
+
+
+def _check_items(name: str, operator: Operator, num_items: int) -> None:
+    """:class:`ReleaseError` when an operator is over another number of items than the snapshot."""
+    nothing = sp.csr_array(np.zeros((1, num_items), np.float32))
+    try:
+        width = operator.score(nothing).shape[1]
+    except ValueError as error:
+        raise ReleaseError("a source does not fit the snapshot", got=error, where=name) from error
+    if width != num_items:
+        raise ReleaseError("a source does not fit the snapshot", expected=f"{num_items} items", got=width, where=name)
 
 
 def _of(name: str, arrays: Mapping[str, npt.NDArray[np.generic]]) -> dict[str, npt.NDArray[np.generic]]:

@@ -164,9 +164,7 @@ class Shop:
 
     def released(self, root: Path, overlay: Overlay | None = None) -> Engine:
         """The engine as it comes back from a release on disk."""
-        arrays, documents = engine_payload(
-            self.operators, self.weights, item_type="Product", user_type="Customer", policy=Policy(repeat=False)
-        )
+        arrays, documents = engine_payload(self.operators, self.weights)
         release = write_release(
             root,
             snapshot=self.snapshot.directory,

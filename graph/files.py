@@ -8,7 +8,11 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, BinaryIO
 from uuid import uuid4
+
+import numpy as np
+import numpy.typing as npt
 
 _HASH_BLOCK_BYTES = 1 << 20
 TEMPORARY_PREFIX = ".tmp-"
@@ -85,6 +89,25 @@ def publish_directory(built: Path, final: Path) -> None:
     else:
         built.rename(final)
     sync_directory(final.parent)
+
+
+class _Sink:
+    """A file of which numpy sees only that it can be written to.
+
+    To a real file numpy writes past Python, and a full disk is then an error without a reason.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+
+    def write(self, content: bytes) -> int:
+        return self._file.write(content)
+
+
+def save_array(path: Path, array: npt.NDArray[Any]) -> None:
+    """Write a ``.npy`` file; never with pickle."""
+    with path.open("wb") as file:
+        np.save(_Sink(file), array, allow_pickle=False)
 
 
 def sha256_of(path: Path) -> str:

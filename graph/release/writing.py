@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from graph.errors import ReleaseError
-from graph.files import building, publish_directory, sha256_of
+from graph.files import building, publish_directory, save_array, sha256_of
 from graph.release.naming import FORMAT, MANIFEST, SNAPSHOT, array_file, document_file, release_id
 from graph.release.opening import Release, open_release
 from graph.snapshot import open_snapshot
@@ -101,7 +101,7 @@ def _check_numbers(name: str, array: npt.NDArray[Any], *, finite: bool) -> None:
 def _write_array(path: Path, array: npt.NDArray[Any]) -> FileEntry:
     path.parent.mkdir(parents=True, exist_ok=True)
     flat = np.ascontiguousarray(array).reshape(array.shape)
-    np.save(path, flat, allow_pickle=False)
+    save_array(path, flat)
     return FileEntry(path.stat().st_size, sha256_of(path), flat.dtype.str, flat.shape)
 
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from graph.csr import by_row
-from graph.files import building, publish_directory, sha256_of
+from graph.files import building, publish_directory, save_array, sha256_of
 from graph.schema import EdgeType, NodeSpec
 from graph.snapshot.edges import LongArray
 from graph.snapshot.mapped import FileEntry
@@ -113,7 +113,7 @@ class _Writer:
     def _array(self, name: str, array: npt.NDArray[Any]) -> None:
         array = np.ascontiguousarray(array)
         path = self._path(name)
-        np.save(path, array, allow_pickle=False)
+        save_array(path, array)
         self._files[name] = FileEntry(path.stat().st_size, sha256_of(path), array.dtype.str, array.shape)
 
     def _table(self, name: str, table: pa.Table) -> None:

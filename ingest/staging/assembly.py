@@ -206,18 +206,28 @@ class Assembly:
             policies.append(rule.missing or ("quarantine" if checked else "create"))
         return policies
 
-    def _creates(self, label: str, node_type: str) -> str:
+    def _creates(self, node_type: str) -> str:
         """The rules (numbers, for SQL) whose edges make ends of ``node_type``.
 
-        Without a word in the mapping an end of a type that no rule describes is made, beside a checked other end.
+        `missing` is about types that are made elsewhere. A type that nothing else makes is made by every edge.
         """
-        described = self._document.described_types
-        numbers = []
+        described = node_type in self._document.described_types
+        willing, touching = [], []
         for number, name in enumerate(self._spill.rules):
-            said = None if ".hierarchies." in name else self._rule(number).missing
-            if said == "create" or ".hierarchies." in name or (said is None and node_type not in described):
-                numbers.append(number)
-        return ", ".join(map(str, numbers)) or "-1"
+            said = "create" if ".hierarchies." in name else self._rule(number).missing
+            if node_type in self._ends_of(number):
+                touching.append(number)
+                if said == "create" or (said is None and not described):
+                    willing.append(number)
+        makers = willing or ([] if described else touching)
+        return ", ".join(map(str, makers)) or "-1"
+
+    def _ends_of(self, number: int) -> set[str]:
+        table, kind, place = self._spill.rules[number].rsplit(".", 2)
+        if kind == "hierarchies":
+            return {self._document.tables[table].hierarchies[int(place)].type}
+        edges = [self._document.graph.edges[label] for label in self._rule(number).labels]
+        return {end for edge in edges for end in (edge.source, edge.target)}
 
     def _checked(self, policy: str) -> Iterator[tuple[str, str]]:
         rules = ", ".join(str(number) for number, other in enumerate(self._policies) if other == policy)
@@ -232,7 +242,7 @@ class Assembly:
         source = f"read_parquet({_text(str(path))})"
         if all(policy == "create" for policy in self._policies):
             return f"SELECT *, false AS missing FROM {source}"
-        free_source, free_target = self._creates(label, entry.source), self._creates(label, entry.target)
+        free_source, free_target = self._creates(entry.source), self._creates(entry.target)
         return f"""
             SELECT e.*, s.node_id IS NULL AND rule NOT IN ({free_source}) AS no_source,
                 t.node_id IS NULL AND rule NOT IN ({free_target}) AS no_target,
@@ -251,7 +261,7 @@ class Assembly:
                 path = self._spill.edges(label)
                 for column, end in (("source_id", entry.source), ("target_id", entry.target)):
                     if path is not None and end == node_type:
-                        rules = self._creates(label, node_type)
+                        rules = self._creates(node_type)
                         parts.append(
                             f"SELECT {column} AS node_id FROM read_parquet({_text(str(path))}) WHERE rule IN ({rules})"
                         )

@@ -226,7 +226,10 @@ def test_a_json_object_is_read_in_chunks_of_any_size(
     assert lines == [2, 2]
 
 
-@pytest.mark.parametrize
+NO_OBJECTS = ["", "[1]", "{", '{"a": 1', '{"a": 1,}', '{"a": 1} x', '{"a" 1}', "{1: 2}", '{"a": nul}']
+
+
+@pytest.mark.parametrize("text", NO_OBJECTS)
 def test_what_is_no_json_object_is_an_input_error(tmp_path: Path, text: str) -> None:
     path = tmp_path / "t.json"
     path.write_text(text)

@@ -53,7 +53,8 @@ class Adjacency:
 
 def scaled(matrix: sp.csr_array, *, row_power: float = 0.0, column_power: float = 0.0) -> sp.csr_array:
     """The matrix with every row and column divided by its sum to a power; empty ones stay empty. Float32."""
-    result = sp.csr_array(matrix, dtype=np.float32, copy=True)
+    result: sp.csr_array = sp.csr_array(matrix.astype(np.float32))
+    result.data = result.data.copy()
     of_row = _inverse_power(matrix.sum(axis=1), row_power)
     of_column = _inverse_power(matrix.sum(axis=0), column_power)
     result.data *= np.repeat(of_row, np.diff(result.indptr)) * of_column[result.indices]

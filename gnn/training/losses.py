@@ -32,6 +32,32 @@ def sampled_softmax_loss(
     return (torch.logaddexp(log_total[rows], chosen) - chosen).mean()
 
 
+def history_softmax_loss(
+    user: Tensor,
+    item: Tensor,
+    *,
+    target: tuple[Tensor, Tensor],
+    given: tuple[Tensor, Tensor],
+    negatives: Tensor | None,
+    num_items: int,
+    temperature: float,
+) -> Tensor:
+    """Mean cross-entropy of naming the rest of a history from the given part of it.
+
+    ``target`` and ``given`` are rows of ``user`` and of ``item``. What was given competes with nothing: it is
+    never ranked. Zero, with gradients of zero, when the block leaves nothing to name.
+    """
+    rows, columns = target
+    if rows.numel() == 0:
+        return (user.sum() + item.sum()) * 0.0
+    if negatives is not None:
+        return sampled_softmax_loss(user, item, rows, columns, negatives, num_items, temperature)
+    logits = _unit(user) @ _unit(item).T / temperature
+    left_out = torch.zeros(logits.shape, dtype=logits.dtype, device=logits.device)
+    left_out[given] = -1e4
+    return (torch.logsumexp((logits + left_out).float(), 1)[rows] - logits[rows, columns]).mean()
+
+
 def pair_loss(user: Tensor, item: Tensor, rows: Tensor, chosen: Tensor, other: Tensor) -> Tensor:
     """Mean logistic loss of scoring a chosen item above another one (BPR), by inner product."""
     of_user = user[rows]

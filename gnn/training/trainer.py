@@ -247,11 +247,11 @@ def _fingerprint(data: TrainingData) -> str:
     digest = hashlib.sha256(f"{data.train.num_users} {data.train.num_items}".encode())
     for part in (data.train, data.validation):
         if part is not None:
-            digest.update(np.ascontiguousarray(part.user_index))
-            digest.update(np.ascontiguousarray(part.item_index))
+            digest.update(part.user_index.tobytes())
+            digest.update(part.item_index.tobytes())
     for edge_type, matrix in (*data.knowledge.attributes.items(), *data.knowledge.relations.items()):
         digest.update(f"{edge_type} {matrix.shape}".encode())
-        digest.update(np.ascontiguousarray(matrix.indices))
+        digest.update(np.asarray(matrix.indices, np.int64).tobytes())
     return digest.hexdigest()
 
 

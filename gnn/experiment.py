@@ -79,6 +79,10 @@ class Experiment:
     fusion: LearnedFusion
     weights: FusionWeights
     fitted: Fitted
+    seed: int
+    device: str
+    seconds: Mapping[str, float]
+    """Seconds spent on ``fit``, ``fusion``, ``validation`` and ``test``."""
 
     @property
     def table(self) -> list[dict[str, Any]]:
@@ -96,9 +100,21 @@ class Experiment:
             for row in self.rows
         ]
 
+    def to_document(self) -> dict[str, Any]:
+        """Everything but the models, as JSON."""
+        return {
+            "seed": self.seed,
+            "cuts": dict(self.split.protocol),
+            "gate": self.verdict.to_document() | {"sentence": self.verdict.sentence},
+            "table": self.table,
+            "skipped": dict(self.fitted.skipped),
+            "importance": self.fusion.weights.importance(),
+            "seconds": {stage: round(value, 1) for stage, value in self.seconds.items()},
+        }
+
 
 def fit_models(models: Mapping[str, Mapping[str, Any]], data: TrainingData, progress: Progress | None = None) -> Fitted:
-    """Every model fitted to ``data``, in order; a model that refuses the data is named in ``skipped`` with its reason."""
+    """Every model fitted to ``data``, in order; one that refuses the data is named in ``skipped`` with its reason."""
     fitted = Fitted({}, {}, {}, {})
     for name, options in models.items():
         if name not in MODELS:
@@ -140,10 +156,8 @@ def run_experiment(
     histories grow.
     """
 
-    def say(text: str) -> None:
-        if progress is not None:
-            progress.step(text)
-
+    clock = _Clock(progress)
+    clock.enter("fit")
     data = TrainingData(split.train, knowledge, split.validation, recipe.seed, recipe.device)
     fitted = fit_models(recipe.models, data, progress)
     sources = {
@@ -151,10 +165,10 @@ def run_experiment(
         for name, operator in fitted.operators.items()
         if recipe.sources is None or name in recipe.sources
     }
-    say("learning the fusion on validation")
+    clock.enter("fusion", "learning the fusion on validation")
     fusion = learn_fusion(sources, split.train, split.validation, seed=recipe.seed, ordered=recipe.ordered)
 
-    say("comparing on validation")
+    clock.enter("validation", "comparing on validation")
     on_validation = {
         name: evaluate(OperatorRanker(operator), split.train, split.validation)
         for name, operator in fitted.operators.items()
@@ -171,12 +185,14 @@ def run_experiment(
         seen = split.refit
         final = fitted
         if refit:
+            clock.enter("fit", "fitting again with the validation part")
             final = fit_models(fitted.options, replace(data, train=seen, validation=None), progress)
-        say("measuring on test, once")
+        clock.enter("test", "measuring on test, once")
         rankers: dict[str, Ranker] = {name: OperatorRanker(operator) for name, operator in final.operators.items()}
         rankers[FUSED] = serving(final.operators, fusion.weights)
         on_test = {name: evaluate(ranker, seen, split.test) for name, ranker in rankers.items()}
 
+    clock.leave()
     fit_s = fitted.seconds | {FUSED: sum(fitted.seconds[name] for name in sources)}
     peak_mb = fitted.peak_mb | {FUSED: max(fitted.peak_mb.values())}
     rows = [
@@ -184,4 +200,27 @@ def run_experiment(
         for name, evaluation in on_validation.items()
     ]
     rows.sort(key=lambda row: -row.validation.metrics[GATE_METRIC])
-    return Experiment(split, tuple(rows), verdict, fusion, weights, fitted)
+    return Experiment(
+        split, tuple(rows), verdict, fusion, weights, fitted, recipe.seed, recipe.device, dict(clock.seconds)
+    )
+
+
+class _Clock:
+    """Adds up the seconds of each stage."""
+
+    def __init__(self, progress: Progress | None) -> None:
+        self.seconds: dict[str, float] = {}
+        self._progress = progress
+        self._stage: tuple[str, float] | None = None
+
+    def enter(self, stage: str, text: str | None = None) -> None:
+        self.leave()
+        if text is not None and self._progress is not None:
+            self._progress.step(text)
+        self._stage = (stage, time.perf_counter())
+
+    def leave(self) -> None:
+        if self._stage is not None:
+            stage, started = self._stage
+            self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - started
+            self._stage = None

@@ -1,0 +1,1 @@
+"""What the ``kindred`` command does: the recipe, the demo, the tables, the health check. Composes all rooms."""

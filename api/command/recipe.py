@@ -1,0 +1,144 @@
+"""The recipe of ``kindred train``, read aloud: snapshot → text → models → fusion → evaluation → gate → release."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from api.command.terminal import Telling, warn
+from api.engine import Engine, engine_payload
+from api.settings import Settings
+from gnn.data import Interactions, ItemKnowledge, TrainingData
+from gnn.experiment import Experiment, Recipe, fit_models, run_experiment
+from gnn.fusion import FusedRanker, FusionWeights
+from gnn.knowledge import holdout_from, interactions_from, knowledge_from
+from gnn.models import MODELS
+from gnn.operators import Operator
+from gnn.protocols import Cuts, protocol_for, protocol_named
+from graph.errors import InputError, MissingExtra
+from graph.release import Release, activate, write_release
+from graph.snapshot import Snapshot, build_snapshot
+from graph.store import GraphStore
+from graph.view import GraphView
+from ingest.text import encode_items, item_texts
+
+NO_TEXT = "none"
+
+
+@dataclass(frozen=True)
+class Material:
+    """The graph as models see it."""
+
+    snapshot: Snapshot
+    interactions: Interactions
+    holdout: Interactions
+    knowledge: ItemKnowledge
+
+
+@dataclass(frozen=True)
+class Order:
+    """What a user asked for: how to measure, what to fit, and with what."""
+
+    protocol: str | None = None
+    cuts: Cuts = field(default_factory=Cuts)
+    models: Mapping[str, Mapping[str, Any]] | None = None
+    """Models with their options; ``None`` means all, as they are."""
+    text: str = "minilm"
+    device: str = "auto"
+    test: bool = True
+
+
+def models_named(names: str | None) -> dict[str, dict[str, Any]] | None:
+    """The models in a list by comma, without options; ``None`` stays ``None``."""
+    if names is None:
+        return None
+    chosen = [name.strip() for name in names.split(",") if name.strip()]
+    for name in chosen:
+        if name not in MODELS:
+            raise InputError("unknown model", expected=", ".join(MODELS), got=name)
+    return {name: {} for name in chosen}
+
+
+def material_from(graph: GraphStore, folder: Path, settings: Settings, text: str, tell: Telling) -> Material:
+    """The graph's snapshot, and what models learn from it; texts are encoded with the model ``text``.
+
+    Raises:
+        InputError: when the graph has no interactions.
+    """
+    tell.step("taking a snapshot of the graph")
+    snapshot = build_snapshot(graph, folder / "snapshot")
+    interactions = interactions_from(snapshot)
+    if not len(interactions):
+        raise InputError("the graph has no interactions to learn from", remedy="Run `kindred ingest` first.")
+    vectors = None
+    if text != NO_TEXT:
+        texts = item_texts(GraphView(snapshot))
+        if any(texts):
+            tell.step(f"encoding the texts of {len(texts):,} items with {text}")
+            try:
+                vectors = encode_items(texts, model=text, cache_dir=settings.work_dir / "text")
+            except MissingExtra as missing:
+                warn(f"going on without text: {missing}")
+    return Material(snapshot, interactions, holdout_from(snapshot), knowledge_from(snapshot, vectors))
+
+
+def experiment_on(material: Material, order: Order, tell: Telling) -> tuple[str, Experiment]:
+    """The protocol's name, and all models and their fusion measured under it by the engine that serves."""
+    name = order.protocol or protocol_for(material.interactions, material.holdout)
+    protocol = protocol_named(name)
+    tell.step(f"{name}: {protocol.summary}")
+    split = protocol.split(material.interactions, material.holdout, order.cuts)
+    models = {name: {} for name in MODELS} if order.models is None else order.models
+    recipe = Recipe(models, ordered=protocol.ordered, seed=order.cuts.seed, device=order.device)
+    view = GraphView(material.snapshot)
+
+    def serving(operators: Mapping[str, Operator], weights: FusionWeights) -> Engine:
+        return Engine(view, FusedRanker(operators, weights))
+
+    experiment = run_experiment(
+        split, material.knowledge, recipe, serving=serving, refit=protocol.refit, test=order.test, progress=tell
+    )
+    return name, experiment
+
+
+def publish(material: Material, experiment: Experiment, protocol: str, settings: Settings, tell: Telling) -> Release:
+    """What the gate let through, fitted to everything that is known, as the new current release.
+
+    The models are fitted with the epochs that validation chose; the interactions a data set holds out stay out.
+    """
+    weights = experiment.weights
+    names = weights.space.sources
+    tell.step(f"fitting the release on all {len(material.interactions):,} interactions: {', '.join(names)}")
+    options = {name: experiment.fitted.options[name] for name in names}
+    data = TrainingData(material.interactions, material.knowledge, None, experiment.seed, experiment.device)
+    fitted = fit_models(options, data)
+    arrays, documents = engine_payload(fitted.operators, weights, options=options)
+    for model, fold_in in fitted.fold_in.items():
+        arrays |= {f"fold_in/{model}/{name}": array for name, array in fold_in.items()}
+    if material.knowledge.text is not None:
+        arrays["text/embedding"] = material.knowledge.text.astype(np.float16)
+    documents |= {
+        "configuration": {"protocol": protocol, "models": options, "seed": experiment.seed},
+        "evaluation": {
+            "protocol": protocol,
+            "cuts": dict(experiment.split.protocol),
+            "table": experiment.table,
+            "skipped": experiment.fitted.skipped,
+        },
+        "gate": experiment.verdict.to_document() | {"sentence": experiment.verdict.sentence},
+    }
+    release = write_release(
+        settings.releases,
+        snapshot=material.snapshot.directory,
+        arrays=arrays,
+        documents=documents,
+        now=datetime.now(UTC),
+    )
+    activate(settings.releases, release.id)
+    tell.step(f"release {release.id} is current")
+    return release

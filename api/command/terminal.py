@@ -1,0 +1,154 @@
+"""What the command shows: steps on standard error, results on standard output."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from api.engine import Answer
+from gnn.experiment import Experiment
+from graph.records import GraphStats
+from graph.release import ReleaseInfo
+from graph.schema import EdgeType
+from ingest.planning import DryRun
+from ingest.progress import RichProgress
+from ingest.report import IngestReport
+
+progress_console = Console(stderr=True)
+output = Console(soft_wrap=True)
+
+
+class Telling:
+    """Says each step, with the seconds since the start."""
+
+    def __init__(self) -> None:
+        self._started = time.perf_counter()
+
+    def step(self, text: str) -> None:
+        progress_console.print(f"[dim]{time.perf_counter() - self._started:7.1f} s[/]  {escape(text)}")
+
+
+def say(line: str) -> None:
+    """One line on standard error."""
+    progress_console.print(f"[dim]{escape(line)}[/]")
+
+
+def warn(line: str) -> None:
+    """One line on standard error that should not be missed."""
+    progress_console.print(f"[yellow]{escape(line)}[/]", soft_wrap=True)
+
+
+def progress_bar() -> RichProgress:
+    """A bar per stage of an ingest; only where somebody watches."""
+    return RichProgress(progress_console)
+
+
+def print_json(document: Any) -> None:
+    """One JSON document on standard output."""
+    sys.stdout.write(json.dumps(document, ensure_ascii=False, indent=1) + "\n")
+
+
+def print_rows(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """A table."""
+    table = Table(*header)
+    for row in rows:
+        table.add_row(*(escape(cell) for cell in row))
+    output.print(table)
+
+
+def print_report(report: IngestReport) -> None:
+    """What an ingest did: every row read is stored, filtered or in quarantine."""
+    counts = ("read", "stored", "filtered", "quarantined")
+    print_rows(
+        ("file", *counts),
+        [(Path(file.file).name, *(f"{getattr(file, name):,}" for name in counts)) for file in report.files],
+    )
+    output.print(
+        f"{report.stored:,} stored + {report.filtered:,} filtered + {report.quarantined:,} quarantined "
+        f"= {report.read:,} read; {sum(report.nodes.values()):,} nodes, {sum(report.edges.values()):,} edges "
+        f"({report.changed:,} rows changed) in {report.seconds:.1f} s"
+    )
+    if report.quarantine is not None:
+        warn(f"bad rows with their reasons: {report.quarantine}")
+
+
+def print_plan(plan: DryRun) -> None:
+    """What an ingest would do."""
+    for table in plan.tables:
+        output.print(
+            f"[bold]{escape(table.name)}[/]: {len(table.files)} file(s), {table.size_bytes:,} bytes; of the first "
+            f"{table.read:,} rows {table.stored:,} would be stored, {table.filtered:,} filtered, "
+            f"{table.quarantined:,} quarantined"
+        )
+        for row in table.rows:
+            output.print("  " + escape(", ".join(f"{name}={value}" for name, value in row.items())))
+    print_rows(("would become", "rows"), [(name, f"{count:,}") for name, count in (plan.nodes | plan.edges).items()])
+    for sample in plan.samples:
+        output.print("  " + escape(sample))
+    for problem in plan.problems:
+        warn("problem: " + ", ".join(f"{name} {value}" for name, value in problem.items()))
+
+
+def print_experiment(experiment: Experiment) -> None:
+    """The comparison, the verdict, and which sources the fusion weighs."""
+    figures = ("recall@20", "ndcg@20", "hr@10", "ndcg@10", "validation_ndcg@20")
+    print_rows(
+        ("model", *figures, "fit s", "served"),
+        [
+            (
+                row["model"],
+                *(f"{row[name]:.4f}" for name in figures),
+                f"{row['fit_s']:.1f}",
+                "●" if row["served"] else "",
+            )
+            for row in experiment.table
+        ],
+    )
+    for name, reason in experiment.fitted.skipped.items():
+        warn(f"{name} was left out: {reason}")
+    output.print(f"gate: {experiment.verdict.sentence}")
+    shares = experiment.fusion.weights.importance().items()
+    output.print("fusion: " + ", ".join(f"{name} {share:.0%}" for name, share in shares))
+
+
+def print_releases(infos: Sequence[ReleaseInfo]) -> None:
+    """The releases, newest first."""
+    marks = {(True, False): "current", (False, True): "previous"}
+    print_rows(
+        ("release", "made", ""),
+        [
+            (info.id, info.created_at.isoformat(timespec="seconds"), marks.get((info.current, info.previous), ""))
+            for info in infos
+        ],
+    )
+
+
+def print_stats(stats: GraphStats, digest: str) -> None:
+    """Nodes and edges by type."""
+    rows = [(name, f"{count:,}") for name, count in stats.nodes.items()]
+    rows += [(pattern(edge_type), f"{count:,}") for edge_type, count in stats.edges.items()]
+    print_rows(("type", "count"), rows)
+    output.print(f"{stats.size_bytes / 1e6:.1f} MB, watermark {stats.watermark}, hash {digest[:16]}")
+
+
+def print_answer(answer: Answer, heading: str) -> None:
+    """A ranked list with the first reason of each item."""
+    output.print(f"\n[bold]{escape(heading)}[/]")
+    for item in answer.items:
+        output.print(f"  {item.rank}. {escape(item.title)}  [dim]{escape(item.item_id)}[/]")
+        for reason in item.reasons[:1]:
+            output.print(f"     [dim]{escape(reason.text)}[/]")
+
+
+def pattern(edge_type: EdgeType) -> str:
+    """An edge type as people read it: ``(User)-[LIKED]->(Item)``."""
+    source, relation, target = edge_type
+    return f"({source})-[{relation}]->({target})"

@@ -1,0 +1,67 @@
+"""Where a command works: its settings, its store, its folders, its mapping."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from api.command.terminal import progress_bar, say
+from api.settings import Settings
+from graph.errors import InputError, NotFound
+from graph.store import GraphStore, open_store
+from ingest.loading import ingest
+from ingest.mapping import Mapping, load_mapping
+from ingest.report import IngestReport
+from ingest.sources import SOURCES, open_source
+
+
+@contextmanager
+def opened(settings: Settings) -> Iterator[GraphStore]:
+    """The graph store of the settings, closed afterwards."""
+    with open_store(settings.store) as graph:
+        yield graph
+
+
+@contextmanager
+def working_folder(settings: Settings) -> Iterator[Path]:
+    """A folder for one run, on the file system of the releases so that files can be linked into them."""
+    settings.work_dir.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=settings.work_dir, prefix="run-") as folder:
+        yield Path(folder)
+
+
+def mapping_named(name: str, settings: Settings) -> Mapping:
+    """The mapping of a delivered source, or of a file.
+
+    Raises:
+        NotFound: when there is neither, or the source's data is nowhere.
+    """
+    if name in SOURCES:
+        data = open_source(name, settings.data_dir, settings.work_dir / "sources", say=say)
+        return load_mapping(data.mapping_path, data.data_dir, variables=data.variables)
+    if not Path(name).is_file():
+        raise NotFound(
+            "no such source or mapping file",
+            expected="a file, or one of " + ", ".join(SOURCES),
+            got=name,
+            remedy="For data of your own write a mapping: docs/mapping.md.",
+        )
+    return load_mapping(Path(name), settings.data_dir or Path(name).parent)
+
+
+def ingest_into(mapping: Mapping, graph: GraphStore, settings: Settings, *, max_bad: float = 0.05) -> IngestReport:
+    """Ingests a mapping with a progress bar on the terminal."""
+    with progress_bar() as progress:
+        return ingest(mapping, graph, work_dir=settings.work_dir / "ingest", max_bad=max_bad, progress=progress)
+
+
+def epoch_seconds(date: str) -> int:
+    """The start of a day or moment in UTC, in seconds since 1970."""
+    try:
+        moment = datetime.fromisoformat(date)
+    except ValueError as error:
+        raise InputError("a date cannot be read", expected="e.g. 2011-11-01", got=date) from error
+    return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())

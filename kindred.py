@@ -1,0 +1,353 @@
+"""The front door: the ``kindred`` command, one function a command."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import click
+import typer
+from rich.markup import escape
+
+from api.command.demo import run_demo
+from api.command.export import export_parquet
+from api.command.health import checks
+from api.command.recipe import Order, experiment_on, material_from, models_named, publish
+from api.command.tables import run_tables
+from api.command.terminal import (
+    Telling,
+    output,
+    print_experiment,
+    print_json,
+    print_plan,
+    print_releases,
+    print_report,
+    print_rows,
+    print_stats,
+    progress_console,
+)
+from api.command.workshop import epoch_seconds, ingest_into, mapping_named, opened, working_folder
+from api.server import check_address
+from api.server import serve as serve_http
+from api.settings import Settings, load_settings
+from gnn.protocols import PROTOCOLS, Cuts
+from graph.digest import graph_hash
+from graph.errors import (
+    InputError,
+    KindredError,
+    MissingExtra,
+    NotFound,
+    ReleaseError,
+    SettingsError,
+    StoreError,
+)
+from graph.release import activate, list_releases, rollback
+from ingest.mapping import mapping_schema
+from ingest.planning import plan
+from ingest.sources import SOURCES
+
+EXIT_CODES: tuple[tuple[type[KindredError], int], ...] = (
+    (InputError, 3),
+    (NotFound, 4),
+    (StoreError, 5),
+    (ReleaseError, 6),
+    (SettingsError, 7),
+    (MissingExtra, 8),
+    (KindredError, 1),
+)
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    help="Knowledge-graph recommendations that show their path. An error is one line and its remedy; --debug adds "
+    "the traceback.\n\nExit codes: 0 done, 1 other error, 2 wrong usage, 3 bad input, 4 not found, 5 graph store, "
+    "6 release, 7 settings, 8 missing extra.",
+)
+release_app = typer.Typer(no_args_is_help=True, help="Releases: list, activate, roll back.")
+graph_app = typer.Typer(no_args_is_help=True, help="The graph: stats, export.")
+app.add_typer(release_app, name="release")
+app.add_typer(graph_app, name="graph")
+
+StoreOption = Annotated[str | None, typer.Option("--store", help="Graph store URL; default KINDRED_STORE.")]
+DataDirOption = Annotated[Path | None, typer.Option("--data-dir", help="Folder of data; default KINDRED_DATA_DIR.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document for machines.")]
+ModelsOption = Annotated[str | None, typer.Option("--models", help="Models to fit, by comma. Default: all.")]
+ProtocolOption = Annotated[
+    str | None, typer.Option("--protocol", help="One of " + ", ".join(PROTOCOLS) + ". Default: what suits the data.")
+]
+TestFromOption = Annotated[str | None, typer.Option("--test-from", help="Date the test part starts (temporal).")]
+TextOption = Annotated[str, typer.Option("--text", help="Text encoder: minilm, a name or path, or none.")]
+SeedOption = Annotated[int, typer.Option("--seed", help="Seed of everything random.")]
+DeviceOption = Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")]
+
+
+@app.command()
+def ingest(
+    mapping: Annotated[str, typer.Argument(help="A source's name (see `kindred sources`) or a mapping file.")],
+    store: StoreOption = None,
+    data_dir: DataDirOption = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be created; write nothing.")] = False,
+    max_bad: Annotated[float, typer.Option("--max-bad", help="Share of bad rows that stops the ingest.")] = 0.05,
+    as_json: JsonOption = False,
+) -> None:
+    """Read a shop's files into the graph.
+
+    Example: kindred ingest online-retail --data-dir data/
+    """
+    settings = settings_with(store=store, data_dir=data_dir)
+    prepared = mapping_named(mapping, settings)
+    if dry_run:
+        shown = plan(prepared)
+        print_json(json.loads(shown.to_json())) if as_json else print_plan(shown)
+        return
+    with opened(settings) as graph:
+        report = ingest_into(prepared, graph, settings, max_bad=max_bad)
+    print_json(json.loads(report.to_json())) if as_json else print_report(report)
+
+
+@app.command()
+def sources(as_json: JsonOption = False) -> None:
+    """List the data sources that come with Kindred.
+
+    Example: kindred sources
+    """
+    rows = [(name, source.title) for name, source in SOURCES.items()]
+    print_json([{"name": name, "title": title} for name, title in rows]) if as_json else print_rows(
+        ("source", "what it is"), rows
+    )
+
+
+@app.command("mapping-schema")
+def print_mapping_schema() -> None:
+    """Print the JSON Schema of mapping files, for editors.
+
+    Example: kindred mapping-schema > mapping.schema.json
+    """
+    print_json(mapping_schema())
+
+
+@app.command()
+def train(
+    store: StoreOption = None,
+    protocol: ProtocolOption = None,
+    test_from: TestFromOption = None,
+    models: ModelsOption = None,
+    text: TextOption = "minilm",
+    seed: SeedOption = 42,
+    device: DeviceOption = "auto",
+    as_json: JsonOption = False,
+) -> None:
+    """Fit all models, compare them on validation, release what the gate lets through.
+
+    Example: kindred train --protocol temporal --models rp3beta,ease,text,graphsage
+    """
+    settings = settings_with(store=store)
+    tell = Telling()
+    order = Order(protocol, cuts_from(seed, test_from), models_named(models), text, device)
+    with working_folder(settings) as folder, opened(settings) as graph:
+        material = material_from(graph, folder, settings, text, tell)
+        name, experiment = experiment_on(material, order, tell)
+        release = publish(material, experiment, name, settings, tell)
+    if as_json:
+        print_json({"release": release.id, "gate": experiment.verdict.to_document(), "table": experiment.table})
+        return
+    print_experiment(experiment)
+    output.print(f"release {release.id} is current; `kindred serve` answers from it")
+
+
+@app.command()
+def evaluate(
+    source: Annotated[str | None, typer.Option("--source", help="Measure this source instead of the store.")] = None,
+    store: StoreOption = None,
+    data_dir: DataDirOption = None,
+    protocol: ProtocolOption = None,
+    test_from: TestFromOption = None,
+    models: ModelsOption = None,
+    text: TextOption = "minilm",
+    seed: SeedOption = 42,
+    device: DeviceOption = "auto",
+    file: Annotated[Path | None, typer.Option("--output", help="Also write the result to this JSON file.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Compare all models and the fused ranking under one protocol; releases nothing.
+
+    Example: kindred evaluate --source s3rec --data-dir data/amazon_beauty_kg --protocol leave-one-out
+    """
+    settings = settings_with(store=store, data_dir=data_dir)
+    tell = Telling()
+    order = Order(protocol, cuts_from(seed, test_from), models_named(models), text, device)
+    with working_folder(settings) as folder:
+        if source is not None:
+            settings = settings.model_copy(update={"store": f"sqlite:{folder / 'graph.db'}"})
+        with opened(settings) as graph:
+            if source is not None:
+                ingest_into(mapping_named(source, settings), graph, settings)
+            material = material_from(graph, folder, settings, text, tell)
+        name, experiment = experiment_on(material, order, tell)
+    document = {"source": source or settings.store, "protocol": name} | experiment.to_document()
+    if file is not None:
+        file.write_text(json.dumps(document, indent=1) + "\n")
+    print_json(document) if as_json else print_experiment(experiment)
+
+
+@app.command()
+def tables(
+    data_dir: DataDirOption = None,
+    only: Annotated[str | None, typer.Option("--only", help="Tables to measure, by comma. Default: all.")] = None,
+    seeds: Annotated[int, typer.Option("--seeds", help="How many seeds of every table.")] = 1,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Measure again what is already measured.")] = False,
+) -> None:
+    """Measure the quality tables and write docs/quality.md and docs/quality.json.
+
+    Example: kindred tables --data-dir data/ --only movielens-100k
+    """
+    run_tables(settings_with(data_dir=data_dir), only=only, seeds=seeds, fresh=fresh)
+
+
+@app.command()
+def demo(
+    port: Annotated[int | None, typer.Option(help="Port to serve on.")] = None,
+    serve: Annotated[bool, typer.Option("--serve/--no-serve", help="Serve after printing.")] = True,
+) -> None:
+    """Ingest real MovieLens, train, evaluate, release, ask, serve.
+
+    Example: kindred demo --no-serve
+    """
+    settings = settings_with(port=port)
+    if serve:
+        check_address(settings.host, settings.port)
+    run_demo(settings)
+    if serve:
+        root = f"http://{settings.host}:{settings.port}"
+        output.print(f"\nserving on {root}\n  {root}/\n  {root}/docs")
+        output.print(f"  {root}/v1/users/1/recommendations?include=reasons,properties\nControl+C stops.")
+        serve_http(settings)
+
+
+@app.command()
+def serve(
+    store: StoreOption = None,
+    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on.")] = None,
+) -> None:
+    """Answer over HTTP from the current release.
+
+    Example: kindred serve --port 8080
+    """
+    serve_http(settings_with(store=store, host=host, port=port))
+
+
+@app.command()
+def doctor(store: StoreOption = None, as_json: JsonOption = False) -> None:
+    """Check packages, the graph store and the current release; each problem with its remedy.
+
+    Example: kindred doctor
+    """
+    found = list(checks(settings_with(store=store)))
+    if as_json:
+        print_json([{"check": check.name, "ok": check.ok, "says": check.says} for check in found])
+    else:
+        print_rows(("", "check", ""), [("ok" if check.ok else "PROBLEM", check.name, check.says) for check in found])
+    if not all(check.ok for check in found):
+        raise typer.Exit(1)
+
+
+@release_app.command("list")
+def release_list(as_json: JsonOption = False) -> None:
+    """List releases, newest first.
+
+    Example: kindred release list
+    """
+    infos = list_releases(settings_with().releases)
+    print_json([info.to_json() for info in infos]) if as_json else print_releases(infos)
+
+
+@release_app.command("activate")
+def release_activate(
+    release_id: Annotated[str, typer.Argument(help="The release's id.")], as_json: JsonOption = False
+) -> None:
+    """Make a release the current one; it is verified first.
+
+    Example: kindred release activate 20261122T051200Z-0123456789abcdef
+    """
+    activate(settings_with().releases, release_id)
+    print_json({"current": release_id}) if as_json else output.print(f"release {release_id} is current")
+
+
+@release_app.command("rollback")
+def release_rollback(as_json: JsonOption = False) -> None:
+    """Go back to the release that was current before.
+
+    Example: kindred release rollback
+    """
+    release_id = rollback(settings_with().releases)
+    print_json({"current": release_id}) if as_json else output.print(f"release {release_id} is current again")
+
+
+@graph_app.command("stats")
+def graph_stats(store: StoreOption = None, as_json: JsonOption = False) -> None:
+    """Count nodes and edges by type.
+
+    Example: kindred graph stats
+    """
+    with opened(settings_with(store=store)) as graph:
+        stats, digest = graph.stats(), graph_hash(graph)
+    if not as_json:
+        print_stats(stats, digest)
+        return
+    edges = {"-".join(edge_type): count for edge_type, count in stats.edges.items()}
+    size = {"size_bytes": stats.size_bytes, "watermark": stats.watermark, "hash": digest}
+    print_json({"nodes": dict(stats.nodes), "edges": edges} | size)
+
+
+@graph_app.command("export")
+def graph_export(
+    folder: Annotated[Path, typer.Argument(help="Folder for one Parquet file per node and edge type.")],
+    store: StoreOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Export the graph as Parquet files.
+
+    Example: kindred graph export var/export
+    """
+    with opened(settings_with(store=store)) as graph:
+        written = export_parquet(graph, folder)
+    if as_json:
+        print_json([{"file": str(path), "rows": rows} for path, rows in written])
+    else:
+        print_rows(("file", "rows"), [(str(path), f"{rows:,}") for path, rows in written])
+
+
+def settings_with(**overrides: Any) -> Settings:
+    """The settings in force, with the options that were given."""
+    return load_settings(**{name: value for name, value in overrides.items() if value is not None})
+
+
+def cuts_from(seed: int, test_from: str | None) -> Cuts:
+    """The cuts that the options ask for."""
+    return Cuts(seed, test_from=None if test_from is None else epoch_seconds(test_from))
+
+
+def main() -> NoReturn:
+    """Run the command and leave with its exit code."""
+    debug = "--debug" in sys.argv
+    try:
+        left = app([argument for argument in sys.argv[1:] if argument != "--debug"], standalone_mode=False)
+    except click.ClickException as wrong:
+        wrong.show()
+        sys.exit(wrong.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        progress_console.print("stopped")
+        sys.exit(130)
+    except KindredError as error:
+        if debug:
+            raise
+        progress_console.print(f"[red]error:[/] {escape(str(error))}", soft_wrap=True)
+        sys.exit(next(code for kind, code in EXIT_CODES if isinstance(error, kind)))
+    sys.exit(left if isinstance(left, int) else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any, cast
 
 from graph.records import DeleteNodes, Mutation, UpsertEdges
+from graph.schema import EdgeType
 from graph.values import column_list
 
 BLOCK_ROWS = 250_000
@@ -52,21 +53,27 @@ def blocks(mutations: Iterable[Mutation], rows: int = BLOCK_ROWS) -> Iterator[Bl
 
 
 def joined(mutations: Iterable[Mutation]) -> Iterator[Mutation]:
-    """The mutations with neighbouring edge upserts of one kind made one: more rows in key order at once.
+    """The mutations with edge upserts of one type made one where that changes nothing: longer runs in key order.
 
-    Each takes the place of the last of its kind before anything else than edge upserts comes, so whatever it
-    relies on was written before it.
+    Edges of different types may change places, since neither relies on the other. Anything else waits for
+    them: nodes, deletes, the other ``create_missing``, and another kind of upsert of the same edges.
     """
-    waiting: dict[tuple[object, ...], list[UpsertEdges]] = {}
+    waiting: dict[EdgeType, list[UpsertEdges]] = {}
     for mutation in mutations:
-        if isinstance(mutation, UpsertEdges):
-            kind = _kind(mutation)
-            waiting[kind] = [*waiting.pop(kind, []), mutation]
-        else:
+        if not isinstance(mutation, UpsertEdges) or not all(_agrees(mutation, group[0]) for group in waiting.values()):
             yield from map(_joined, waiting.values())
             waiting.clear()
+        if isinstance(mutation, UpsertEdges):
+            waiting.setdefault(mutation.edge_type, []).append(mutation)
+        else:
             yield mutation
     yield from map(_joined, waiting.values())
+
+
+def _agrees(mutation: UpsertEdges, other: UpsertEdges) -> bool:
+    if mutation.edge_type == other.edge_type:
+        return _kind(mutation) == _kind(other)
+    return mutation.create_missing == other.create_missing
 
 
 def _kind(mutation: UpsertEdges) -> tuple[object, ...]:

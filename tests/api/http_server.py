@@ -1,4 +1,4 @@
-"""The shop of ``http_world`` behind the real server in a process of its own, and raw connections to it."""
+"""The corner shop behind the real server in a process of its own, and raw connections to it."""
 
 from __future__ import annotations
 
@@ -16,11 +16,10 @@ from typing import Any
 
 from api.app import create_app
 from api.logs import configure_logging
-from api.parts import StoreHolder
 from api.server import granian_for
 from api.settings import Settings
-from graph.store import open_store
-from tests.api.http_world import FakeReleases, fill
+from tests.api.corner_shop import open_shop
+from tests.api.http_release import publish
 
 
 def free_port() -> int:
@@ -29,15 +28,10 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
-def application(folder: Path, settings: Settings, ready: bool = True) -> Any:
-    """What the worker loads: a filled store, one release of it."""
+def application(settings: Settings) -> Any:
+    """What the worker loads: what ``serve`` loads, with a quiet log."""
     configure_logging("error")
-    store = open_store(f"sqlite:{folder / 'graph.db'}")
-    if not (folder / "filled").exists():
-        fill(store)
-        (folder / "filled").touch()
-    releases = FakeReleases(folder / f"releases-{os.getpid()}", store, "r1" if ready else None)
-    return create_app(settings, releases=releases, store=StoreHolder("", lambda _: store))
+    return create_app(settings)
 
 
 def start(folder: Path, port: int) -> subprocess.Popen[bytes]:
@@ -110,7 +104,7 @@ class Launcher:
         )
 
     def start(self, port: int) -> int:
-        """The process group of a new server, which takes events; it has no release."""
+        """The process group of a new server."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.write(f"{port}\n")
@@ -122,9 +116,30 @@ class Launcher:
         self._log.close()
 
 
-def _serve(folder: Path, port: int, *, ready: bool) -> None:
-    chosen = Settings(port=port, read_deadline_s=20, write_deadline_s=20, header_timeout_s=1, body_timeout_s=1)
-    granian_for(chosen).serve(target_loader=partial(application, folder, chosen, ready), wrap_loader=False)
+def settings_for(folder: Path, port: int) -> Settings:
+    """Generous deadlines for a busy machine, short timeouts for slow clients."""
+    return Settings(
+        store=f"sqlite:{folder / 'graph.db'}",
+        releases=folder / "releases",
+        port=port,
+        read_deadline_s=20,
+        write_deadline_s=20,
+        header_timeout_s=1,
+        body_timeout_s=1,
+    )
+
+
+def open_for_business(folder: Path) -> None:
+    """A corner shop's store and its current release."""
+    shop = open_shop(folder)
+    publish(shop, folder / "releases")
+    shop.store.close()
+    shop.snapshot.close()
+
+
+def _serve(folder: Path, port: int) -> None:
+    settings = settings_for(folder, port)
+    granian_for(settings).serve(target_loader=partial(application, settings), wrap_loader=False)
 
 
 def _launch(folder: Path) -> None:
@@ -133,7 +148,7 @@ def _launch(folder: Path) -> None:
         if child == 0:
             os.setsid()
             os.dup2(2, 1)
-            _serve(folder, int(line), ready=False)
+            _serve(folder, int(line))
             os._exit(0)
         while os.getpgid(child) != child:  # the group is there before it is named
             time.sleep(0.001)
@@ -141,7 +156,9 @@ def _launch(folder: Path) -> None:
 
 
 if __name__ == "__main__":
+    where = Path(sys.argv[1])
     if len(sys.argv) == 2:
-        _launch(Path(sys.argv[1]))
+        _launch(where)
     else:
-        _serve(Path(sys.argv[1]), int(sys.argv[2]), ready=True)
+        open_for_business(where)
+        _serve(where, int(sys.argv[2]))

@@ -7,7 +7,6 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from urllib.parse import quote_from_bytes
 
 import pytest
@@ -32,15 +31,109 @@ ROUTES = (
     ("GET", "/", ""),
 )
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "TRACE", "BREW", "get", "")
-IDS = (b"i0", b"u1", b"Item", b"bag/red", b"\xff", b"\xed\xa0\x80", b"\x00", b"", b"..", b"%", b"a" * 600, "袋🛍".encode(), b"' OR 1=1 --", b"\r\nX: y")  # fmt: skip
-VALUES = (b"1", b"-1", b"0", b"501", b"9" * 400, b"1e999", b"nan", b"NaN", b"inf", b"", b"7d", b"99999w", b"0d", b"similar", b"bought_together", b"reasons,properties,score", b",,,", b"\xff", b"\x00", b"both", b"HAS_BRAND", b"WyJ4Il0", b"[" * 300, "٣".encode(), b"1_0", b"1.0", b" 5 ")  # fmt: skip
-VALID_BODIES = (
-    b'{"user_id":"u1","item_id":"i0","kind":"purchase","event_id":"e1","value":2,"timestamp":1700000000,"recommendation_id":"r"}',
-    b'[{"user_id":"u1","item_id":"i0","kind":"rating","value":5},{"user_id":"u2","item_id":"gone","kind":"purchase"}]',
-    b'{"user_id":"u1","events":[{"item_id":"i1","kind":"view","timestamp":"2026-01-01T00:00:00Z"}],"items":["i2"],"exclude":["i3"],"n":5,"include":["reasons"]}',
+IDS = (
+    b"tea",
+    b"t00",
+    b"Product",
+    b"bag/red",
+    b"\xff",
+    b"\xed\xa0\x80",
+    b"\x00",
+    b"",
+    b"..",
+    b"%",
+    b"a" * 600,
+    "袋🛍".encode(),
+    b"' OR 1=1 --",
+    b"\r\nX: y",
 )
-PIECES = (b"NaN", b"Infinity", b"-Infinity", b"1e999", b"-1e999", b"1e-999", b"9" * 5000, b"0x10", b"-0", b"1e5", b"true", b"null", b"{}", b"[]", b'""', b'"\\ud800"', b'"\\udc00x"', b'"\\ud800\\ud800"', b'"\\u0000"', b'"\xff"', b'"\xed\xa0\x80"', b'"\\x"', b'"' + b"x" * 3000 + b'"', b"[" * 500 + b"]" * 500, b"[" * 100_000, b'{"a":' * 500 + b"1" + b"}" * 500, b'{"user_id":"a","user_id":"b"}', b"\xef\xbb\xbf{}", b"", b" ", b"\x00", b"'a'", b"{", b'{"n":1e2}', b'"2026-13-45"', b'"0001-01-01T00:00:00+23:59"', b'"9999-12-31T23:59:59-23:59"', b"[[]]", b"[null]", b"[1]")  # fmt: skip
-TYPES = (b"application/json", b"application/json; charset=utf-16", b"text/plain", b"application/vnd.x+json", b"multipart/form-data; boundary=x", b"application/x-www-form-urlencoded", b"", b"\xff\xfe", b"a" * 2000)  # fmt: skip
+VALUES = (
+    b"1",
+    b"-1",
+    b"0",
+    b"501",
+    b"9" * 400,
+    b"1e999",
+    b"nan",
+    b"NaN",
+    b"inf",
+    b"",
+    b"7d",
+    b"99999w",
+    b"0d",
+    b"similar",
+    b"bought_together",
+    b"reasons,properties,score",
+    b",,,",
+    b"\xff",
+    b"\x00",
+    b"both",
+    b"HAS_BRAND",
+    b"WyJ4Il0",
+    b"[" * 300,
+    "٣".encode(),
+    b"1_0",
+    b"1.0",
+    b" 5 ",
+)
+VALID_BODIES = (
+    b'{"user_id":"t00","item_id":"tea","kind":"purchase","event_id":"e1","value":2,"timestamp":1700000000,"recommendation_id":"r"}',
+    b'[{"user_id":"t00","item_id":"tea","kind":"view","value":5},{"user_id":"b03","item_id":"gone","kind":"purchase"}]',
+    b'{"user_id":"t00","events":[{"item_id":"pot","kind":"view","timestamp":"2026-01-01T00:00:00Z"}],"items":["cup"],"exclude":["saucer"],"n":5,"include":["reasons"]}',
+)
+PIECES = (
+    b"NaN",
+    b"Infinity",
+    b"-Infinity",
+    b"1e999",
+    b"-1e999",
+    b"1e-999",
+    b"9" * 5000,
+    b"0x10",
+    b"-0",
+    b"1e5",
+    b"true",
+    b"null",
+    b"{}",
+    b"[]",
+    b'""',
+    b'"\\ud800"',
+    b'"\\udc00x"',
+    b'"\\ud800\\ud800"',
+    b'"\\u0000"',
+    b'"\xff"',
+    b'"\xed\xa0\x80"',
+    b'"\\x"',
+    b'"' + b"x" * 3000 + b'"',
+    b"[" * 500 + b"]" * 500,
+    b"[" * 100_000,
+    b'{"a":' * 500 + b"1" + b"}" * 500,
+    b'{"user_id":"a","user_id":"b"}',
+    b"\xef\xbb\xbf{}",
+    b"",
+    b" ",
+    b"\x00",
+    b"'a'",
+    b"{",
+    b'{"n":1e2}',
+    b'"2026-13-45"',
+    b'"0001-01-01T00:00:00+23:59"',
+    b'"9999-12-31T23:59:59-23:59"',
+    b"[[]]",
+    b"[null]",
+    b"[1]",
+)
+TYPES = (
+    b"application/json",
+    b"application/json; charset=utf-16",
+    b"text/plain",
+    b"application/vnd.x+json",
+    b"multipart/form-data; boundary=x",
+    b"application/x-www-form-urlencoded",
+    b"",
+    b"\xff\xfe",
+    b"a" * 2000,
+)
 
 
 def mutated(dice: random.Random, body: bytes) -> bytes:
@@ -96,7 +189,9 @@ def request_of(dice: random.Random) -> bytes:
         if dice.random() < 0.05:
             headers.append(b"Content-Encoding: " + dice.choice((b"gzip", b"br", b"identity")))
     if dice.random() < 0.05:
-        headers.append(dice.choice((b"Expect: 100-continue", b"X: " + b"y" * 9000, b"\xff: \xff", b"Upgrade: websocket")))
+        headers.append(
+            dice.choice((b"Expect: 100-continue", b"X: " + b"y" * 9000, b"\xff: \xff", b"Upgrade: websocket"))
+        )
     request = method.encode() + b" " + target + b" HTTP/1.1\r\n" + b"\r\n".join(headers) + b"\r\n\r\n" + body
     if dice.random() < 0.02:
         request = dice.randbytes(dice.randrange(1, 300)) + b"\r\n\r\n"

@@ -19,11 +19,18 @@ def merge_duplicates(path: Path, merged: Path, *, add_weights: bool) -> int:
 
     With ``add_weights`` the first row has the weights of all.
     """
+    with pq.ParquetFile(path) as file:
+        # DuckDB declares columns `not null` when it sees none; what is computed here has no such mark.
+        layout = pa.schema([field.with_nullable(True) for field in file.schema_arrow])
+        return _merge(file, layout, merged, add_weights=add_weights)
+
+
+def _merge(file: pq.ParquetFile, layout: pa.Schema, merged: Path, *, add_weights: bool) -> int:
     lost = 0
-    with pq.ParquetFile(path) as file, pq.ParquetWriter(merged, file.schema_arrow, compression="snappy") as writer:
+    with pq.ParquetWriter(merged, layout, compression="snappy") as writer:
         pending: pa.Table | None = None
         for batch in file.iter_batches(_BATCH_ROWS, use_threads=False):
-            table = pa.Table.from_batches([batch])
+            table = pa.Table.from_batches([batch]).cast(layout)
             if pending is not None:
                 table = pa.concat_tables([pending, table]).combine_chunks()
             kept = _firsts(table, add_weights=add_weights)
@@ -45,7 +52,7 @@ def _firsts(table: pa.Table, *, add_weights: bool) -> pa.Table:
     kept = table.filter(pa.array(new))
     if add_weights:
         sums = np.add.reduceat(table["weight"].to_numpy(), np.flatnonzero(new))
-        kept = kept.set_column(kept.schema.get_field_index("weight"), "weight", pa.array(sums))
+        kept = kept.set_column(kept.schema.get_field_index("weight"), kept.schema.field("weight"), pa.array(sums))
     return kept
 
 

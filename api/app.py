@@ -92,7 +92,8 @@ def _parts(settings: Settings, releases: Releases | None, store: StoreHolder | N
         waiting=settings.events_waiting,
     )
     lane = Lane(settings.engine_threads, settings.engine_waiting, settings.read_deadline_s)
-    return Parts(settings, store, serving, writer, lane, metrics)
+    store_lane = Lane(1, settings.events_waiting, settings.write_deadline_s)
+    return Parts(settings, store, serving, writer, lane, store_lane, metrics)
 
 
 async def _on_error(request: Request, error: Exception) -> Response:

@@ -49,6 +49,9 @@ class Parts:
     serving: Serving
     writer: EventWriter
     lane: Lane
+    """Threads for the engine and for files."""
+    store_lane: Lane
+    """A thread for questions to the store that a request has to wait for."""
     metrics: Metrics
 
     def start(self) -> None:
@@ -59,6 +62,7 @@ class Parts:
         self.writer.close()
         self.serving.close()
         self.lane.close()
+        self.store_lane.close()
         self.store.close()
 
 

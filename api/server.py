@@ -5,12 +5,14 @@ from __future__ import annotations
 import errno
 import socket
 from functools import partial
+from typing import Any
 
 from fastapi import FastAPI
 from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
 from granian.log import LogLevels
 from granian.server import Server
+from granian.server.common import AbstractServer
 
 from api.app import create_app
 from api.logs import configure_logging
@@ -28,7 +30,7 @@ def serve(settings: Settings) -> None:
     granian_for(settings).serve(target_loader=partial(_application, settings), wrap_loader=False)
 
 
-def granian_for(settings: Settings) -> Server:
+def granian_for(settings: Settings) -> AbstractServer[Any]:
     """The server, not started: HTTP/1 only, a deadline for the header, a bound on requests at once."""
     return Server(
         "api.app:create_app",

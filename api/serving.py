@@ -17,6 +17,7 @@ from api.metrics import Metrics
 from api.problems import NotReady
 from graph.errors import KindredError
 from graph.records import Change
+from graph.schema import GraphSchema
 from graph.store import GraphStore
 
 if TYPE_CHECKING:
@@ -147,6 +148,12 @@ class Serving:
                 remedy="Run kindred ingest, then kindred train; the server takes the release up by itself.",
             )
         return live
+
+    @property
+    def schema(self) -> GraphSchema | None:
+        """The live release's schema; ``None`` before the first release."""
+        live = self._live
+        return None if live is None else live.view.schema
 
     @property
     def stale(self) -> bool:

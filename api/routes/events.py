@@ -14,7 +14,7 @@ from api.openapi import json_body, reply
 from api.parts import Parts, now_ms, parts_of
 from api.problems import DeadlineExceeded, InvalidField, NotReady
 from graph.errors import SchemaError
-from graph.schema import GraphSchema
+from graph.schema import EdgeRole, GraphSchema
 
 router = APIRouter(prefix="/v1", tags=["events"])
 PostedEvents = Event | list[Event]
@@ -36,7 +36,7 @@ async def post_events(request: Request) -> Response:
     if not 1 <= len(events) <= MAX_LIST:
         raise InvalidField("a batch has a bad size", field="body", expected=f"1 to {MAX_LIST} events", got=len(events))
     now = now_ms()
-    schema = await parts.lane.run(_schema, parts)
+    schema = await _schema_for(events, parts)
     batch = isinstance(posted, list)
     interactions = [
         read_interaction(event, schema, now, f"[{at}]." if batch else "") for at, event in enumerate(events)
@@ -55,7 +55,20 @@ async def post_events(request: Request) -> Response:
     return json_response(acknowledged)
 
 
-def _schema(parts: Parts) -> GraphSchema:
+async def _schema_for(events: list[Event], parts: Parts) -> GraphSchema:
+    """The release's schema where it knows every kind; else the store's, which may be newer.
+
+    The store is asked in a lane of its own: one that hangs must not hold the engine's threads.
+    """
+    schema = parts.serving.schema
+    if schema is not None:
+        kinds = {spec.kind for spec in schema.edges_with(EdgeRole.INTERACTION) if not spec.holdout}
+        if all(event.kind in kinds for event in events):
+            return schema
+    return await parts.store_lane.run(_stored_schema, parts)
+
+
+def _stored_schema(parts: Parts) -> GraphSchema:
     try:
         return parts.store().schema
     except SchemaError as error:

@@ -181,9 +181,7 @@ class FaultyStore:
 
     @property
     def schema(self) -> GraphSchema:
-        if self.down:
-            raise StoreUnavailable("the line is cut")
-        return self.inside.schema
+        return self._pass().schema
 
     def node(self, node_type: str, node_id: str) -> Node | None:
         return self._pass().node(node_type, node_id)

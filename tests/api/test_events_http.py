@@ -165,6 +165,21 @@ def test_a_slow_store_is_a_503_with_the_ids_to_send_again(tmp_path: Path) -> Non
     in_world(tmp_path, scenario, write_deadline_s=0.3)
 
 
+def test_a_store_that_hangs_costs_reads_nothing(tmp_path: Path) -> None:
+    async def scenario(world: World) -> None:
+        world.store.delay_s = 1.5
+        new_kind = {"user_id": "u1", "item_id": "i5", "kind": "stare"}
+        writes = [world.post("/v1/events", event) for event in (purchase("u1", "i5"), new_kind) for _ in range(4)]
+        refused = asyncio.gather(*writes)
+        await asyncio.sleep(0.05)
+        reads = await asyncio.gather(*(world.get("/v1/users/u1/recommendations") for _ in range(8)))
+        assert not refused.done()
+        assert {reply.status_code for reply in reads} == {200}
+        assert {reply.status_code for reply in await refused} == {503}
+
+    in_world(tmp_path, scenario, write_deadline_s=1.0, engine_threads=1)
+
+
 def test_a_full_queue_sheds(tmp_path: Path) -> None:
     async def scenario(world: World) -> None:
         world.store.delay_s = 0.3

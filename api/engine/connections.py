@@ -6,7 +6,9 @@ Shared attributes, knowledge and item relations are looked up for many items per
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
@@ -97,8 +99,11 @@ class Connections:
 
     def block_of(self, column: int) -> Block:
         """The block a column belongs to."""
-        starts = [block.start for block in self.blocks]
-        return self.blocks[int(np.searchsorted(starts, column, side="right")) - 1]
+        return self.blocks[bisect_right(self._starts, column) - 1]
+
+    @cached_property
+    def _starts(self) -> list[int]:
+        return [block.start for block in self.blocks]
 
 
 def _rarity(degree: npt.NDArray[np.int64], num_items: int) -> FloatArray:

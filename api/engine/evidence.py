@@ -26,6 +26,8 @@ EvidenceKind: TypeAlias = Literal[
 MAX_ANCHORS = 32
 MAX_SAMPLE = 1_000
 """Users per anchor looked at when anchors are compared; the count in a reason is always exact."""
+MAX_SHARED = 12
+"""Shared attributes looked at per item, the strongest first."""
 MAX_CHAIN_ANCHORS = 4
 MAX_CHAIN_USERS = 200
 
@@ -133,25 +135,31 @@ class EvidenceSearch:
                 )  # fmt: skip
         return found
 
-    def _attributes(self, item: int, limit: int = 8) -> list[Evidence]:
+    def _attributes(self, item: int) -> list[Evidence]:
+        matches = self._matches(self._connections.of_item(item))
+        rarity = self._connections.rarity[self._columns[matches]]
+        strength = rarity * (0.4 + 0.6 * self._share[matches])
         found = []
-        for at in self._matches(self._connections.of_item(item)):
-            column = int(self._columns[at])
+        for at in np.argsort(-strength, kind="stable")[:MAX_SHARED].tolist():
+            match = int(matches[at])
+            column = int(self._columns[match])
             block = self._connections.block_of(column)
-            if block.relates_items:
+            anchor = int(self.anchors[self._first_anchor[match]])
+            if block.relates_items or anchor == item:
                 continue
-            strength = float(self._connections.rarity[column]) * (0.4 + 0.6 * float(self._share[at]))
-            anchor = int(self.anchors[self._first_anchor[at]])
-            if anchor != item:
-                middle = (block.node_type, column - block.start)
-                found.append(
-                    Evidence(
-                        "attribute", item, strength, block.spec, block.direction, anchor, middle,
-                        shared=int(self._shared[at]),
-                    )
-                )  # fmt: skip
-        found.sort(key=lambda evidence: -evidence.strength)
-        return found[:limit]
+            found.append(
+                Evidence(
+                    "attribute",
+                    item,
+                    float(strength[at]),
+                    block.spec,
+                    block.direction,
+                    anchor,
+                    (block.node_type, column - block.start),
+                    shared=int(self._shared[match]),
+                )
+            )
+        return found
 
     def _co_interaction(self, item: int) -> list[Evidence]:
         best: Evidence | None = None

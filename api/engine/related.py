@@ -82,6 +82,7 @@ class RelatedItems:
         now_s = int(self._clock())
         newest = self._activity.newest_s(now_s)
         recent = Activity.joined([]) if newest is None else self._activity.between(newest - window_s, now_s)
+        recent = recent.where(recent.item_index < sources.num_items)  # an item may have come a moment ago
         scores = trending_scores(recent, window_s, sources.num_items, now_s=now_s)
         return _listed(sources, [("trending", {"trending": scores})], n, None)
 

@@ -10,6 +10,8 @@ from graph.schema import EdgeSpec
 from graph.view import GraphView
 
 _VERBS = {"purchase": "bought", "cart": "put in the basket", "rating": "liked", "view": "viewed"}
+_PARTICIPLES = {"chose": "chosen", "saw": "seen", "took": "taken", "ate": "eaten", "wore": "worn"}
+_SHOPPING = frozenset({"purchase", "cart"})
 _LEADING = re.compile(r"^(has|have|in|of|is|belongs to|same|with)\s+", re.IGNORECASE)
 _WORDLIKE = re.compile(r"[^\W\d_]{3,}")
 _MAX_NAME = 80
@@ -25,33 +27,34 @@ def describe(view: GraphView, evidence: Evidence, *, anchor_name: str | None = N
     if evidence.kind == "again":
         return f"you {_verb(spec)} it before"
     if evidence.kind == "co_interaction":
-        verb = _verb(spec)
-        return f"{verb} by {customers(evidence.count)} who also {verb} {anchor or 'an item you chose'}"
+        return f"{_done(spec)} by {people(spec, evidence.count)} who also {_verb(spec)} {anchor or 'an item you chose'}"
     if evidence.kind == "basket":
-        many = f"in {evidence.count:,} baskets" if evidence.count >= MIN_COUNT else "by a few customers"
-        return f"{_verb(spec)} together with {anchor or 'an item you chose'} {many}"
+        few = evidence.count < MIN_COUNT
+        many = f"by {people(spec, evidence.count)}" if few else f"in {evidence.count:,} baskets"
+        return f"{_done(spec)} together with {anchor or 'an item you chose'} {many}"
     if evidence.kind == "relation":
         return f"{_relation_words(spec)} {anchor or 'an item you chose'}"
     if evidence.kind == "attribute" and middle is not None:
         name = name_of(view, *middle)
         if name is None:
-            return f"{_same_words(spec, middle[0])} as {anchor or 'an item you chose'}"
+            words = _same_words(spec, middle[0])
+            return f"{words} {'as' if 'same' in words else 'with'} {anchor or 'an item you chose'}"
         if evidence.shared > 1:
             return f"{_same_words(spec)}: {name}, like {evidence.shared} items you chose"
         return f"{_same_words(spec)}: {name}" + (f", like {anchor}" if anchor and not anchor_name else "")
     if evidence.kind == "chain" and middle is not None:
         through = name_of(view, *middle) or "another item"
-        verb = _verb(spec)
-        return f"{verb} along with {through}, which goes with {anchor or 'an item you chose'}"
+        return f"{_done(spec)} along with {through}, which goes with {anchor or 'an item you chose'}"
     if evidence.kind == "own_attribute" and middle is not None:
         name = name_of(view, *middle)
         return f"{_noun(spec)}: {name}" if name else f"listed with a {_noun(spec)}"
-    return f"{_verb(spec)} by {customers(evidence.count)}"
+    return f"{_done(spec)} by {people(spec, evidence.count)}"
 
 
-def customers(count: int) -> str:
-    """How many customers, without singling anyone out."""
-    return "a few customers" if count < MIN_COUNT else f"{count:,} customers"
+def people(spec: EdgeSpec, count: int) -> str:
+    """How many stand behind an interaction, without singling anyone out."""
+    noun = "customers" if spec.kind in _SHOPPING else "people"
+    return f"a few {noun}" if count < MIN_COUNT else f"{count:,} {noun}"
 
 
 def name_of(view: GraphView, node_type: str, index: int) -> str | None:
@@ -72,7 +75,13 @@ def _shortened(text: str) -> str:
 
 
 def _verb(spec: EdgeSpec) -> str:
-    return _VERBS.get(spec.kind or "", "chosen" if spec.words is None else spec.words)
+    """What people did: "bought", "chose"."""
+    return spec.words or _VERBS.get(spec.kind or "", "chose")
+
+
+def _done(spec: EdgeSpec) -> str:
+    """What was done to the item: "bought", "chosen"."""
+    return _PARTICIPLES.get(_verb(spec), _verb(spec))
 
 
 def _plain(relation: str) -> str:

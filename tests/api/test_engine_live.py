@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -134,3 +135,30 @@ def test_an_engine_opened_after_the_edits_answers_like_one_that_lived_through_th
     for user in ("t05", "b03", "stranger"):
         assert ids(opened_later, user) == ids(shop.engine, user)
     assert opened_later.related("mug").item_ids == shop.engine.related("mug").item_ids
+
+
+def test_answers_stay_whole_while_the_graph_moves(shop: Shop) -> None:
+    def ask(number: int) -> None:
+        for answer in (
+            shop.engine.recommend(Request("t05", n=10, reasons=True)),
+            shop.engine.related("cup", "bought_together", 10, reasons=True),
+            shop.engine.trending("99d", 10, reasons=True),
+            shop.engine.related("cup", n=10, reasons=True),
+        ):
+            assert len(set(answer.item_ids)) == 10, number
+            assert all(item.reasons for item in answer.items)
+
+    def change(number: int) -> None:
+        shop.write(
+            UpsertNodes("Product", [f"fresh-{number}"], [{"title": f"Fresh {number}"}]),
+            invoice(f"visitor-{number}", [f"fresh-{number}", "cup"], 61, f"visit-{number}"),
+            UpsertEdges(HAS_BRAND, [f"fresh-{number}"], ["acme"]),
+        )
+
+    with ThreadPoolExecutor(4) as threads:
+        reads = [threads.submit(ask, number) for number in range(40)]
+        for number in range(20):
+            change(number)
+        for read in reads:
+            read.result()
+    assert "fresh-19" in shop.engine.related("cup", n=40).item_ids

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from api.engine import Event, Policy, Request
+from gnn.knowledge import interactions_from
 from graph.errors import InputError
-from tests.api.corner_shop import BATH, PRODUCTS, TEA, Shop
+from tests.api.corner_shop import BATH, PRODUCTS, TEA, Shop, catalogue, invoice, open_shop
 
 
 @pytest.fixture
@@ -152,3 +153,23 @@ def test_a_released_engine_answers_like_the_one_it_was_made_from(shop: Shop, tmp
         assert theirs.items == ours.items
     assert theirs.release_id == released.release_id
     assert theirs.trained_at == "2026-01-02T00:00:00+00:00"
+
+
+def test_evaluation_notebook_and_api_give_the_same_ids_for_two_hundred_users(tmp_path: Path) -> None:
+    rng = np.random.default_rng(5)
+    purchases = [
+        invoice(f"u{user:03}", [f"product-{item}" for item in rng.integers(0, 60, 4)], int(day), f"{user}-{day}")
+        for user in range(200)
+        for day in rng.integers(0, 30, 2)
+    ]
+    world = open_shop(tmp_path, [*catalogue(), *purchases])
+    users = world.snapshot.nodes("Customer").ids()
+    learned = interactions_from(world.snapshot).histories()
+    now = world.engine.histories(users)
+    assert (now.item_index == learned.item_index).all()
+    assert (now.indptr == learned.indptr).all()
+    measured = world.engine.rank(learned, 10)
+    for row, user in enumerate(users):
+        asked = [item.item_index for item in world.engine.recommend(Request(user)).items]
+        assert asked == measured[row].tolist()
+    assert len(users) == 200

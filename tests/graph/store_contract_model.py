@@ -169,7 +169,7 @@ class Model:
 
 def _merged(old: dict[str, Any], patch: dict[str, Any]) -> dict[str, Any]:
     merged = {**old, **patch}
-    return {name: value for name, value in merged.items() if value is not None}
+    return {name: value for name, value in sorted(merged.items()) if value is not None}
 
 
 def name_of(record: Node | Edge) -> NodeName | EdgeName:

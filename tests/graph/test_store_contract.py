@@ -1,0 +1,585 @@
+"""What every graph store promises, one behaviour at a time."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from graph.digest import graph_hash
+from graph.errors import Conflict, InputError, NotFound, SchemaError
+from graph.records import DeleteEdges, DeleteNodes, Mutation, Node, UpsertEdges, UpsertNodes
+from graph.schema import GraphSchema
+from graph.store import EDGE_COLUMNS, NODE_COLUMNS, BulkLoad, GraphStore
+from tests.graph.conftest import StoreFactory
+from tests.graph.store_contract_model import HAS_BRAND, HOSTILE, NEXT, PURCHASED, WORLD, name_of
+
+
+def write(store: GraphStore, *mutations: Mutation) -> int:
+    return store.apply(mutations, batch_id="test", actor="tester").changed
+
+
+def purchases(*pairs: tuple[str, str], **columns: Any) -> UpsertEdges:
+    sources, targets = zip(*pairs, strict=True)
+    return UpsertEdges(PURCHASED, sources, targets, create_missing=True, **columns)
+
+
+def found(store: GraphStore, text: str, **choice: Any) -> list[str]:
+    return [hit.node.node_id for hit in store.search_nodes(text, **choice)]
+
+
+# Schema
+
+
+def test_without_a_schema_the_error_says_what_to_do(store_factory: StoreFactory) -> None:
+    store = store_factory.open("no-schema")
+    with pytest.raises(SchemaError, match="no schema yet"):
+        _ = store.schema
+    with pytest.raises(SchemaError, match="no schema yet"):
+        write(store, UpsertNodes("Item", ["i1"]))
+
+
+def test_schemas_merge_and_stay(store_factory: StoreFactory) -> None:
+    store = store_factory.open("schema")
+    store.ensure_schema(WORLD)
+    tagged = GraphSchema.parse(
+        {
+            "nodes": [
+                {"name": "User", "role": "user"},
+                {"name": "Item", "role": "item"},
+                {"name": "Tag", "role": "attribute"},
+            ]
+        }
+    )
+    store.ensure_schema(tagged)
+    store.close()
+    schema = store_factory.open("schema").schema
+    assert [node.name for node in schema.nodes] == ["User", "Item", "Brand", "Tag"]
+    assert schema.edges == WORLD.edges
+
+
+def test_a_schema_that_does_not_fit_is_refused_and_changes_nothing(store: GraphStore) -> None:
+    other = GraphSchema.parse({"nodes": [{"name": "Customer", "role": "user"}, {"name": "Item", "role": "item"}]})
+    with pytest.raises(SchemaError, match="role"):
+        store.ensure_schema(other)
+    assert store.schema == WORLD
+
+
+@pytest.mark.parametrize(
+    "mutation",
+    [
+        UpsertNodes("Shop", ["s1"]),
+        UpsertNodes("Item` {x: 1}) //", ["s1"]),
+        DeleteNodes("item", ["s1"]),
+        UpsertEdges(("User", "SOLD", "Item"), ["u"], ["i"]),
+        DeleteEdges(("Item", "PURCHASED", "User"), ["u"], ["i"]),
+        UpsertNodes("Item", ["i1"], [{"colour": "red"}]),
+        UpsertNodes("User", ["u1"], [{"title": "x"}]),
+        UpsertEdges(NEXT, ["a"], ["b"], properties=[{"note": "x"}], create_missing=True),
+    ],
+)
+def test_names_outside_the_schema_are_refused(store: GraphStore, mutation: Mutation) -> None:
+    with pytest.raises(SchemaError, match="unknown"):
+        write(store, UpsertNodes("Brand", ["b"]), mutation)
+    assert store.stats().nodes["Brand"] == 0
+
+
+# Writing
+
+
+def test_properties_merge_replace_and_disappear(store: GraphStore) -> None:
+    write(store, UpsertNodes("Item", ["i"], [{"title": "Phone", "price": 3, "tags": ["a", "b"]}]))
+    write(store, UpsertNodes("Item", ["i"], [{"price": None, "stock": 7}]))
+    assert store.node("Item", "i") == Node("Item", "i", {"stock": 7, "tags": ["a", "b"], "title": "Phone"}, 2)
+    write(store, UpsertNodes("Item", ["i"]))
+    write(store, UpsertNodes("Item", ["i"], [{"sold": True, "stock": None}], replace=True))
+    assert store.node("Item", "i") == Node("Item", "i", {"sold": True}, 3)
+    write(store, UpsertNodes("Item", ["i"], replace=True))
+    assert store.node("Item", "i") == Node("Item", "i", {}, 4)
+
+
+def test_versions_move_only_when_content_does(store: GraphStore) -> None:
+    row = UpsertNodes("Item", ["i"], [{"title": "Phone", "price": 3}])
+    assert [write(store, row), write(store, row)] == [1, 0]
+    same = UpsertNodes("Item", ["i"], [{"price": 3.0, "title": "Phone"}])
+    assert write(store, same) == 0
+    edge = purchases(("u", "i"), timestamp_ms=[5], properties=[{"count": 2}])
+    assert [write(store, edge), write(store, edge)] == [2, 0]
+    assert write(store, purchases(("u", "i"), timestamp_ms=[6])) == 1
+    (neighbor,) = store.neighbors("User", "u").neighbors
+    assert (neighbor.edge.version, neighbor.edge.timestamp_ms, neighbor.edge.properties) == (2, 6, {"count": 2})
+
+
+def test_qualifiers_keep_repeated_interactions_apart(store: GraphStore) -> None:
+    write(store, purchases(("u", "i"), ("u", "i"), ("u", "i"), qualifiers=["a", "b", "a"], weight=[1.0, 2.0, 3.0]))
+    edges = [(neighbor.edge.qualifier, neighbor.edge.weight) for neighbor in store.neighbors("User", "u").neighbors]
+    assert edges == [("a", 3.0), ("b", 2.0)]
+    assert write(store, DeleteEdges(PURCHASED, ["u"], ["i"], ["b"])) == 1
+    assert write(store, DeleteEdges(PURCHASED, ["u"], ["i"])) == 1
+    assert store.stats().edges[PURCHASED] == 0
+
+
+def test_a_deleted_node_takes_its_edges_along_and_comes_back_empty_and_newer(store: GraphStore) -> None:
+    write(store, UpsertNodes("Item", ["i"], [{"title": "secret words"}]), purchases(("u", "i"), ("u", "j")))
+    write(store, UpsertEdges(NEXT, ["i", "j", "i"], ["j", "i", "i"]))
+    assert write(store, DeleteNodes("Item", ["i", "never was"])) == 5
+    assert store.node("Item", "i") is None
+    assert store.stats().edges == {PURCHASED: 1, HAS_BRAND: 0, NEXT: 0}
+    assert found(store, "secret") == []
+    write(store, UpsertNodes("Item", ["i"]))
+    assert store.node("Item", "i") == Node("Item", "i", {}, 2)
+    assert [neighbor.node for neighbor in store.neighbors("Item", "i").neighbors] == []
+
+
+def test_a_batch_is_written_whole_or_not_at_all(store: GraphStore) -> None:
+    before = store.watermark()
+    with pytest.raises(NotFound, match="PURCHASED"):
+        write(store, UpsertNodes("Item", ["i"]), UpsertEdges(PURCHASED, ["nobody"], ["i"]))
+    with pytest.raises(InputError):
+        write(store, purchases(("u", "i")), UpsertNodes("Item", ["fine", ""]))
+    assert store.watermark() == before
+    assert store.node("Item", "i") is None
+
+
+def test_ends_are_created_only_when_asked(store: GraphStore) -> None:
+    with pytest.raises(NotFound, match="create_missing"):
+        write(store, UpsertEdges(PURCHASED, ["u"], ["i"]))
+    write(store, purchases(("u", "i")))
+    assert store.node("User", "u") == Node("User", "u", {}, 1)
+    write(store, DeleteNodes("User", ["u"]))
+    with pytest.raises(NotFound):
+        write(store, UpsertEdges(PURCHASED, ["u"], ["i"]))
+
+
+def test_conditional_writes_refuse_what_changed(store: GraphStore) -> None:
+    write(store, UpsertNodes("Item", ["i"], [{"price": 1}], expected_version=[0]))
+    write(store, UpsertNodes("Item", ["i"], [{"price": 2}], expected_version=[1]))
+    with pytest.raises(Conflict) as caught:
+        write(store, UpsertNodes("Item", ["j", "i"], [{"price": 3}, {"price": 3}], expected_version=[0, 1]))
+    assert (caught.value.expected, caught.value.got) == ("version 1", "version 2")
+    assert store.node("Item", "j") is None
+    with pytest.raises(Conflict):
+        write(store, UpsertNodes("Item", ["i"], expected_version=[0]))
+    write(store, DeleteNodes("Item", ["i"]))
+    with pytest.raises(Conflict):
+        write(store, UpsertNodes("Item", ["i"], expected_version=[2]))
+    write(store, UpsertNodes("Item", ["i"], expected_version=[0]))
+    assert store.node("Item", "i") == Node("Item", "i", {}, 3)
+
+
+@pytest.mark.parametrize("hostile", ["", "x" * 513, "a\0b", "\ud800", 7, None, b"bytes"])
+def test_ids_that_cannot_be_kept_are_refused(store: GraphStore, hostile: Any) -> None:
+    for mutation in (
+        UpsertNodes("Item", ["ok", hostile]),
+        UpsertEdges(PURCHASED, ["u", hostile], ["i", "i"], create_missing=True),
+        UpsertEdges(PURCHASED, ["u", "u"], ["i", hostile], create_missing=True),
+        DeleteNodes("Item", [hostile]),
+        DeleteEdges(PURCHASED, [hostile], ["i"]),
+    ):
+        with pytest.raises(InputError):
+            write(store, mutation)
+    for audit in ({"batch_id": hostile, "actor": "a"}, {"batch_id": "b", "actor": hostile}):
+        with pytest.raises(InputError):
+            store.apply([UpsertNodes("Item", ["ok"])], **audit)
+    assert store.stats().nodes["Item"] == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("title", 7),
+        ("title", "nul \0"),
+        ("title", "lone \udfff"),
+        ("title", ["list"]),
+        ("price", float("nan")),
+        ("price", float("inf")),
+        ("price", "3"),
+        ("price", True),
+        ("price", 10**400),
+        ("stock", 1.5),
+        ("stock", 2**63),
+        ("stock", True),
+        ("sold", 1),
+        ("sold", "true"),
+        ("since", "2020-01-01"),
+        ("since", 1.5),
+        ("tags", "not a list"),
+        ("tags", ["a", 1]),
+        ("tags", ["a\0"]),
+        ("tags", {"a": 1}.items()),
+    ],
+)
+def test_values_of_another_kind_are_refused(store: GraphStore, name: str, value: Any) -> None:
+    with pytest.raises(InputError, match=name):
+        write(store, UpsertNodes("Item", ["i"], [{name: value}]))
+    assert store.node("Item", "i") is None
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        {"weight": float("nan")},
+        {"weight": [float("inf")]},
+        {"weight": ["1"]},
+        {"weight": [1.0, 2.0]},
+        {"timestamp_ms": [1.5]},
+        {"timestamp_ms": [2**63]},
+        {"timestamp_ms": ["now"]},
+        {"timestamp_ms": []},
+        {"qualifiers": ["\0"]},
+        {"qualifiers": [None]},
+        {"qualifiers": "q"},
+        {"properties": [{"count": "2"}]},
+        {"properties": []},
+    ],
+)
+def test_edge_columns_that_cannot_be_kept_are_refused(store: GraphStore, columns: dict[str, Any]) -> None:
+    with pytest.raises(InputError):
+        write(store, purchases(("u", "i"), **columns))
+    assert store.stats().edges[PURCHASED] == 0
+
+
+def test_numpy_and_arrow_columns_are_the_same_as_lists(store_factory: StoreFactory) -> None:
+    lists, numpy, arrow = (store_factory.fresh() for _ in range(3))
+    users, items, times, weights = ["u1", "u2", "u1"], ["i1", "i1", "i2"], [3, 1, 2], [0.5, 1.0, 2.0]
+    columns = {"weight": weights, "timestamp_ms": times}
+    write(lists, UpsertEdges(PURCHASED, users, items, create_missing=True, **columns))  # type: ignore[arg-type]
+    for store, made in ((numpy, np.array), (arrow, pa.array)):
+        made_columns = {name: made(column) for name, column in columns.items()}
+        write(store, UpsertEdges(PURCHASED, made(users), made(items), create_missing=True, **made_columns))
+    assert graph_hash(lists) == graph_hash(numpy) == graph_hash(arrow)
+
+
+def test_hostile_names_and_values_are_only_text(store: GraphStore) -> None:
+    canary = [UpsertNodes("Item", ["canary"], [{"title": "canary"}]), purchases(("canary", "canary"))]
+    write(store, *canary)
+    for text in HOSTILE:
+        row = UpsertNodes("Item", [text], [{"title": text, "tags": [text]}])
+        write(store, row, purchases((text, text), qualifiers=[text], properties=[{"note": text}]))
+        assert store.node("Item", text) == Node("Item", text, {"tags": [text], "title": text}, 1)
+        assert text in found(store, text)
+        (neighbor,) = store.neighbors("User", text).neighbors
+        assert (neighbor.node, neighbor.edge.qualifier, neighbor.edge.properties) == (
+            ("Item", text),
+            text,
+            {"note": text},
+        )
+    assert write(store, *canary) == 0
+    for text in HOSTILE:
+        write(store, DeleteNodes("Item", [text]), DeleteNodes("User", [text]))
+    stats = store.stats()
+    assert (stats.nodes, stats.edges) == ({"User": 1, "Item": 1, "Brand": 0}, {PURCHASED: 1, HAS_BRAND: 0, NEXT: 0})
+
+
+# Reading
+
+
+def test_absent_things_are_none_empty_or_not_found(store: GraphStore) -> None:
+    assert store.node("Item", "nobody") is None
+    assert store.node("Item", "\ud800") is None
+    assert list(store.export_nodes("Item")) == []
+    assert list(store.export_edges(PURCHASED)) == []
+    assert store.search_nodes("anything") == []
+    with pytest.raises(NotFound):
+        store.neighbors("Item", "nobody")
+    with pytest.raises(NotFound):
+        store.paths(("Item", "nobody"), ("Item", "nothing"))
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        lambda store: store.node("Shop", "s"),
+        lambda store: store.neighbors("Shop", "s"),
+        lambda store: store.neighbors("Item", "i", edge_types=[("Item", "SOLD", "Item")]),
+        lambda store: store.paths(("Item", "i"), ("Item", "i"), edge_types=[("A", "B", "C")]),
+        lambda store: store.search_nodes("x", node_type="Shop"),
+        lambda store: store.export_nodes("Shop"),
+        lambda store: store.export_edges(("Item", "SOLD", "Item")),
+    ],
+)
+def test_reading_by_unknown_names_is_refused_at_once(store: GraphStore, read: Callable[[GraphStore], object]) -> None:
+    write(store, UpsertNodes("Item", ["i"]))
+    with pytest.raises(SchemaError, match="unknown"):
+        read(store)
+
+
+def test_exports_have_the_published_columns_in_byte_order(store: GraphStore) -> None:
+    write(store, purchases(("ü", "b"), ("u", "a"), ("u", "B"), ("u", "a"), qualifiers=["", "2", "", "10"]))
+    nodes = list(store.export_nodes("User"))
+    edges = list(store.export_edges(PURCHASED))
+    assert all(batch.schema == NODE_COLUMNS for batch in nodes)
+    assert all(batch.schema == EDGE_COLUMNS for batch in edges)
+    assert [row["node_id"] for batch in nodes for row in batch.to_pylist()] == ["u", "ü"]
+    keys = [(row["source_id"], row["target_id"], row["qualifier"]) for batch in edges for row in batch.to_pylist()]
+    assert keys == [("u", "B", ""), ("u", "a", "10"), ("u", "a", "2"), ("ü", "b", "")]
+
+
+def test_neighbors_can_be_chosen_by_edge_type_and_direction(store: GraphStore) -> None:
+    write(store, purchases(("u", "i")), UpsertEdges(HAS_BRAND, ["i"], ["b"], create_missing=True))
+    write(store, UpsertEdges(NEXT, ["i"], ["j"], create_missing=True))
+
+    def nodes(**choice: Any) -> list[tuple[str, str]]:
+        return sorted(neighbor.node for neighbor in store.neighbors("Item", "i", **choice).neighbors)
+
+    assert nodes() == [("Brand", "b"), ("Item", "j"), ("User", "u")]
+    assert nodes(direction="out") == [("Brand", "b"), ("Item", "j")]
+    assert nodes(direction="in") == [("User", "u")]
+    assert nodes(edge_types=[NEXT, PURCHASED]) == [("Item", "j"), ("User", "u")]
+    assert nodes(edge_types=[]) == []
+
+
+def test_pages_hold_every_neighbor_once_while_edges_are_written(store: GraphStore) -> None:
+    write(store, purchases(*(("u", f"i{number}") for number in range(50))))
+    seen: list[str] = []
+    cursor = None
+    for step in range(100):
+        page = store.neighbors("User", "u", limit=7, cursor=cursor)
+        seen += [neighbor.node[1] for neighbor in page.neighbors]
+        write(store, purchases(("v", f"i{step}")), DeleteEdges(PURCHASED, ["u"], [seen[0]]))
+        cursor = page.next_cursor
+        if cursor is None:
+            break
+    assert sorted(seen) == sorted(f"i{number}" for number in range(50))
+
+
+@pytest.mark.parametrize(
+    "cursor", ["", "x", "AAAA", "W10=", "WzEsMSwxLCIiXQ==", "[0,0,0]", "é", "\ud800", "A" * 10_000]
+)
+def test_hostile_cursors_are_refused(store: GraphStore, cursor: str) -> None:
+    write(store, purchases(("u", "i"), ("u", "j")))
+    with pytest.raises(InputError, match="cursor"):
+        store.neighbors("User", "u", cursor=cursor)
+
+
+def test_a_cursor_belongs_to_its_question(store: GraphStore) -> None:
+    write(store, purchases(("u", "i"), ("u", "j"), ("v", "i")))
+    cursor = store.neighbors("User", "u", limit=1).next_cursor
+    assert cursor is not None
+    for question in ({"node_id": "v"}, {"node_id": "u", "direction": "in"}):
+        with pytest.raises(InputError, match="cursor"):
+            store.neighbors("User", cursor=cursor, **question)  # type: ignore[arg-type]
+
+
+def test_limits_below_one_are_refused(store: GraphStore) -> None:
+    write(store, UpsertNodes("User", ["u"]))
+    for read in (
+        lambda: store.neighbors("User", "u", limit=0),
+        lambda: store.search_nodes("u", limit=0),
+        lambda: store.paths(("User", "u"), ("User", "u"), limit=0),
+        lambda: store.paths(("User", "u"), ("User", "u"), max_hops=0),
+    ):
+        with pytest.raises(InputError):
+            read()
+
+
+def test_paths_come_shortest_first_and_never_meet_themselves(store: GraphStore) -> None:
+    write(store, UpsertEdges(NEXT, ["a", "b", "a", "c", "c"], ["b", "c", "c", "d", "a"], create_missing=True))
+    write(store, UpsertNodes("Item", ["alone"]))
+
+    def walks(**choice: Any) -> list[str]:
+        return ["".join(node[1] for node in path.nodes) for path in store.paths(("Item", "a"), ("Item", "d"), **choice)]
+
+    assert walks(max_hops=3) == ["acd", "acd", "abcd"]
+    assert walks(max_hops=2, limit=1) == ["acd"]
+    assert walks(max_hops=1) == []
+    assert store.paths(("Item", "a"), ("Item", "alone")) == []
+    assert store.paths(("Item", "a"), ("Item", "a")) == []
+    for path in store.paths(("Item", "d"), ("Item", "a"), max_hops=4):
+        for left, edge, right in zip(path.nodes, path.edges, path.nodes[1:], strict=False):
+            assert {left[1], right[1]} == {edge.source_id, edge.target_id}
+
+
+def test_paths_cross_types_and_can_be_kept_to_some(store: GraphStore) -> None:
+    write(
+        store,
+        purchases(("u", "i"), ("v", "i"), ("v", "j")),
+        UpsertEdges(HAS_BRAND, ["i", "j"], ["b", "b"], create_missing=True),
+    )
+    ends = (("User", "u"), ("Item", "j"))
+    all_paths = [[node[1] for node in path.nodes] for path in store.paths(*ends)]
+    assert sorted(all_paths) == [["u", "i", "b", "j"], ["u", "i", "v", "j"]]
+    (only,) = store.paths(*ends, edge_types=[PURCHASED])
+    assert [node[1] for node in only.nodes] == ["u", "i", "v", "j"]
+
+
+def test_search_finds_words_in_ids_and_texts_best_first(store: GraphStore) -> None:
+    titles = {
+        "SKU-1-RED": "Nokia phone",
+        "i2": "Café crème, très bon",
+        "i3": "红色智能手机壳",
+        "i4": "phone phone case",
+    }
+    rows = [{"title": title, "tags": ["Summer sale"]} for title in titles.values()]
+    write(store, UpsertNodes("Item", list(titles), rows), UpsertNodes("Brand", ["phone"], [{"name": "Phone Inc"}]))
+    assert found(store, "red") == ["SKU-1-RED"]
+    assert found(store, "nokia PHONE") == ["SKU-1-RED"]
+    assert found(store, "cafe creme") == ["i2"]
+    assert found(store, "手机") == found(store, "智") == found(store, "红色智能手机壳") == ["i3"]
+    assert found(store, "机手") == []
+    assert set(found(store, "pho")) == {"SKU-1-RED", "i4", "phone"}
+    assert found(store, "phone")[0] == "phone"
+    assert set(found(store, "phone", node_type="Item")) == {"SKU-1-RED", "i4"}
+    assert len(found(store, "summer", limit=2)) == 2
+    scores = [hit.score for hit in store.search_nodes("phone")]
+    assert scores == sorted(scores, reverse=True)
+
+
+def test_search_follows_edits_and_deletes(store: GraphStore) -> None:
+    write(store, UpsertNodes("Item", ["i"], [{"title": "old words"}]))
+    write(store, UpsertNodes("Item", ["i"], [{"title": "new words"}]))
+    assert (found(store, "old"), found(store, "new")) == ([], ["i"])
+    write(store, UpsertNodes("Item", ["i"], [{"title": None}]))
+    assert found(store, "words") == []
+    write(store, DeleteNodes("Item", ["i"]))
+    assert found(store, "i") == []
+
+
+@pytest.mark.parametrize(
+    "text", [*HOSTILE, "", " ", '"', "*", "^", "a:b", "title:x", "{", "NOT", "x" * 100_000, "\0", "\ud800"]
+)
+def test_any_text_is_a_safe_search(store: GraphStore, text: str) -> None:
+    write(store, UpsertNodes("Item", ["i"], [{"title": "Phone"}]))
+    assert store.search_nodes(text) == []
+
+
+# Changes
+
+
+def test_changes_are_each_row_once_in_its_latest_state(store: GraphStore) -> None:
+    start = store.watermark()
+    write(store, UpsertNodes("Item", ["i", "j"], [{"price": 1}, {"price": 1}]))
+    middle = store.watermark()
+    store.apply([purchases(("u", "i")), UpsertNodes("Item", ["i"], [{"price": 2}])], batch_id="second", actor="curator")
+    late = store.watermark()
+    write(store, DeleteEdges(PURCHASED, ["u"], ["i"]))
+
+    def feed(since: str, **choice: Any) -> list[tuple[str, Any, str, str]]:
+        return [
+            (change.operation, name_of(change.record), change.batch_id, change.actor)
+            for change in store.changes_since(since, **choice)
+        ]
+
+    edge = ("delete", (PURCHASED, "u", "i", ""), "test", "tester")
+    user, item = ("upsert", ("User", "u"), "second", "curator"), ("upsert", ("Item", "i"), "second", "curator")
+    assert feed(start) == [("upsert", ("Item", "j"), "test", "tester"), user, item, edge]
+    assert feed(middle) == [user, item, edge]
+    assert feed(late) == [edge]
+    assert feed(store.watermark()) == []
+    assert feed(start, limit=2) == feed(start)[:2]
+    assert feed(start, limit=0) == []
+
+
+def test_a_feed_read_in_pieces_is_the_whole_feed(store: GraphStore) -> None:
+    start = store.watermark()
+    write(store, purchases(*((f"u{number % 7}", f"i{number}") for number in range(40))))
+    whole = list(store.changes_since(start))
+    pieces = []
+    while piece := list(store.changes_since(start, limit=3)):
+        pieces += piece
+        start = piece[-1].watermark
+    assert pieces == whole
+    assert len(whole) == 7 + 40 + 40
+
+
+@pytest.mark.parametrize("watermark", ["", "x", "-1", "1e3", "99999999", "9" * 40, "١", " 1", None])
+def test_foreign_watermarks_are_refused_at_once(store: GraphStore, watermark: Any) -> None:
+    with pytest.raises(InputError, match="watermark"):
+        store.changes_since(watermark)
+
+
+# Time, threads and files
+
+
+def test_everything_is_there_after_reopening(store_factory: StoreFactory) -> None:
+    store = store_factory.open("kept")
+    store.ensure_schema(WORLD)
+    write(store, UpsertNodes("Item", ["i"], [{"title": "kept phone"}]), purchases(("u", "i"), timestamp_ms=[9]))
+    write(store, DeleteNodes("User", ["u"]))
+    before = (graph_hash(store), store.watermark(), list(store.changes_since("0")), store.stats().nodes)
+    store.close()
+    with store_factory.open("kept") as again:
+        assert (graph_hash(again), again.watermark(), list(again.changes_since("0")), again.stats().nodes) == before
+        assert found(again, "kept") == ["i"]
+        write(again, UpsertNodes("User", ["u"]))
+        assert again.node("User", "u") == Node("User", "u", {}, 2)
+
+
+def test_a_reader_stays_at_its_moment_while_a_writer_writes(store: GraphStore) -> None:
+    write(store, purchases(("u", "i")))
+    with store.reading() as reader:
+        before = (reader.watermark(), graph_hash(reader))
+        write(store, purchases(("u", "j"), ("v", "i")), UpsertNodes("Item", ["i"], [{"price": 9}]))
+        assert (reader.watermark(), graph_hash(reader)) == before
+        assert reader.node("User", "v") is None
+        assert found(reader, "v") == []  # type: ignore[arg-type]
+        with pytest.raises(InputError):
+            reader.changes_since(store.watermark())
+    assert store.node("User", "v") is not None
+
+
+def test_an_iterator_left_half_read_harms_nobody(store: GraphStore) -> None:
+    write(store, purchases(*(("u", f"i{number}") for number in range(10))))
+    half = store.changes_since("0")
+    next(half)
+    write(store, purchases(("u", "later")))
+    assert len(list(half)) == 1 + 10 + 10 - 1
+    for _ in range(50):
+        next(store.export_edges(PURCHASED))
+    assert store.stats().edges[PURCHASED] == 11
+
+
+def test_threads_write_and_read_without_losing_anything(store: GraphStore) -> None:
+    failures: list[BaseException] = []
+
+    def writer(name: int) -> None:
+        try:
+            for number in range(15):
+                write(store, purchases((f"u{name}", f"i{number}"), ("shared", f"{name}-{number}")))
+        except BaseException as error:
+            failures.append(error)
+
+    def reader() -> None:
+        try:
+            for _ in range(15):
+                with store.reading() as moment:
+                    rows = sum(batch.num_rows for batch in moment.export_edges(PURCHASED))
+                    assert rows % 2 == 0
+                    assert rows == moment.stats().edges[PURCHASED]
+        except BaseException as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=writer, args=(name,)) for name in range(4)]
+    threads += [threading.Thread(target=reader) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    assert store.stats().edges[PURCHASED] == 4 * 15 * 2
+    changes = list(store.changes_since("0"))
+    assert len(changes) == len({name_of(change.record) for change in changes})
+
+
+def test_a_bulk_load_may_fail_in_the_middle_and_be_repeated(store_factory: StoreFactory) -> None:
+    store, other = store_factory.fresh(), store_factory.fresh()
+    if not isinstance(store, BulkLoad) or not isinstance(other, BulkLoad):
+        pytest.skip("this store has no bulk load")
+    rows = [purchases(*((f"u{number % 5}", f"i{number}") for number in range(start, start + 20))) for start in (0, 20)]
+
+    def breaking() -> Any:
+        yield rows[0]
+        raise RuntimeError("the file ended too early")
+
+    with pytest.raises(RuntimeError, match="too early"):
+        store.bulk_load(breaking(), batch_id="b", actor="a")
+    with pytest.raises(InputError):
+        store.bulk_load([rows[0], UpsertNodes("Item", [""])], batch_id="b", actor="a")
+    store.bulk_load(rows, batch_id="b", actor="a")
+    other.bulk_load(iter(rows), batch_id="b", actor="a")
+    assert store.bulk_load(rows, batch_id="c", actor="a").changed == 0
+    assert graph_hash(store) == graph_hash(other)  # type: ignore[arg-type]

@@ -29,8 +29,10 @@ def test_an_empty_cache_finds_nothing(tmp_path: Path) -> None:
 
 @settings(max_examples=40, deadline=None)
 @given(chunks=st.lists(st.lists(st.text(max_size=12), max_size=6), max_size=6), asked=st.lists(st.text(max_size=12)))
-def test_the_cache_answers_as_a_dict_would(tmp_path_factory: object, chunks: list[list[str]], asked: list[str]) -> None:
-    directory: Path = tmp_path_factory.mktemp("cache")  # type: ignore[attr-defined]  # pytest's factory
+def test_the_cache_answers_as_a_dict_would(
+    tmp_path_factory: pytest.TempPathFactory, chunks: list[list[str]], asked: list[str]
+) -> None:
+    directory = tmp_path_factory.mktemp("cache")
     known: dict[str, np.ndarray] = {}
     for chunk in chunks:
         texts = [text.encode("utf-8", "replace").decode() for text in chunk]

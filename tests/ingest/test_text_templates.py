@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal, NamedTuple
 
 import numpy as np
 import pytest
 
 from graph.errors import SchemaError
-from graph.records import Properties
+from graph.records import Properties, UpsertEdges, UpsertNodes
 from graph.schema import EdgeType, GraphSchema
+from graph.snapshot import build_snapshot
+from graph.store import open_store
+from graph.view import GraphView
 from ingest.text import item_texts, node_texts
 
 
@@ -100,3 +104,21 @@ def test_bare_ids_are_not_text_where_names_exist() -> None:
 def test_an_unusable_template_is_named(template: str) -> None:
     with pytest.raises(SchemaError, match="template"):
         item_texts(SmallGraph(template))
+
+
+def test_templates_read_a_graph_view_of_a_real_store(tmp_path: Path) -> None:
+    with open_store(f"sqlite:{tmp_path / 'graph.db'}") as store:
+        store.ensure_schema(SmallGraph("{title}. {HAS_BRAND}. {HAS_GENRE}").schema)
+        store.apply(
+            [
+                UpsertNodes("Item", ["lamp", "vase"], [{"title": "Lamp"}, {"title": "Vase"}]),
+                UpsertNodes("Brand", ["b1"], [{"name": "Acme"}]),
+                UpsertNodes("Genre", ["Drama"]),
+                UpsertEdges(("Item", "HAS_BRAND", "Brand"), ["lamp"], ["b1"]),
+                UpsertEdges(("Item", "HAS_GENRE", "Genre"), ["vase"], ["Drama"]),
+            ],
+            batch_id="1",
+            actor="test",
+        )
+        view = GraphView(build_snapshot(store, tmp_path / "snapshot"))
+        assert item_texts(view) == ["Lamp. Acme", "Vase. Drama"]

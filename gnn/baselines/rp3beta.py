@@ -24,7 +24,7 @@ class RP3Beta:
     """
 
     class Config(ModelConfig):
-        alpha: float = Field(0.6, ge=0)
+        alpha: float = Field(0.7, ge=0)
         beta: float = Field(0.2, ge=0)
         neighbors: int = Field(300, ge=1)
 

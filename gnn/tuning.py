@@ -1,0 +1,67 @@
+"""The tuning every model gets: a few points around its defaults, chosen on validation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from gnn.data import Interactions, TrainingData
+from gnn.evaluation import evaluate
+from gnn.models import MODELS
+from gnn.operators import OperatorRanker
+from graph.errors import InputError
+
+GRIDS: dict[str, tuple[Mapping[str, Any], ...]] = {
+    "itemknn": ({}, {"neighbors": 50}, {"neighbors": 300}, {"shrink": 0.0}, {"shrink": 50.0}),
+    "rp3beta": ({}, {"alpha": 0.6}, {"alpha": 0.8}, {"alpha": 0.6, "beta": 0.4}, {"alpha": 0.6, "beta": 0.5}),
+    "ease": ({}, {"ridge": 100.0}, {"ridge": 200.0}, {"ridge": 500.0}, {"ridge": 1000.0}),
+    "gfcf": ({}, {"rank": 32}, {"rank": 64}, {"rank": 128}, {"rank": 64, "alpha": 1.0}),
+    "als": ({}, {"ridge": 20.0}, {"alpha": 30.0}, {"alpha": 30.0, "ridge": 20.0}, {"embedding_dim": 32}),
+    "next_item": ({}, {"source_power": 0.0}, {"source_power": 1.0}, {"target_power": 0.3}, {"steps": 1}),
+}
+"""Options tried per model, the defaults first. A model without a line has nothing worth choosing, or stops early."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """Options of a model and what they reached on validation."""
+
+    options: Mapping[str, Any]
+    score: float
+
+
+def tune(
+    name: str,
+    data: TrainingData,
+    *,
+    grid: Sequence[Mapping[str, Any]] | None = None,
+    metric: str = "ndcg@20",
+    max_users: int = 5000,
+) -> list[Trial]:
+    """Every trial of a model's grid on validation, best first; of equals the earlier in the grid comes first.
+
+    Judged on at most ``max_users`` users drawn with the data's seed, the same for every trial.
+
+    Raises:
+        InputError: when the data has no validation part, or the model refuses every trial.
+    """
+    if data.validation is None or not len(data.validation):
+        raise InputError(f"{name} cannot be tuned", expected="a validation part", got="none")
+    judged = _sample(data.validation, max_users, data.seed)
+    trials = []
+    for options in GRIDS.get(name, ({},)) if grid is None else grid:
+        operator = MODELS[name].build(**options).fit(data)
+        measured = evaluate(OperatorRanker(operator), data.train, judged, metrics=[metric], slices=())
+        trials.append(Trial(options, measured.metrics[metric]))
+    return sorted(trials, key=lambda trial: -trial.score)
+
+
+def _sample(validation: Interactions, max_users: int, seed: int) -> Interactions:
+    users = np.unique(validation.user_index)
+    if users.size <= max_users:
+        return validation
+    chosen = np.random.default_rng(seed).choice(users, max_users, replace=False)
+    return validation.where(np.isin(validation.user_index, chosen))

@@ -1,0 +1,51 @@
+"""Tuning tries every point of a grid on the same validation users and nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from gnn.models import MODELS
+from gnn.splits import random_per_user
+from gnn.tuning import GRIDS, tune
+from graph.errors import InputError
+
+
+@pytest.fixture
+def split_board(checkerboard):
+    return random_per_user(checkerboard.data.train, test_share=0.2, validation_share=0.25, seed=1)
+
+
+def test_the_best_trial_comes_first_and_the_defaults_are_among_them(split_board) -> None:
+    trials = tune("rp3beta", split_board.training_data())
+    assert [trial.score for trial in trials] == sorted((trial.score for trial in trials), reverse=True)
+    assert {} in [trial.options for trial in trials]
+    assert len(trials) == len(GRIDS["rp3beta"])
+
+
+def test_equal_trials_keep_the_order_of_the_grid(split_board) -> None:
+    grid = [{"neighbors": 20}, {"neighbors": 300}, {"neighbors": 100}]
+    trials = tune("popularity", split_board.training_data())
+    assert [trial.options for trial in trials] == [{}]
+    wide = tune("itemknn", split_board.training_data(), grid=grid[1:])
+    assert [trial.options for trial in wide] == grid[1:]
+
+
+def test_few_users_judge_the_same_way_every_time(split_board) -> None:
+    data = split_board.training_data()
+    assert tune("itemknn", data, max_users=10) == tune("itemknn", data, max_users=10)
+
+
+def test_without_validation_there_is_nothing_to_choose_by(split_board) -> None:
+    with pytest.raises(InputError, match="validation part"):
+        tune("itemknn", split_board.refit_data())
+    with pytest.raises(InputError, match="validation part"):
+        tune("itemknn", replace(split_board.training_data(), validation=split_board.validation.until(0)))
+
+
+@pytest.mark.parametrize("name", sorted(GRIDS))
+def test_every_point_of_a_grid_is_a_configuration_of_its_model(name: str) -> None:
+    assert GRIDS[name][0] == {}
+    for options in GRIDS[name]:
+        MODELS[name].build(**options)

@@ -37,7 +37,9 @@ def read_delimited(path: Path, shape: Delimited, advance: Advance | None = None)
         filled = block.kept(_filled(block))
         if names is None and len(filled):
             names = _header(filled.line(0).decode(), shape, delimiter, path)
-            filled = filled.kept(np.arange(len(filled)) > 0)
+            rows = filled.after(1)
+            rows.rejects.extend(filled.rejects)
+            filled = rows
         if names is None:
             if filled.rejects:
                 yield Rows({}, filled.numbers, filled.rejects)

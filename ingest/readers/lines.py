@@ -46,6 +46,11 @@ class Block:
         """Line ``index`` without its end."""
         return self.data[self.starts[index] : self.starts[index + 1] - 1]
 
+    def after(self, index: int) -> Block:
+        """The lines from ``index`` on, without the rejects."""
+        offset = int(self.starts[index])
+        return Block(self.data[offset:], self.starts[index:] - offset, self.numbers[index:])
+
     def kept(self, keep: Bools) -> Block:
         """This block with only the lines of ``keep``."""
         if keep.all():

@@ -34,18 +34,18 @@ def with_quoted_line_ends(blocks: Iterator[Block], delimiter: str, quote: str) -
             continue
         records, open_from = _joined(joined, delimiter, quote)
         if open_from is not None:
-            carried = _tail(joined, open_from)
+            carried = joined.after(open_from)
         yield records
     while carried is not None:
         # The file ends inside a quoted cell: give up its first line, and read the rest anew.
         rejected = Block(b"", np.zeros(1, dtype=np.int64), np.zeros(0, dtype=np.int64), [_unclosed(carried, 0)])
         yield rejected
-        rest = _tail(carried, 1)
+        rest = carried.after(1)
         carried = None
         if len(rest):
             records, open_from = _joined(rest, delimiter, quote)
             yield records
-            carried = None if open_from is None else _tail(rest, open_from)
+            carried = None if open_from is None else rest.after(open_from)
 
 
 def _joined(block: Block, delimiter: str, quote: str) -> tuple[Block, int | None]:
@@ -144,11 +144,6 @@ def _unclosed(block: Block, line: int) -> Reject:
         "a quote opens a cell and never closes it",
         "Close the quote, double quotes inside quoted cells, or set `quote: null`.",
     )
-
-
-def _tail(block: Block, line: int) -> Block:
-    offset = int(block.starts[line])
-    return Block(block.data[offset:], block.starts[line:] - offset, block.numbers[line:])
 
 
 def _concatenated(first: Block, second: Block) -> Block:

@@ -12,11 +12,11 @@ from torch import Tensor, nn
 from gnn.data import TrainingData
 from gnn.foldin import AttributeWeights, ItemFoldIn
 from gnn.hetero import ITEM, attribute_node_type, hetero_data, incidence, reverse
-from gnn.histories import IntArray
+from gnn.histories import FloatArray, IntArray
 from gnn.models.sage_encoder import SageEncoder
 from gnn.models.sage_neighborhoods import Neighborhoods
 from gnn.models.targets import Targets
-from gnn.models.warm_start import spectral_start
+from gnn.models.warm_start import spectral_start, text_start
 from gnn.operators import Arrays, EmbeddingOperator, Operator
 from gnn.propagation import Adjacency
 from gnn.pyg import HeteroData
@@ -100,9 +100,10 @@ class SageObjective:
         graph = hetero_data(data, min_attribute_items=config.min_attribute_items)
         edge_types = [kind for kind in graph.edge_types if not _is_redundant(kind)]
         text = data.knowledge.text
+        identity, projection = _start(config, data)
         self.module = SageEncoder(
-            torch.from_numpy(_identity(config, data)),
-            None if text is None else text.shape[1],
+            torch.from_numpy(identity),
+            None if projection is None else torch.from_numpy(projection),
             edge_types,
             config.layers,
         )
@@ -148,10 +149,9 @@ class SageObjective:
         """The numpy side for new items: what attributes say in each layer, and the weights around it."""
         module, hidden = self.module, self.module.start(None, self._text, None)
         around = []
-        for layer, root in enumerate(module.root):
+        for layer in range(self.config.layers):
             around.append(module.surroundings(layer, hidden, self._adjacencies))
-            received = module.messages(layer, hidden, self._adjacencies)
-            hidden = hidden + torch.relu(root(hidden) + received * module.scale)
+            hidden = module.step(layer, hidden, self._adjacencies)
         graph = hetero_data(data, min_attribute_items=self.config.min_attribute_items)
         attributes = {}
         for edge_type in data.knowledge.attributes:
@@ -165,8 +165,8 @@ class SageObjective:
                 node_index = graph[node_type].node_index.numpy().astype(np.int64)
                 attributes[edge_type] = AttributeWeights(node_index, np.stack(messages).astype(np.float32))
         return ItemFoldIn(
-            text_weight=None if module.text is None else _transposed(module.text.weight),
-            root_weight=np.stack([_transposed(root.weight) for root in module.root]),
+            text_weight=None if module.text is None else (module.text * module.text_scale).cpu().numpy(),
+            root_weight=np.stack([_transposed(module.root_weight(layer)) for layer in range(self.config.layers)]),
             out_weight=_transposed(module.out.weight),
             scale=module.scale,
             attributes=attributes,
@@ -229,11 +229,21 @@ def _is_redundant(edge_type: tuple[str, str, str]) -> bool:
     return source == target == ITEM and relation.startswith("rev_")
 
 
-def _identity(config: GraphSAGE.Config, data: TrainingData) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
+def _start(config: GraphSAGE.Config, data: TrainingData) -> tuple[FloatArray, FloatArray | None]:
+    """Identity embeddings (I, D) and the projection of text (T, D)."""
+    text, num_items = data.knowledge.text, data.train.num_items
     if config.warm_start:
-        return spectral_start(data.train.matrix(), config.embedding_dim, scale=config.start_scale, seed=data.seed)[1]
+        matrix = data.train.matrix()
+        items = spectral_start(matrix, config.embedding_dim, scale=config.start_scale, seed=data.seed)[1]
+        if text is None:
+            return items, None
+        projection = text_start(text, items, np.bincount(matrix.indices, minlength=num_items) > 0)
+        return np.asarray(items - text @ projection, np.float32), projection
     rng = np.random.default_rng(data.seed)
-    return (0.1 * rng.standard_normal((data.train.num_items, config.embedding_dim))).astype(np.float32)
+    items = (0.1 * rng.standard_normal((num_items, config.embedding_dim))).astype(np.float32)
+    if text is None:
+        return items, None
+    return items, (0.1 * rng.standard_normal((text.shape[1], config.embedding_dim))).astype(np.float32)
 
 
 def _transposed(weight: Tensor) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:

@@ -45,12 +45,17 @@ class SageEncoder(nn.Module):
     Users and attributes have no embeddings of their own, so the network is inductive in all three.
     """
 
-    def __init__(self, identity: Tensor, text_dim: int | None, edge_types: list[EdgeType], layers: int) -> None:
+    def __init__(self, identity: Tensor, text: Tensor | None, edge_types: list[EdgeType], layers: int) -> None:
+        """Begins at ``identity`` (I, D) and a text projection (T, D), if there is one."""
         super().__init__()
         num_items, dim = identity.shape
         self.identity = nn.Parameter(identity)
+        self.seen: Tensor
         self.register_buffer("seen", torch.zeros(num_items, 1))
-        self.text = nn.Linear(text_dim, dim, bias=False) if text_dim else None
+        # A step of Adam moves every weight alike, so the projection of a wide text vector would move sqrt(T) times
+        # as fast as an identity embedding and memorise the items; the scale makes them move together.
+        self.text_scale = 1.0 if text is None else 1.0 / math.sqrt(text.shape[0])
+        self.text = None if text is None else nn.Parameter(text / self.text_scale)
         self._outward = [kind for kind in edge_types if kind[0] == ITEM and kind[2] != ITEM]
         self._inward = [kind for kind in edge_types if kind[2] == ITEM]
         self.outward = nn.ModuleList(_hetero(self._outward, dim) for _ in range(layers if self._outward else 0))
@@ -71,15 +76,19 @@ class SageEncoder(nn.Module):
             identity = identity[item]
         if self.text is None or text is None:
             return identity
-        return identity + cast(Tensor, self.text(text if item is None else text[item]))
+        return identity + (text if item is None else text[item]) @ (self.text * self.text_scale)
 
     def forward(self, start: Tensor, adjacencies: Adjacencies) -> Tensor:
         """Item embeddings of the items in ``start``, which the adjacencies number. Shape (I, D)."""
         hidden = start
-        for layer, root in enumerate(self.root):
-            received = self.messages(layer, hidden, adjacencies)
-            hidden = hidden + functional.relu(root(hidden) + received * self.scale)
+        for layer in range(len(self.root)):
+            hidden = self.step(layer, hidden, adjacencies)
         return hidden
+
+    def step(self, layer: int, hidden: Tensor, adjacencies: Adjacencies) -> Tensor:
+        """Items after one layer. Shape (I, D)."""
+        received = self.messages(layer, hidden, adjacencies)
+        return hidden + functional.relu(hidden @ self.root_weight(layer).T + received * self.scale)
 
     def messages(self, layer: int, hidden: Tensor, adjacencies: Adjacencies) -> Tensor | float:
         """The sum over edge types of what items receive in a layer."""
@@ -96,9 +105,13 @@ class SageEncoder(nn.Module):
         around = self.outward[layer]({ITEM: hidden}, {kind: adjacencies[kind] for kind in self._outward})
         return {node_type: functional.relu(features) for node_type, features in around.items()}
 
+    def root_weight(self, layer: int) -> Tensor:
+        """What a layer does to an item itself. Shape (D, D), applied as ``x @ weight.T``."""
+        return cast(nn.Linear, self.root[layer]).weight
+
     def inward_weight(self, layer: int, edge_type: EdgeType) -> Tensor:
         """The projection of one edge type's mean. Shape (D, D), applied as ``x @ weight.T``."""
-        return cast(Tensor, self.inward[layer].convs[edge_type].lin_l.weight)
+        return cast(Tensor, cast(HeteroConv, self.inward[layer]).convs[edge_type].lin_l.weight)
 
 
 def _hetero(edge_types: list[EdgeType], dim: int) -> nn.Module:

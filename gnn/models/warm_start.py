@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 import scipy.sparse as sp
 
 from gnn.baselines.spectral import item_spectrum
@@ -31,3 +32,17 @@ def spectral_start(
     users[np.diff(matrix.indptr) == 0] = 0.0
     items[np.bincount(matrix.indices, minlength=num_items) == 0] = 0.0
     return users, items
+
+
+def text_start(
+    text: FloatArray, items: FloatArray, chosen: npt.NDArray[np.bool_], *, ridge: float = 0.02
+) -> FloatArray:
+    """The projection of text that best predicts item embeddings, by ridge regression on the chosen items.
+
+    ``ridge`` is relative to the number of items. Shapes: (I, T), (I, D), (I,) → (T, D).
+    """
+    known = chosen & (np.abs(text).sum(axis=1) > 0)
+    inputs = text[known].astype(np.float64)
+    gram = inputs.T @ inputs
+    gram[np.diag_indices_from(gram)] += max(ridge * float(known.sum()), 1e-6)
+    return np.asarray(np.linalg.solve(gram, inputs.T @ items[known].astype(np.float64)), np.float32)

@@ -41,9 +41,7 @@ class FolderReleases:
         for info in infos:
             if info.id not in self._rows:
                 self._rows[info.id] = (_document(info.directory, FIGURES), _document(info.directory, VERDICT))
-        return [
-            ReleaseRow(info.id, info.created_at.isoformat(), info.current, *self._rows[info.id]) for info in infos
-        ]
+        return [ReleaseRow(info.id, info.created_at.isoformat(), info.current, *self._rows[info.id]) for info in infos]
 
 
 def _document(directory: Path, name: str) -> Any:

@@ -71,7 +71,7 @@ class Engine:
             ReleaseError: when the release's engine part is damaged or of another format.
         """
         part = engine_part(release)
-        return cls(
+        engine = cls(
             GraphView(release.snapshot, overlay),
             FusedRanker(part.operators, part.weights),
             overlay=overlay,
@@ -83,6 +83,14 @@ class Engine:
             trained_at=release.created_at.isoformat(),
             clock=clock,
         )
+        engine.warm_up()
+        return engine
+
+    def warm_up(self) -> None:
+        """Build what is otherwise built on first use, so that no request waits for it."""
+        moment = self._keeper.current()
+        _ = moment.connections
+        self._related.warm_up(moment.sources.num_items)
 
     def refresh(self) -> bool:
         """Take the graph's changes into the sources; whether anything moved. Answers do it by themselves."""

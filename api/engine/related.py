@@ -61,6 +61,11 @@ class RelatedItems:
         self._baskets: Baskets | None = None
         self._now: tuple[tuple[int, int], Baskets] | None = None
 
+    def warm_up(self, num_items: int) -> None:
+        """Sort the snapshot's activity by time and by basket."""
+        self.baskets(num_items)
+        self._activity.newest_s(int(self._clock()))
+
     def similar(self, sources: Sources, item: int, n: int) -> Listed:
         """Items that meet the same need, then popular ones."""
         return _listed(sources, [("similar", self._likeness(sources, item))], n, item)

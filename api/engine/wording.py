@@ -33,7 +33,7 @@ def describe(view: GraphView, evidence: Evidence, *, anchor_name: str | None = N
         many = f"by {people(spec, evidence.count)}" if few else f"in {evidence.count:,} baskets"
         return f"{_done(spec)} together with {anchor or 'an item you chose'} {many}"
     if evidence.kind == "relation":
-        return f"{_relation_words(spec)} {anchor or 'an item you chose'}"
+        return f"{_relation_words(spec, evidence.direction)} {anchor or 'an item you chose'}"
     if evidence.kind == "attribute" and middle is not None:
         name = name_of(view, *middle)
         if name is None:
@@ -103,10 +103,8 @@ def _same_words(spec: EdgeSpec, unnamed: str | None = None) -> str:
     return f"same {noun}"
 
 
-def _relation_words(spec: EdgeSpec) -> str:
-    if spec.words:
-        return f"{spec.words}:"
-    words = _plain(spec.relation)
-    return (
-        "often chosen next after" if words == "next" else f"{words} with" if words.startswith("also") else f"{words}:"
-    )
+def _relation_words(spec: EdgeSpec, direction: str) -> str:
+    words = spec.words or _plain(spec.relation)
+    if words.endswith("next"):
+        return "often chosen next after" if direction == "out" else "often chosen just before"
+    return f"{words} with" if words.startswith("also") and spec.words is None else f"{words}:"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -62,17 +62,21 @@ def test_shared_attributes(still_shop: Shop, relation: str, words: str | None, n
 
 
 @pytest.mark.parametrize(
-    ("relation", "words", "text"),
+    ("relation", "words", "direction", "text"),
     [
-        ("NEXT", None, "often chosen next after Green tea"),
-        ("ALSO_BOUGHT", None, "also bought with Green tea"),
-        ("COMPLEMENTS", None, "complements: Green tea"),
-        ("IN_SERIES", "same film series", "same film series: Green tea"),
+        ("NEXT", None, "out", "often chosen next after Green tea"),
+        ("NEXT", "often chosen next", "out", "often chosen next after Green tea"),
+        ("NEXT", "often chosen next", "in", "often chosen just before Green tea"),
+        ("ALSO_BOUGHT", None, "in", "also bought with Green tea"),
+        ("COMPLEMENTS", None, "out", "complements: Green tea"),
+        ("IN_SERIES", "same film series", "in", "same film series: Green tea"),
     ],
 )
-def test_relations(still_shop: Shop, relation: str, words: str | None, text: str) -> None:
+def test_relations(
+    still_shop: Shop, relation: str, words: str | None, direction: Literal["out", "in"], text: str
+) -> None:
     edge = spec(relation, role="item_relation", words=words)
-    evidence = Evidence("relation", still_shop.index("cup"), 1.0, edge, anchor=still_shop.index("tea"))
+    evidence = Evidence("relation", still_shop.index("cup"), 1.0, edge, direction, anchor=still_shop.index("tea"))
     assert describe(still_shop.view, evidence) == text
 
 

@@ -177,7 +177,7 @@ class Assembly:
         self._copy(
             f"""WITH events AS (
                     SELECT source_id, target_id, qualifier, timestamp_ms, filename AS origin
-                    FROM read_parquet([{files}], filename = true) WHERE timestamp_ms IS NOT NULL)
+                    FROM read_parquet([{files}], filename = true, union_by_name = true) WHERE timestamp_ms IS NOT NULL)
                 SELECT a AS source_id, b AS target_id, '' AS qualifier, sum(part) / {unit}.0::DOUBLE AS weight,
                     NULL::BIGINT AS timestamp_ms
                 FROM ({steps}) WHERE b IS NOT NULL AND a <> b GROUP BY a, b ORDER BY a, b""",

@@ -404,3 +404,33 @@ def test_progress_is_drawn_and_the_report_is_json(tmp_path: Path, store: GraphSt
         report = load(tmp_path, SHOP, store, progress=progress)
     assert '"read": 2' in report.to_json()
     assert report.watermark == store.watermark()
+
+
+def test_next_joins_interactions_with_different_properties(tmp_path: Path, store: GraphStore) -> None:
+    (tmp_path / "a.csv").write_text("u,i,t,note\n1,A,1,hello\n")
+    (tmp_path / "b.csv").write_text("u,i,t,stars\n1,B,2,5\n")
+    load(
+        tmp_path,
+        """
+mapping: 1
+name: two
+graph:
+  nodes: {User: {role: user}, Item: {role: item}}
+  edges:
+    NOTED: {source: User, target: Item, role: interaction, kind: note, properties: {note: string}}
+    RATED: {source: User, target: Item, role: interaction, kind: rating, properties: {stars: integer}}
+tables:
+  a:
+    files: a.csv
+    read: {format: delimited}
+    edges: {type: NOTED, source: u, target: i, timestamp: {column: t, unit: s}, properties: {note: note}}
+  b:
+    files: b.csv
+    read: {format: delimited}
+    edges: {type: RATED, source: u, target: i, timestamp: {column: t, unit: s}, properties: {stars: stars}}
+derive: {next: {relation: THEN, max_gap: 1}}
+""",
+        store,
+    )
+    assert pairs_of(store, "THEN") == [("A", "B")]
+    assert edges_of(store, "RATED")[0]["properties"] == '{"stars":5}'

@@ -80,6 +80,7 @@ ProtocolOption = Annotated[
 TestFromOption = Annotated[str | None, typer.Option("--test-from", help="Date the test part starts (temporal).")]
 TextOption = Annotated[str, typer.Option("--text", help="Text encoder: minilm, a name or path, or none.")]
 SeedOption = Annotated[int, typer.Option("--seed", help="Seed of everything random.")]
+TuneOption = Annotated[bool, typer.Option("--tune/--no-tune", help="Choose options on validation first.")]
 DeviceOption = Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")]
 
 
@@ -135,6 +136,7 @@ def train(
     test_from: TestFromOption = None,
     models: ModelsOption = None,
     text: TextOption = "minilm",
+    tune: TuneOption = True,
     seed: SeedOption = 42,
     device: DeviceOption = "auto",
     as_json: JsonOption = False,
@@ -145,7 +147,7 @@ def train(
     """
     settings = settings_with(store=store)
     tell = Telling()
-    order = Order(protocol, cuts_from(seed, test_from), models_named(models), text, device)
+    order = Order(protocol, cuts_from(seed, test_from), models_named(models), text, device, tune)
     with working_folder(settings) as folder, opened(settings) as graph:
         material = material_from(graph, folder, settings, text, tell)
         name, experiment = experiment_on(material, order, tell)
@@ -166,6 +168,7 @@ def evaluate(
     test_from: TestFromOption = None,
     models: ModelsOption = None,
     text: TextOption = "minilm",
+    tune: TuneOption = True,
     seed: SeedOption = 42,
     device: DeviceOption = "auto",
     file: Annotated[Path | None, typer.Option("--output", help="Also write the result to this JSON file.")] = None,
@@ -177,7 +180,7 @@ def evaluate(
     """
     settings = settings_with(store=store, data_dir=data_dir)
     tell = Telling()
-    order = Order(protocol, cuts_from(seed, test_from), models_named(models), text, device)
+    order = Order(protocol, cuts_from(seed, test_from), models_named(models), text, device, tune)
     with working_folder(settings) as folder:
         if source is not None:
             settings = settings.model_copy(update={"store": f"sqlite:{folder / 'graph.db'}"})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import resource
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Protocol, TypeAlias
 
 from gnn.data import ItemKnowledge, TrainingData
@@ -16,6 +16,7 @@ from gnn.models import MODELS
 from gnn.operators import Operator, OperatorRanker
 from gnn.ranker import Ranker
 from gnn.splits import Split
+from gnn.tuning import GRIDS, tune
 from graph.errors import InputError
 
 FUSED = "kindred"
@@ -35,7 +36,8 @@ class Progress(Protocol):
 class Recipe:
     """Which models are fitted, with which options, and which of them the fusion weighs.
 
-    ``sources=None`` fuses all of them. ``ordered`` says whether the order of events means anything.
+    ``sources=None`` fuses all of them, ``()`` none: then the best baseline wins by itself. ``ordered`` says
+    whether the order of events means anything.
     """
 
     models: Mapping[str, Mapping[str, Any]]
@@ -43,6 +45,8 @@ class Recipe:
     ordered: bool = True
     seed: int = 42
     device: str = "cpu"
+    tuned: bool = True
+    """Whether each model's options are chosen on validation first, see :mod:`gnn.tuning`."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +71,29 @@ class Row:
     peak_mb: float
     validation: Evaluation
     test: Evaluation | None
+    options: Mapping[str, Any]
+
+    def to_document(self) -> dict[str, Any]:
+        """Test figures where test was touched, else validation figures, as JSON.
+
+        ``slices`` and ``interval`` (95 % bootstrap) are of recall@20 and ndcg@20.
+        """
+        measured = self.test or self.validation
+        low, high = measured.interval(GATE_METRIC)
+        return {
+            "model": self.model,
+            "served": self.served,
+            "measured_on": "validation" if self.test is None else "test",
+            **{name: round(value, 5) for name, value in measured.metrics.items()},
+            "validation_ndcg@20": round(self.validation.metrics[GATE_METRIC], 5),
+            "interval": [round(low, 5), round(high, 5)],
+            **{name: round(value, 4) for name, value in asdict(measured.exposure).items()},
+            "slices": {part.name: round(part.metrics["recall@20"], 5) for part in measured.slices if part.num_users},
+            "users": measured.num_users,
+            "fit_s": round(self.fit_s, 2),
+            "peak_mb": round(self.peak_mb, 1),
+            "options": dict(self.options),
+        }
 
 
 @dataclass(frozen=True)
@@ -86,19 +113,8 @@ class Experiment:
 
     @property
     def table(self) -> list[dict[str, Any]]:
-        """The rows as JSON: test figures where test was touched, else validation figures."""
-        return [
-            {
-                "model": row.model,
-                "served": row.served,
-                "measured_on": "validation" if row.test is None else "test",
-                **{name: round(value, 5) for name, value in (row.test or row.validation).metrics.items()},
-                "validation_ndcg@20": round(row.validation.metrics[GATE_METRIC], 5),
-                "fit_s": round(row.fit_s, 2),
-                "peak_mb": round(row.peak_mb, 1),
-            }
-            for row in self.rows
-        ]
+        """The rows as JSON, see :meth:`Row.to_document`."""
+        return [row.to_document() for row in self.rows]
 
     def to_document(self) -> dict[str, Any]:
         """Everything but the models, as JSON."""
@@ -139,6 +155,23 @@ def fit_models(models: Mapping[str, Mapping[str, Any]], data: TrainingData, prog
     return fitted
 
 
+def tuned_options(
+    models: Mapping[str, Mapping[str, Any]], data: TrainingData, progress: Progress | None = None
+) -> dict[str, Mapping[str, Any]]:
+    """The options that do best on validation, for every model that has a grid and was given none of its own."""
+    chosen = dict(models)
+    for name, options in models.items():
+        if name in GRIDS and not options:
+            if progress is not None:
+                progress.step(f"tuning {name} on validation")
+            try:
+                chosen[name] = tune(name, data)[0].options
+            except InputError:
+                # The model refuses the data; fitting it says so, with the reason.
+                chosen[name] = options
+    return chosen
+
+
 def run_experiment(
     split: Split,
     knowledge: ItemKnowledge,
@@ -159,7 +192,8 @@ def run_experiment(
     clock = _Clock(progress)
     clock.enter("fit")
     data = TrainingData(split.train, knowledge, split.validation, recipe.seed, recipe.device)
-    fitted = fit_models(recipe.models, data, progress)
+    models = tuned_options(recipe.models, data, progress) if recipe.tuned else recipe.models
+    fitted = fit_models(models, data, progress)
     sources = {
         name: operator
         for name, operator in fitted.operators.items()
@@ -173,11 +207,10 @@ def run_experiment(
         name: evaluate(OperatorRanker(operator), split.train, split.validation)
         for name, operator in fitted.operators.items()
     }
-    on_validation[FUSED] = evaluate(fusion.cross_fitted(sources), split.train, split.validation)
-    baselines = {
-        name: evaluation for name, evaluation in on_validation.items() if name != FUSED and MODELS[name].family != "gnn"
-    }
-    verdict = decide(FUSED, on_validation[FUSED], baselines)
+    baselines = {name: evaluation for name, evaluation in on_validation.items() if MODELS[name].family != "gnn"}
+    if sources:
+        on_validation[FUSED] = evaluate(fusion.cross_fitted(sources), split.train, split.validation)
+    verdict = decide(FUSED, on_validation.get(FUSED), baselines)
     weights = fusion.weights if verdict.promoted else FusionWeights.only(fitted.operators, verdict.winner)
 
     on_test: dict[str, Evaluation] = {}
@@ -189,14 +222,23 @@ def run_experiment(
             final = fit_models(fitted.options, replace(data, train=seen, validation=None), progress)
         clock.enter("test", "measuring on test, once")
         rankers: dict[str, Ranker] = {name: OperatorRanker(operator) for name, operator in final.operators.items()}
-        rankers[FUSED] = serving(final.operators, fusion.weights)
+        if sources:
+            rankers[FUSED] = serving(final.operators, fusion.weights)
         on_test = {name: evaluate(ranker, seen, split.test) for name, ranker in rankers.items()}
 
     clock.leave()
-    fit_s = fitted.seconds | {FUSED: sum(fitted.seconds[name] for name in sources)}
+    fit_s = fitted.seconds | {FUSED: sum(fitted.seconds[name] for name in sources) + clock.seconds["fusion"]}
     peak_mb = fitted.peak_mb | {FUSED: max(fitted.peak_mb.values())}
     rows = [
-        Row(name, name == verdict.winner, fit_s[name], peak_mb[name], evaluation, on_test.get(name))
+        Row(
+            name,
+            name == verdict.winner,
+            fit_s[name],
+            peak_mb[name],
+            evaluation,
+            on_test.get(name),
+            fitted.options.get(name, {}),
+        )
         for name, evaluation in on_validation.items()
     ]
     rows.sort(key=lambda row: -row.validation.metrics[GATE_METRIC])

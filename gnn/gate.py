@@ -38,15 +38,18 @@ class Verdict:
         figures = f"{self.metric} {self.difference:+.4f}, 95 % interval {low:+.4f} to {high:+.4f}, {self.users} users"
         if self.promoted:
             return f"{self.winner} beats {self.baseline} on validation ({figures}): promoted"
+        if not self.difference and self.interval == (0.0, 0.0):
+            return f"{self.baseline} is the best baseline on validation ({self.users} users); nothing challenged it"
         return f"{self.baseline} is not beaten on validation ({figures}): {self.winner} is served"
 
 
 def decide(
-    challenger: str, measured: Evaluation, baselines: Mapping[str, Evaluation], *, metric: str = GATE_METRIC
+    challenger: str, measured: Evaluation | None, baselines: Mapping[str, Evaluation], *, metric: str = GATE_METRIC
 ) -> Verdict:
     """The verdict on ``challenger`` against the best of ``baselines``, all measured on the same validation users.
 
-    Promoted only when the lower end of the interval is above 0.
+    Promoted only when the lower end of the interval is above 0. Without a challenger (``measured`` is ``None``)
+    the best baseline wins.
 
     Raises:
         InputError: when they were not measured on the same users, or there is no baseline.
@@ -54,6 +57,8 @@ def decide(
     if not baselines:
         raise InputError("the gate needs a baseline to compare with", remedy="Fit at least one, e.g. popularity.")
     baseline = max(baselines, key=lambda name: baselines[name].metrics[metric])
+    if measured is None:
+        return Verdict(False, baseline, baseline, 0.0, (0.0, 0.0), metric, baselines[baseline].num_users)
     difference = measured.compare(baselines[baseline], metric)
     return Verdict(
         promoted=difference.is_better,

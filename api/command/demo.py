@@ -18,8 +18,8 @@ from graph.store import GraphStore
 USER, ITEM, LENGTH = "1", "50", 5
 """A user and an item of MovieLens that the demo asks about."""
 
-QUICK_MODELS = ("popularity", "rp3beta", "ease", "next_item", "attributes")
-"""What the first release is chosen from: everything that fits in a second."""
+QUICK_MODELS = ("popularity", "rp3beta", "ease")
+"""What the first release is chosen from: baselines that fit in a second."""
 
 
 def run_demo(settings: Settings) -> None:
@@ -47,7 +47,7 @@ def _first_time(settings: Settings, graph: GraphStore) -> dict[str, Any]:
     with working_folder(settings) as folder:
         tell.step("a first release, from baselines alone")
         material = material_from(graph, folder / "first", settings, "none", tell)
-        quick = Order("random-80-20", models={name: {} for name in QUICK_MODELS}, test=False)
+        quick = Order("random-80-20", models={name: {} for name in QUICK_MODELS}, tuned=False, fuse=False, test=False)
         publish(material, experiment_on(material, quick, tell)[1], "random-80-20", settings, tell)
         print_answer(_engine(settings).recommend(Request(USER, n=LENGTH)), f"first recommendations for user {USER}")
         first_answer = time.perf_counter()

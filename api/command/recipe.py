@@ -50,6 +50,10 @@ class Order:
     """Models with their options; ``None`` means all, as they are."""
     text: str = "minilm"
     device: str = "auto"
+    tuned: bool = True
+    """Whether options are chosen on validation first."""
+    fuse: bool = True
+    """Without it the best baseline is served, on the evidence of validation."""
     test: bool = True
 
 
@@ -94,7 +98,9 @@ def experiment_on(material: Material, order: Order, tell: Telling) -> tuple[str,
     tell.step(f"{name}: {protocol.summary}")
     split = protocol.split(material.interactions, material.holdout, order.cuts)
     models = {name: {} for name in MODELS} if order.models is None else order.models
-    recipe = Recipe(models, ordered=protocol.ordered, seed=order.cuts.seed, device=order.device)
+    recipe = Recipe(
+        models, None if order.fuse else (), ordered=protocol.ordered, seed=order.cuts.seed, device=order.device
+    )
     view = GraphView(material.snapshot)
 
     def serving(operators: Mapping[str, Operator], weights: FusionWeights) -> Engine:

@@ -16,7 +16,9 @@ from gnn.protocols import PROTOCOLS, Cuts
 from graph.errors import InputError, NotFound
 
 DOCS = Path("docs")
-COLUMNS = ("recall@20", "ndcg@20", "hr@10", "ndcg@10", "mrr@20", "validation_ndcg@20", "fit_s", "peak_mb")
+FIGURES = ("recall@20", "ndcg@20", "hr@10", "ndcg@10", "mrr@20", "validation_ndcg@20")
+EXPOSURE = ("coverage", "novelty", "popularity_lift", "fit_s", "peak_mb")
+SLICES = ("cold items", "tail items", "cold users")
 
 
 @dataclass(frozen=True)
@@ -131,13 +133,24 @@ def _page(measured: list[dict[str, Any]]) -> Iterator[str]:
         yield f"`{document['command']}`\n"
         if table.to_beat:
             yield f"To beat: {table.to_beat}.\n"
-        yield "| model | served | " + " | ".join(COLUMNS) + " |"
-        yield "|---|---|" + "---|" * len(COLUMNS)
+        yield _line("model", "served", *FIGURES, "ndcg@20 95 %", *(f"recall@20 {part}" for part in SLICES), *EXPOSURE)
+        yield _line(*["---"] * (3 + len(FIGURES) + len(SLICES) + len(EXPOSURE)))
         for row in document["table"]:
-            cells = [f"{row[name]:.1f}" if name in ("fit_s", "peak_mb") else f"{row[name]:.4f}" for name in COLUMNS]
-            yield f"| {row['model']} | {'●' if row['served'] else ''} | " + " | ".join(cells) + " |"
+            low, high = row["interval"]
+            yield _line(
+                row["model"],
+                "●" if row["served"] else "",
+                *(f"{row[name]:.4f}" for name in FIGURES),
+                f"{low:.4f}–{high:.4f}",
+                *(f"{row['slices'][part]:.4f}" if part in row["slices"] else "–" for part in SLICES),
+                *(f"{row[name]:.2f}" for name in EXPOSURE),
+            )
         yield f"\nGate: {document['gate']['sentence']}.\n"
         shares = ", ".join(f"{name} {share:.0%}" for name, share in document["importance"].items())
         yield f"Fusion weights: {shares}."
         for name, reason in document["skipped"].items():
             yield f"\n{name} was left out: {reason}"
+
+
+def _line(*cells: str) -> str:
+    return "| " + " | ".join(cells) + " |"

@@ -104,6 +104,8 @@ def learn_fusion(
     prior = FusionWeights.prior(space)
     generator = np.random.default_rng(seed)
     fold_of = generator.integers(0, FOLDS, train.num_users).astype(np.int8)
+    if not operators:
+        return LearnedFusion(prior, (prior,) * FOLDS, fold_of, PULLS[0], 0)
     examples = fusion_examples(operators, space, train, validation, generator)
     if len(examples) < MIN_USERS:
         return LearnedFusion(prior, (prior,) * FOLDS, fold_of, PULLS[0], len(examples))

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
-from rich.console import Console
 
 from gnn.data import Interactions
 from gnn.evaluation import Evaluation, evaluate
@@ -16,7 +15,6 @@ from gnn.operators import ConstantOperator, OperatorRanker
 from gnn.ranker import top_k
 from gnn.significance import bootstrap_interval, paired_bootstrap
 from gnn.slices import Slice, default_slices
-from gnn.tables import EvaluationTable
 from graph.errors import InputError
 
 
@@ -182,26 +180,3 @@ def compared() -> dict[str, Evaluation]:
         "weak": evaluate(Scripted(scores, []), seen, wanted),
         "strong": evaluate(Scripted(scores + 3 * wanted.matrix().toarray(), []), seen, wanted),
     }
-
-
-def test_a_table_names_what_was_measured_and_puts_the_best_first(compared: dict[str, Evaluation]) -> None:
-    table = EvaluationTable(compared, {"data": "a small world", "seed": 42}, {"weak": {"fit s": 1.25}})
-    lines = table.markdown().splitlines()
-    assert lines[0] == "data: a small world · seed: 42"
-    assert [line.split(" | ")[0] for line in lines[4:]] == ["| strong", "| weak"]
-    assert len({line.count("|") for line in lines[2:]}) == 1
-    assert lines[5].endswith(" 1.2 |")
-    assert lines[4].endswith(" – |")
-
-
-def test_a_table_is_drawn_in_a_terminal_and_read_by_machines(compared: dict[str, Evaluation]) -> None:
-    table = EvaluationTable(compared, {"data": "a small world"})
-    console = Console(width=250, record=True, file=None, quiet=False)
-    with console.capture() as captured:
-        console.print(table.rich())
-    assert "strong" in captured.get()
-    document = json.loads(table.to_json())
-    assert document["rows"]["strong"]["metrics"]["recall@20"] == pytest.approx(compared["strong"].metrics["recall@20"])
-    low, high = document["rows"]["strong"]["intervals"]["recall@20"]
-    assert low <= document["rows"]["strong"]["metrics"]["recall@20"] <= high
-    assert {part["name"] for part in document["rows"]["weak"]["slices"]} >= {"cold items", "tail items", "cold users"}

@@ -28,6 +28,8 @@ from graph.view import GraphView
 from ingest.text import encode_items, item_texts
 
 NO_TEXT = "none"
+BESIDE_THE_FUSION = ("popularity", "attributes", "relations", "text")
+"""Sources that related items and newcomers need, also when the gate lets a single baseline win."""
 
 
 @dataclass(frozen=True)
@@ -104,7 +106,7 @@ def experiment_on(material: Material, order: Order, tell: Telling) -> tuple[str,
     view = GraphView(material.snapshot)
 
     def serving(operators: Mapping[str, Operator], weights: FusionWeights) -> Engine:
-        return Engine(view, FusedRanker(operators, weights))
+        return Engine(view, FusedRanker(operators, weights), operators=operators)
 
     experiment = run_experiment(
         split, material.knowledge, recipe, serving=serving, refit=protocol.refit, test=order.test, progress=tell
@@ -118,7 +120,8 @@ def publish(material: Material, experiment: Experiment, protocol: str, settings:
     The models are fitted with the epochs that validation chose; the interactions a data set holds out stay out.
     """
     weights = experiment.weights
-    names = weights.space.sources
+    beside = [name for name in BESIDE_THE_FUSION if name in experiment.fitted.operators]
+    names = list(dict.fromkeys((*weights.space.sources, *beside)))
     tell.step(f"fitting the release on all {len(material.interactions):,} interactions: {', '.join(names)}")
     options = {name: experiment.fitted.options[name] for name in names}
     data = TrainingData(material.interactions, material.knowledge, None, experiment.seed, experiment.device)

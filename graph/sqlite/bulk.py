@@ -38,7 +38,7 @@ class Block:
         return any(isinstance(mutation, DeleteNodes) for mutation in self.mutations)
 
 
-def blocks(mutations: Iterable[Mutation], rows: int = BLOCK_ROWS) -> Iterator[Block]:
+def blocks(mutations: Iterable[Mutation], rows: int) -> Iterator[Block]:
     """The mutations in order, cut and gathered into blocks of about ``rows`` rows."""
     block = Block([])
     for mutation in mutations:

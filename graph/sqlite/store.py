@@ -15,7 +15,7 @@ import pyarrow as pa
 from graph.errors import SettingsError, StoreUnavailable
 from graph.records import Applied, Change, Direction, GraphStats, Mutation, NeighborPage, Node, NodeHit, NodeKey, Path
 from graph.schema import EdgeType, GraphSchema
-from graph.sqlite.bulk import blocks, joined
+from graph.sqlite.bulk import BLOCK_ROWS, blocks, joined
 from graph.sqlite.catalogue import Catalogue, no_schema, read_catalogue, write_catalogue
 from graph.sqlite.connections import Connections, translated
 from graph.sqlite.layout import create_edge_indexes, drop_edge_indexes, prepare_file
@@ -112,8 +112,10 @@ class SqliteStore:
                 watermark = str(transaction.started_at)
         return Applied(transaction.changed, watermark)
 
-    def bulk_load(self, mutations: Iterable[Mutation], *, batch_id: str, actor: str) -> Applied:
-        """Write many mutations fast, in several transactions; all of it is durable on return.
+    def bulk_load(
+        self, mutations: Iterable[Mutation], *, batch_id: str, actor: str, block_rows: int = BLOCK_ROWS
+    ) -> Applied:
+        """Write many mutations fast, in transactions of ``block_rows``; all of it is durable on return.
 
         After a crash, or an error raised by a mutation, what was committed stays: repeat the load.
         """
@@ -122,7 +124,7 @@ class SqliteStore:
         indexed = not self._drop_indexes_of_no_edges()
         last: Transaction | None = None
         try:
-            for block in blocks(mutations):
+            for block in blocks(mutations, block_rows):
                 if block.needs_indexes and not indexed:
                     self._build_indexes()
                     indexed = True

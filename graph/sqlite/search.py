@@ -11,7 +11,7 @@ from graph.values import text_values
 
 # unicode61 takes a run of letters as one word. Chinese, Japanese and Korean put no spaces between words, so
 # each of their characters is indexed as a word of its own, and a run of them is asked for as a phrase: exact
-# substring search at a third of the trigram tokenizer's size, down to one character.
+# substring search at half the trigram tokenizer's size, down to one character.
 _UNSPACED = (
     "\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff\uff66-\uff9f\U00020000-\U0003ffff"
 )

@@ -68,7 +68,7 @@ class ItemFoldIn:
             received = np.zeros((count, dim), np.float32)
             for kind, share in shares.items():
                 received += share @ self.attributes[kind].messages[layer]
-            hidden = hidden + np.maximum(hidden @ root + received * np.float32(self.scale), 0.0)
+            hidden = hidden + hidden @ root + received * np.float32(self.scale)
         length = np.maximum(np.linalg.norm(hidden, axis=1, keepdims=True), 1e-12)
         return FoldedItems(np.asarray(hidden / length, np.float32), np.asarray(hidden @ self.out_weight, np.float32))
 

@@ -40,6 +40,7 @@ class GraphSAGE:
     """
 
     class Config(TrainingConfig):
+        epochs: int = Field(60, ge=1)
         learning_rate: float = Field(0.01, gt=0)
         embedding_dim: int = Field(64, ge=1)
         layers: int = Field(1, ge=1)

@@ -42,7 +42,9 @@ class SageEncoder(nn.Module):
 
     An item starts as its identity embedding plus its projected text. In every layer users and attributes average
     their items, and items average their users, attributes and related items; a residual keeps what they were.
-    Users and attributes have no embeddings of their own, so the network is inductive in all three.
+    Users and attributes have no embeddings of their own, so the network is inductive in all three. The
+    non-linearity sits in them: behind one of its own, an item known by its attributes alone could only reach
+    directions that are positive everywhere, or none.
     """
 
     def __init__(self, identity: Tensor, text: Tensor | None, edge_types: list[EdgeType], layers: int) -> None:
@@ -61,6 +63,8 @@ class SageEncoder(nn.Module):
         self.outward = nn.ModuleList(_hetero(self._outward, dim) for _ in range(layers if self._outward else 0))
         self.inward = nn.ModuleList(_hetero(self._inward, dim) for _ in range(layers if self._inward else 0))
         self.root = nn.ModuleList(nn.Linear(dim, dim, bias=False) for _ in range(layers))
+        for root in self.root:
+            nn.init.zeros_(cast(nn.Linear, root).weight)
         self.scale = 1.0 / math.sqrt(max(1, len(self._inward)))
         self.out = nn.Linear(dim, dim, bias=False)
         nn.init.eye_(self.out.weight)
@@ -88,7 +92,7 @@ class SageEncoder(nn.Module):
     def step(self, layer: int, hidden: Tensor, adjacencies: Adjacencies) -> Tensor:
         """Items after one layer. Shape (I, D)."""
         received = self.messages(layer, hidden, adjacencies)
-        return hidden + functional.relu(hidden @ self.root_weight(layer).T + received * self.scale)
+        return hidden + hidden @ self.root_weight(layer).T + received * self.scale
 
     def messages(self, layer: int, hidden: Tensor, adjacencies: Adjacencies) -> Tensor | float:
         """The sum over edge types of what items receive in a layer."""
@@ -103,7 +107,7 @@ class SageEncoder(nn.Module):
         if not self.outward:
             return {}
         around = self.outward[layer]({ITEM: hidden}, {kind: adjacencies[kind] for kind in self._outward})
-        return {node_type: functional.relu(features) for node_type, features in around.items()}
+        return {node_type: functional.leaky_relu(features, 0.2) for node_type, features in around.items()}
 
     def root_weight(self, layer: int) -> Tensor:
         """What a layer does to an item itself. Shape (D, D), applied as ``x @ weight.T``."""

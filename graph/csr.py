@@ -19,6 +19,7 @@ IntArray: TypeAlias = npt.NDArray[np.int32]
 LongArray: TypeAlias = npt.NDArray[np.int64]
 Column: TypeAlias = Any
 """A numpy integer array, or an Arrow array or chunked array of strings or integers."""
+_CODE_BYTES = 4
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,15 +126,22 @@ def _read_codes(path: Path, name: str) -> tuple[pa.Array, IntArray]:
 
 
 def _has_dictionaries(path: Path, name: str) -> bool:
-    """Whether every page of a string column is a dictionary's; a writer falls back when one grows too large."""
+    """Whether a string column is stored as codes of dictionaries rather than spelled out.
+
+    A writer names the dictionary encoding also where it gave up on it half-way, so the size decides: codes take
+    at most four bytes a row, and a dictionary that weighs more than its rows saves nothing.
+    """
     with pq.ParquetFile(path) as file:
-        kind = file.schema_arrow.field(name).type
-        if kind not in (pa.string(), pa.large_string(), pa.binary()):
+        if file.schema_arrow.field(name).type not in (pa.string(), pa.large_string(), pa.binary()):
             return False
         groups = file.metadata
+        if not groups.num_row_groups:
+            return False
         at = next(n for n in range(groups.num_columns) if groups.row_group(0).column(n).path_in_schema == name)
         chunks = [groups.row_group(number).column(at) for number in range(groups.num_row_groups)]
-        return all(chunk.has_dictionary_page and "PLAIN" not in chunk.encodings[1:] for chunk in chunks)
+        return all(chunk.has_dictionary_page for chunk in chunks) and (
+            sum(chunk.total_uncompressed_size for chunk in chunks) <= _CODE_BYTES * groups.num_rows
+        )
 
 
 def _times(column: Column, name: str) -> LongArray:
@@ -151,15 +159,21 @@ def _joined(parts: list[npt.NDArray[Any]]) -> IntArray:
 def _both_ways(
     source_ids: pa.Array, sources: IntArray, target_ids: pa.Array, targets: IntArray, times: LongArray | None
 ) -> BothWays:
-    payload = np.zeros(sources.size, np.int8) if times is None else times
+    offset, payload = (0, np.zeros(sources.size, np.int8)) if times is None else _narrow(times)
     with ThreadPoolExecutor(2) as pool:
         there = pool.submit(counting_sort, sources, targets, payload, len(source_ids), len(target_ids))
         back = pool.submit(counting_sort, targets, sources, payload, len(target_ids), len(source_ids))
         out, into = (
-            Rows(indptr, indices, None if times is None else moved)
+            Rows(indptr, indices, None if times is None else moved.astype(np.int64) + offset)
             for indptr, indices, moved in (there.result(), back.result())
         )
     return BothWays(source_ids, target_ids, out, into)
+
+
+def _narrow(times: LongArray) -> tuple[int, npt.NDArray[Any]]:
+    """An offset and what is left, in half the bytes where that fits: the sorts are bound by memory."""
+    low, high = (int(times.min()), int(times.max())) if times.size else (0, 0)
+    return (low, (times - low).astype(np.uint32)) if high - low < 1 << 32 else (0, times)
 
 
 def by_row(row: IntArray, column: IntArray, num_rows: int, num_columns: int) -> tuple[LongArray, IntArray, LongArray]:

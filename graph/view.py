@@ -143,6 +143,17 @@ class GraphView:
         seconds = np.where(row.timestamp_ms == NO_TIME, NO_TIME, row.timestamp_ms // 1000)
         return Neighbors(row.indices, row.weight, seconds)
 
+    def ends(self, edge_type: EdgeType, index: int, direction: Side = "out") -> IntArray:
+        """The rows at the other ends of a node's edges, oldest first: :meth:`neighbors` without its columns."""
+        changes = self._changes(edge_type)
+        table = self.snapshot.edges(edge_type)
+        csr, changed = (
+            (table.out, changes and changes.out) if direction == "out" else (table.into, changes and changes.into)
+        )
+        if index < csr.indptr.size - 1 and (not changed or index not in changed):
+            return csr.row(index)
+        return self.edge_row(edge_type, index, direction).indices
+
     def expand(
         self,
         edge_type: EdgeType,

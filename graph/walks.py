@@ -72,7 +72,7 @@ def shared_attributes(
     for edge_type in several(edge_types):
         there: Side = "out" if edge_type[0] == item_type else "in"
         back: Side = "in" if there == "out" else "out"
-        attributes = np.unique(view.edge_row(edge_type, item_index, there).indices)
+        attributes = np.unique(view.ends(edge_type, item_index, there))
         step = view.expand(edge_type, attributes, back, distinct=True)
         if max_items is None:
             reached.append(step.indices)
@@ -130,15 +130,16 @@ def next_item(
 
 
 def users_of(view: GraphView, edge_types: EdgeTypes, item_index: int, *, max_users: int | None = None) -> IntArray:
-    """Users who took an item, ascending; with ``max_users`` those who took it last."""
+    """Users who took an item, each once; with ``max_users`` those who took it last."""
     types = several(edge_types)
+    if len(types) == 1 and not view.has_parallel_edges(types[0]):
+        users = view.ends(types[0], item_index, "in")  # oldest first, each user once
+        return users if max_users is None or users.size <= max_users else np.sort(users[-max_users:])
+    if max_users is None:
+        return np.unique(np.concatenate([view.ends(edge_type, item_index, "in") for edge_type in types]))
     rows = [view.edge_row(edge_type, item_index, "in") for edge_type in types]
-    users = rows[0].indices if len(rows) == 1 else np.concatenate([row.indices for row in rows])
-    if max_users is not None and users.size > max_users:
-        users = _latest(users, np.concatenate([row.timestamp_ms for row in rows]), max_users)
-    elif len(types) == 1 and not view.has_parallel_edges(types[0]):
-        return users
-    return np.unique(users)
+    users = np.concatenate([row.indices for row in rows])
+    return np.sort(_latest(users, np.concatenate([row.timestamp_ms for row in rows]), max_users))
 
 
 def common_users(view: GraphView, edge_types: EdgeTypes, left_item: int, right_item: int) -> IntArray:
@@ -162,7 +163,7 @@ def common_user_counts(
     """
     types = several(edge_types)
     view = view.frozen()
-    users = np.unique(users_of(view, types, candidate))
+    users = users_of(view, types, candidate)
     if without_user is not None:
         users = users[users != without_user]
     items = np.asarray(history, np.int32)
@@ -175,9 +176,7 @@ def common_user_counts(
 def common_neighbors(view: GraphView, edge_type: EdgeType, left: int, right: int, direction: Side = "out") -> IntArray:
     """Nodes joined to both by this edge type (the attributes two items share), ascending."""
     view = view.frozen()
-    return np.intersect1d(
-        view.edge_row(edge_type, left, direction).indices, view.edge_row(edge_type, right, direction).indices
-    )
+    return np.intersect1d(view.ends(edge_type, left, direction), view.ends(edge_type, right, direction))
 
 
 def _distinct_targets(view: GraphView, types: tuple[EdgeType, ...], users: IntArray) -> IntArray:

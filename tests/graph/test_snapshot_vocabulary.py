@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import pyarrow as pa
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from graph.snapshot.vocabulary import Vocabulary, hash_of, hashes_of
 
 
+@settings(max_examples=50, deadline=None, derandomize=True)
 @given(st.lists(st.binary(max_size=40), max_size=30))
 def test_many_at_once_hash_as_one_by_one(keys: list[bytes]) -> None:
     assert hashes_of(pa.array(keys, pa.binary())).tolist() == [hash_of(key) for key in keys]

@@ -10,11 +10,8 @@ import numpy.typing as npt
 
 from graph.overlay.rows import EdgeRow, edge_row
 from graph.overlay.state import EdgeChanges
-from graph.snapshot import Csr, EdgeTable, IntArray
+from graph.snapshot import EdgeTable, IntArray
 from graph.snapshot.edges import LongArray
-
-_LONG_ROW = 48
-"""From this mean length on, one copy per row beats one look-up per entry."""
 
 
 class Expansion(NamedTuple):
@@ -56,18 +53,6 @@ def expand(
     return _with_rows(base, replaced) if replaced else base
 
 
-def entries(csr: Csr, rows: IntArray) -> tuple[LongArray, IntArray]:
-    """Lengths and entries of some rows, one row after the other. Long rows are copied whole, short ones gathered."""
-    starts, stops = csr.indptr[rows], csr.indptr[rows + 1]
-    lengths = stops - starts
-    if not rows.size or int(lengths.sum()) < _LONG_ROW * rows.size:
-        return lengths, csr.indices[gather(csr.indptr, rows)[1]]
-    indices = csr.indices
-    return lengths, np.concatenate(
-        [indices[start:stop] for start, stop in zip(starts.tolist(), stops.tolist(), strict=True)]
-    )
-
-
 def gather(indptr: LongArray, rows: IntArray) -> tuple[LongArray, LongArray]:
     """Lengths of some rows, and the positions of their entries one row after the other."""
     starts = indptr[rows]
@@ -82,8 +67,6 @@ def _from_snapshot(table: EdgeTable, rows: IntArray, side: str, distinct: bool, 
     first_of_pair = table.columns.first_of_pair if distinct else None
     inside = rows < csr.indptr.size - 1
     if inside.all():
-        if first_of_pair is None and not columns:
-            return Expansion(*entries(csr, rows), None, None)
         lengths, at = gather(csr.indptr, rows)
     else:
         lengths = np.zeros(rows.size, np.int64)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import sys
+import traceback
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
-import click
 import typer
 from rich.markup import escape
 
@@ -40,6 +40,7 @@ from graph.errors import (
     MissingExtra,
     NotFound,
     ReleaseError,
+    SchemaError,
     SettingsError,
     StoreError,
 )
@@ -52,6 +53,7 @@ EXIT_CODES: tuple[tuple[type[KindredError], int], ...] = (
     (InputError, 3),
     (NotFound, 4),
     (StoreError, 5),
+    (SchemaError, 5),
     (ReleaseError, 6),
     (SettingsError, 7),
     (MissingExtra, 8),
@@ -61,6 +63,7 @@ EXIT_CODES: tuple[tuple[type[KindredError], int], ...] = (
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
+    pretty_exceptions_enable=False,
     help="Knowledge-graph recommendations that show their path. An error is one line and its remedy; --debug adds "
     "the traceback.\n\nExit codes: 0 done, 1 other error, 2 wrong usage, 3 bad input, 4 not found, 5 graph store, "
     "6 release, 7 settings, 8 missing extra.",
@@ -335,21 +338,23 @@ def cuts_from(seed: int, test_from: str | None) -> Cuts:
 
 def main() -> NoReturn:
     """Run the command and leave with its exit code."""
-    debug = "--debug" in sys.argv
+    arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
+    debug = len(arguments) < len(sys.argv) - 1
     try:
-        left = app([argument for argument in sys.argv[1:] if argument != "--debug"], standalone_mode=False)
-    except click.ClickException as wrong:
-        wrong.show()
-        sys.exit(wrong.exit_code)
-    except (click.Abort, KeyboardInterrupt):
-        progress_console.print("stopped")
-        sys.exit(130)
-    except KindredError as error:
+        app(arguments, prog_name="kindred")
+    except Exception as error:  # the outermost place: whatever went wrong becomes one line and an exit code
         if debug:
-            raise
-        progress_console.print(f"[red]error:[/] {escape(str(error))}", soft_wrap=True)
-        sys.exit(next(code for kind, code in EXIT_CODES if isinstance(error, kind)))
-    sys.exit(left if isinstance(left, int) else 0)
+            traceback.print_exc()
+        line = str(error) if isinstance(error, KindredError) else unforeseen(error)
+        progress_console.print(f"[red]error:[/] {escape(line)}", soft_wrap=True)
+        sys.exit(next((code for kind, code in EXIT_CODES if isinstance(error, kind)), 1))
+    sys.exit(0)
+
+
+def unforeseen(error: Exception) -> str:
+    """One line for an error that is not Kindred's own: a full disk, a folder without permission, a bug."""
+    what = " ".join(str(error).split()) or "no message"
+    return what if isinstance(error, OSError) else f"{type(error).__name__}: {what}. --debug shows where."
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 
 from api.command.workshop import opened
@@ -27,12 +27,19 @@ class Check:
 
 def checks(settings: Settings) -> Iterator[Check]:
     """Every check, in the order of the data flow."""
-    yield Check("python", True, f"{sys.version.split()[0]}, kindred {version('kindred')}")
+    yield Check("python", True, f"{sys.version.split()[0]}, kindred {_version()}")
     missing = [name for name in TRAINING_PACKAGES if find_spec(name) is None]
     extra = f"not installed ({', '.join(missing)}); serving needs none of it" if missing else "installed"
     yield Check("training extra", True, extra)
     yield _store(settings)
     yield _release(settings)
+
+
+def _version() -> str:
+    try:
+        return version("kindred")
+    except PackageNotFoundError:
+        return "run from a folder, not installed"
 
 
 def _store(settings: Settings) -> Check:

@@ -101,7 +101,12 @@ def experiment_on(material: Material, order: Order, tell: Telling) -> tuple[str,
     split = protocol.split(material.interactions, material.holdout, order.cuts)
     models = {name: {} for name in MODELS} if order.models is None else order.models
     recipe = Recipe(
-        models, None if order.fuse else (), ordered=protocol.ordered, seed=order.cuts.seed, device=order.device
+        models,
+        None if order.fuse else (),
+        ordered=protocol.ordered,
+        seed=order.cuts.seed,
+        device=order.device,
+        tuned=order.tuned,
     )
     view = GraphView(material.snapshot)
 

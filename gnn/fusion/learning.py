@@ -26,7 +26,7 @@ MIN_USERS = 20
 FOLDS = 5
 PULLS = (0.3, 0.03, 0.01, 0.003)
 """Strengths of the pull towards the prior, strongest first; the one to use is chosen on two folds."""
-MAX_ITERATIONS = 80
+MAX_ITERATIONS = 60
 
 
 @dataclass(frozen=True, slots=True)

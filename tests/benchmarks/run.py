@@ -46,7 +46,7 @@ def page(rows: list[dict[str, Any]], machine: str) -> str:
         "GPU figures are not measured.",
     ]
     for name in dict.fromkeys(row["benchmark"] for row in rows):
-        lines += ["", f"## {name}", "", "| what | ours | peer | ratio | unit | goal | |", "|---|---|---|---|---|---|---|"]
+        lines += ["", f"## {name}", "", "| what | ours | peer | ratio | unit | goal | |", "|---" * 7 + "|"]
         for row in rows:
             if row["benchmark"] == name:
                 shown = [cell(row.get(key)) for key in ("name", "ours", "peer", "ratio", "unit", "goal", "met")]
@@ -65,7 +65,8 @@ def main(names: list[str]) -> int:
         fresh = measured(path)
         rows = [row for row in rows if row["benchmark"] != name] + fresh
         for row in fresh:
-            print(f"{name}: {row['name']}: {cell(row['ours'])} {row['unit']}, peer {cell(row['peer'])}, {cell(row['met'])}")
+            figures = f"{cell(row['ours'])} {row['unit']}, peer {cell(row['peer'])}, {cell(row['met'])}"
+            print(f"{name}: {row['name']}: {figures}")
         print(f"{name}: {time.perf_counter() - started:.0f} s")
     rows.sort(key=lambda row: row["benchmark"])
     machine = (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sqlite3  # noqa: TID251 - the peer is plain SQLite
+import sqlite3
 import tempfile
 import time
 from collections.abc import Callable

@@ -32,7 +32,7 @@ from api.command.workshop import epoch_seconds, ingest_into, mapping_named, open
 from api.server import check_address
 from api.server import serve as serve_http
 from api.settings import Settings, load_settings
-from gnn.protocols import PROTOCOLS, Cuts
+from gnn.protocols import PROTOCOLS, Cuts, protocol_named
 from graph.digest import graph_hash
 from graph.errors import (
     InputError,
@@ -150,7 +150,7 @@ def train(
     """
     settings = settings_with(store=store)
     tell = Telling()
-    order = Order(protocol, cuts_from(seed, test_from), models_named(models), text, device, tune)
+    order = order_from(protocol, test_from, models, text, tune, seed, device)
     with working_folder(settings) as folder, opened(settings) as graph:
         material = material_from(graph, folder, settings, text, tell)
         name, experiment = experiment_on(material, order, tell)
@@ -182,8 +182,10 @@ def evaluate(
     Example: kindred evaluate --source s3rec --data-dir data/amazon_beauty_kg --protocol leave-one-out
     """
     settings = settings_with(store=store, data_dir=data_dir)
+    if file is not None and not file.parent.is_dir():
+        raise InputError("the result cannot be written", expected="a folder that exists", got=str(file.parent))
     tell = Telling()
-    order = Order(protocol, cuts_from(seed, test_from), models_named(models), text, device, tune)
+    order = order_from(protocol, test_from, models, text, tune, seed, device)
     with working_folder(settings) as folder:
         if source is not None:
             settings = settings.model_copy(update={"store": f"sqlite:{folder / 'graph.db'}"})
@@ -331,9 +333,14 @@ def settings_with(**overrides: Any) -> Settings:
     return load_settings(**{name: value for name, value in overrides.items() if value is not None})
 
 
-def cuts_from(seed: int, test_from: str | None) -> Cuts:
-    """The cuts that the options ask for."""
-    return Cuts(seed, test_from=None if test_from is None else epoch_seconds(test_from))
+def order_from(
+    protocol: str | None, test_from: str | None, models: str | None, text: str, tune: bool, seed: int, device: str
+) -> Order:
+    """What the options ask for; :class:`InputError`, before any work, for what cannot be."""
+    if protocol is not None:
+        protocol_named(protocol)
+    cuts = Cuts(seed, test_from=None if test_from is None else epoch_seconds(test_from))
+    return Order(protocol, cuts, models_named(models), text, device, tune)
 
 
 def main() -> NoReturn:

@@ -12,7 +12,7 @@ SEEDS ?= 1
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo test check lint bench tables wheel-test curl-examples clean
+.PHONY: help demo test check lint bench tables examples wheel-test clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -65,6 +65,9 @@ bench: $(VENV)/.dev ## benchmarks with peers in the same run, into docs/benchmar
 
 tables: $(VENV)/.train ## quality tables into docs/quality.md (needs KINDRED_DATA_DIR; SEEDS=1)
 	@$(BIN)/kindred tables --seeds $(SEEDS)
+
+examples: $(VENV)/.train ## run every curl example against the demo's release and write its answer into the docs
+	@$(BIN)/python -m tests.examples
 
 wheel-test: $(VENV)/.dev ## build the wheel, install it into an empty environment, run it outside the checkout
 	@rm -rf build dist && $(BIN)/python -m build --wheel --outdir dist . >/dev/null

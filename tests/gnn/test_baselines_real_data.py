@@ -54,11 +54,8 @@ def read_lists(path: Path) -> tuple[IntArray, IntArray]:
 
 
 @pytest.fixture(scope="module")
-def movielens(real_data: Path) -> Split:
-    path = real_data / "ml100k_freebase_kg" / "ml-100k.inter"
-    if not path.is_file():
-        pytest.skip("real data not found: ml100k_freebase_kg/ml-100k.inter is not in KINDRED_DATA_DIR")
-    rows = np.loadtxt(path, skiprows=1)
+def movielens(movielens_ratings: Path) -> Split:
+    rows = np.loadtxt(movielens_ratings, skiprows=1)
     user, item = (np.unique(rows[:, column], return_inverse=True) for column in (0, 1))
     liked = rows[:, 2] >= 4
     known = Interactions.of(

@@ -168,13 +168,13 @@ def test_a_large_sample_estimates_the_whole_softmax() -> None:
 
 @pytest.mark.real_data
 @pytest.mark.slow
-def test_movielens_reaches_the_published_figures(real_data) -> None:
+def test_movielens_reaches_the_published_figures(movielens_ratings) -> None:
     import pandas as pd
 
     from gnn.data import Interactions, TrainingData
     from gnn.splits import random_per_user
 
-    ratings = pd.read_csv(real_data / "ml100k_freebase_kg" / "ml-100k.inter", sep="\t")
+    ratings = pd.read_csv(movielens_ratings, sep="\t")
     ratings.columns = ["user", "item", "rating", "time"]
     liked = ratings[ratings.rating >= 4]
     interactions = Interactions.of(

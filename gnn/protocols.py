@@ -60,7 +60,8 @@ PROTOCOLS: dict[str, Protocol] = {
     ),
     "fixed-files": Protocol(_fixed, "the data set's own test file", ordered=False),
     "next-basket": Protocol(
-        lambda known, _, cuts: next_basket(known), "each user's last basket is the test, the one before validation"
+        lambda known, _, cuts: next_basket(known, new_items_only=True),
+        "each user's last basket is the test, the one before validation; new items only",
     ),
 }
 

@@ -73,8 +73,8 @@ def temporal_global(
     """Cuts all users at the same two moments: train before, validation between, test after.
 
     Times are in seconds. A missing cut is set so that the given share of all interactions lies behind it (and for
-    validation: between the cuts). With ``new_items_only`` an item counts in validation or test only when the user
-    had not chosen it before that part begins.
+    validation: between the cuts, in proportion when ``test_from`` is given). With ``new_items_only`` an item counts
+    in validation or test only when the user had not chosen it before that part begins.
 
     Raises:
         InputError: when interactions have no time, or the cuts leave nothing to learn from or nothing to test on.
@@ -87,18 +87,19 @@ def temporal_global(
             remedy="Use leave_one_out or random_per_user.",
         )
     test_cut = _cut_at(times, 1 - test_share) if test_from is None else test_from
-    validation_cut = _cut_at(times, 1 - test_share - validation_share) if validation_from is None else validation_from
+    before = times[times < test_cut]
+    if before.size == 0:
+        raise _empty_part(times, test_cut, test_cut)
+    validation_cut = (
+        _cut_at(before, 1 - validation_share / (1 - test_share)) if validation_from is None else validation_from
+    )
     part = np.full(times.size, TRAIN, np.uint8)
     part[times >= validation_cut] = VALIDATION
     part[times >= test_cut] = TEST
     if new_items_only:
         _drop_known(interactions, part)
     if validation_cut > test_cut or not (part == TRAIN).any() or not (part == TEST).any():
-        raise InputError(
-            "the time cuts leave a part empty",
-            expected=f"moments in order between {times.min()} and {times.max()}",
-            got=f"validation from {validation_cut}, test from {test_cut}",
-        )
+        raise _empty_part(times, validation_cut, test_cut)
     protocol = {
         "validation_from": int(validation_cut),
         "test_from": int(test_cut),
@@ -198,6 +199,14 @@ def fixed_files(
     is_last = np.append(users[1:] != users[:-1], True) if users.size else np.zeros(0, np.bool_)
     part[learned[is_last & (count[users] >= 2)]] = VALIDATION
     return Split("fixed files", merged, part, None, {"validation": "last"})
+
+
+def _empty_part(times: npt.NDArray[np.int64], validation_cut: int, test_cut: int) -> InputError:
+    return InputError(
+        "the time cuts leave a part empty",
+        expected=f"moments in order between {times.min()} and {times.max()}",
+        got=f"validation from {validation_cut}, test from {test_cut}",
+    )
 
 
 def _cut_at(times: npt.NDArray[np.int64], share: float) -> int:

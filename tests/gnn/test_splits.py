@@ -194,3 +194,14 @@ def test_a_split_says_what_models_may_look_at() -> None:
     selecting, final = split.training_data(seed=3), split.refit_data(seed=3)
     assert (len(selecting.train), selecting.validation is split.validation, selecting.seed) == (8, True, 3)
     assert (len(final.train), final.validation) == (9, None)
+
+
+def test_a_given_test_cut_leaves_room_for_validation_before_it() -> None:
+    interactions = Interactions.of(
+        np.repeat(np.arange(20), 10), np.tile(np.arange(10), 20), num_users=20, num_items=10, timestamp_s=np.arange(200)
+    )
+    split = temporal_global(interactions, test_from=80)
+    assert split.refit.timestamp_s.max() == 79
+    assert 7 <= len(split.validation) <= 11
+    assert split.train_until is not None
+    assert split.train.timestamp_s.max() < split.train_until < 80

@@ -12,6 +12,8 @@ import msgspec
 
 from api.serving import ReleaseRow
 
+FIGURES = ("recall@20", "ndcg@20", "hr@10")
+
 
 def index_page(
     *,
@@ -57,12 +59,33 @@ def _release_table(rows: list[ReleaseRow]) -> str:
         return "<p>None yet: run <code>kindred ingest</code>, then <code>kindred train</code>.</p>"
     lines = [
         f"<tr><td><code>{escape(row.release)}</code>{' (current)' if row.current else ''}</td>"
-        f"<td>{escape(row.trained_at)}</td><td><code>{escape(_compact(row.gate))}</code></td>"
-        f"<td><code>{escape(_compact(row.metrics))}</code></td></tr>"
+        f"<td>{escape(row.trained_at)}</td><td>{escape(_verdict(row.gate))}</td></tr>"
         for row in rows
     ]
-    return (
-        "<table><tr><th>release</th><th>trained</th><th>gate</th><th>figures</th></tr>" + "\n".join(lines) + "</table>"
+    releases = "<table><tr><th>release</th><th>trained</th><th>gate</th></tr>" + "\n".join(lines) + "</table>"
+    return releases + "".join(_figures(row.metrics) for row in rows if row.current)
+
+
+def _verdict(gate: Any) -> str:
+    """The gate's sentence; a release written by other code than ours may have anything there, or nothing."""
+    return str(gate["sentence"]) if isinstance(gate, dict) and "sentence" in gate else _compact(gate)
+
+
+def _figures(evaluation: Any) -> str:
+    """How the models of the live release compared, best first on validation."""
+    table = evaluation.get("table") if isinstance(evaluation, dict) else None
+    if not table:
+        return ""
+    heads = "".join(f"<th>{name}</th>" for name in ("model", *FIGURES, "measured on", ""))
+    lines = [
+        f"<tr><td>{escape(str(row.get('model')))}</td>"
+        + "".join(f"<td>{row[name]:.4f}</td>" if name in row else "<td></td>" for name in FIGURES)
+        + f"<td>{escape(str(row.get('measured_on', '')))}</td><td>{'served' if row.get('served') else ''}</td></tr>"
+        for row in table
+    ]
+    protocol = escape(str(evaluation.get("protocol", "")))
+    return f"<h2>Evaluation of the live release</h2><p>Protocol: {protocol}.</p><table><tr>{heads}</tr>" + (
+        "\n".join(lines) + "</table>"
     )
 
 

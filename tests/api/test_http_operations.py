@@ -15,6 +15,7 @@ import structlog
 from api.page import index_page
 from api.problems import PROBLEMS, problem_kind
 from api.server import check_address
+from api.serving import ReleaseRow
 from api.settings import load_settings
 from graph import errors
 from graph.errors import KindredError, SettingsError

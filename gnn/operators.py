@@ -181,15 +181,15 @@ def operator_from_arrays(kind: str, arrays: Mapping[str, npt.NDArray[np.generic]
             num_attributes = arrays["right_indptr"].size - 1
             return FactorOperator(_csr(arrays, "left_", num_attributes), _csr(arrays, "right_", num_items))
         if kind == "dense":
-            return DenseOperator(arrays["item_item"])  # type: ignore[arg-type]
+            return DenseOperator(_floats(arrays["item_item"]))
         if kind == "constant":
-            return ConstantOperator(arrays["item_score"])  # type: ignore[arg-type]
+            return ConstantOperator(_floats(arrays["item_score"]))
         if kind == "embedding":
             return EmbeddingOperator(
-                arrays["item_embedding"],  # type: ignore[arg-type]
-                arrays["fold_in"],  # type: ignore[arg-type]
-                arrays.get("user_residual"),  # type: ignore[arg-type]
-                arrays.get("item_bias"),  # type: ignore[arg-type]
+                _floats(arrays["item_embedding"]),
+                _floats(arrays["fold_in"]),
+                _floats(arrays["user_residual"]) if "user_residual" in arrays else None,
+                _floats(arrays["item_bias"]) if "item_bias" in arrays else None,
                 float(arrays["length_power"][0]),
             )
         if kind == "sum":
@@ -209,6 +209,11 @@ def _sum(arrays: Mapping[str, npt.NDArray[np.generic]]) -> SumOperator:
         named[int(number)][name] = arrays[key]
     parts = tuple(operator_from_arrays(part_kind, part) for part_kind, part in zip(kinds, named, strict=True))
     return SumOperator(parts, coefficients)
+
+
+def _floats(array: npt.NDArray[np.generic]) -> FloatArray:
+    """The array as float32; a mapped one stays mapped."""
+    return np.asarray(array, np.float32)
 
 
 def _csr(arrays: Mapping[str, npt.NDArray[np.generic]], prefix: str, num_columns: int) -> sp.csr_array:

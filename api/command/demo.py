@@ -81,8 +81,8 @@ def _first_time(settings: Settings, graph: GraphStore) -> dict[str, Any]:
             "interval": list(verdict.interval),
         },
         "table": experiment.table,
-        "recommendations": recommended.to_json()["items"],
-        "related": related.to_json()["items"],
+        "recommendations": [item.to_json() | {"title": item.title} for item in recommended.items],
+        "related": [item.to_json() | {"title": item.title} for item in related.items],
     }
 
 

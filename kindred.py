@@ -153,7 +153,7 @@ def train(
     order = order_from(protocol, test_from, models, text, tune, seed, device)
     with working_folder(settings) as folder, opened(settings) as graph:
         material = material_from(graph, folder, settings, text, tell)
-        name, experiment = experiment_on(material, order, tell)
+        name, experiment = experiment_on(material, order, settings, tell)
         release = publish(material, experiment, name, settings, tell)
     if as_json:
         print_json({"release": release.id, "gate": experiment.verdict.to_document(), "table": experiment.table})
@@ -193,7 +193,7 @@ def evaluate(
             if source is not None:
                 ingest_into(mapping_named(source, settings), graph, settings)
             material = material_from(graph, folder, settings, text, tell)
-        name, experiment = experiment_on(material, order, tell)
+        name, experiment = experiment_on(material, order, settings, tell)
     document = {"source": source or settings.store, "protocol": name} | experiment.to_document()
     if file is not None:
         file.write_text(json.dumps(document, indent=1) + "\n")

@@ -16,6 +16,7 @@ from gnn.models import MODELS
 from gnn.operators import Operator, OperatorRanker
 from gnn.ranker import Ranker
 from gnn.splits import Split
+from gnn.training.run import SupportsTrainingRun, TrainingRun
 from gnn.tuning import GRIDS, tune
 from graph.errors import InputError
 
@@ -24,6 +25,13 @@ FUSED = "kindred"
 
 Serving: TypeAlias = Callable[[Mapping[str, Operator], FusionWeights], Ranker]
 """Builds the ranking that is served; the engine's own, so that what is measured is what is served."""
+
+
+Runs: TypeAlias = Callable[[str, str, Mapping[str, Any]], TrainingRun]
+"""Where the training of a model keeps its checkpoint and who hears of it, by stage, model and options."""
+
+SELECT, REFIT, RELEASE = "select", "refit", "release"
+"""Stages of fitting: on training data alone, with the validation part, on everything."""
 
 
 class Progress(Protocol):
@@ -58,6 +66,8 @@ class Fitted:
     peak_mb: dict[str, float]
     options: dict[str, dict[str, Any]]
     fold_in: dict[str, Any] = field(default_factory=dict)
+    records: dict[str, Any] = field(default_factory=dict)
+    """Run records of models trained by gradient, as JSON."""
     skipped: dict[str, str] = field(default_factory=dict)
 
 
@@ -129,7 +139,14 @@ class Experiment:
         }
 
 
-def fit_models(models: Mapping[str, Mapping[str, Any]], data: TrainingData, progress: Progress | None = None) -> Fitted:
+def fit_models(
+    models: Mapping[str, Mapping[str, Any]],
+    data: TrainingData,
+    progress: Progress | None = None,
+    *,
+    stage: str = SELECT,
+    runs: Runs | None = None,
+) -> Fitted:
     """Every model fitted to ``data``, in order; one that refuses the data is named in ``skipped`` with its reason."""
     fitted = Fitted({}, {}, {}, {})
     for name, options in models.items():
@@ -139,6 +156,8 @@ def fit_models(models: Mapping[str, Mapping[str, Any]], data: TrainingData, prog
             progress.step(f"fitting {name}")
         started = time.perf_counter()
         model = MODELS[name].build(**options)
+        if runs is not None and isinstance(model, SupportsTrainingRun):
+            model.run = runs(stage, name, options)
         try:
             operator = model.fit(data)
         except InputError as refused:
@@ -147,8 +166,10 @@ def fit_models(models: Mapping[str, Mapping[str, Any]], data: TrainingData, prog
         fitted.operators[name] = operator
         fitted.seconds[name] = time.perf_counter() - started
         fitted.peak_mb[name] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        best_epochs = getattr(model, "best_epochs", None)
-        fitted.options[name] = dict(options) | ({} if best_epochs is None else {"epochs": best_epochs})
+        fitted.options[name] = dict(options)
+        if isinstance(model, SupportsTrainingRun) and model.record is not None:
+            fitted.options[name] |= {"epochs": model.best_epochs}
+            fitted.records[name] = model.record.model_dump(mode="json")
         weights = getattr(model, "fold_in_weights", None)
         if weights is not None:
             fitted.fold_in[name] = weights()
@@ -181,6 +202,7 @@ def run_experiment(
     refit: bool = True,
     test: bool = True,
     progress: Progress | None = None,
+    runs: Runs | None = None,
 ) -> Experiment:
     """Fits, fuses and judges on validation, then measures everything once on test.
 
@@ -193,7 +215,7 @@ def run_experiment(
     clock.enter("fit")
     data = TrainingData(split.train, knowledge, split.validation, recipe.seed, recipe.device)
     models = tuned_options(recipe.models, data, progress) if recipe.tuned else recipe.models
-    fitted = fit_models(models, data, progress)
+    fitted = fit_models(models, data, progress, runs=runs)
     sources = {
         name: operator
         for name, operator in fitted.operators.items()
@@ -219,7 +241,8 @@ def run_experiment(
         final = fitted
         if refit:
             clock.enter("fit", "fitting again with the validation part")
-            final = fit_models(fitted.options, replace(data, train=seen, validation=None), progress)
+            everything = replace(data, train=seen, validation=None)
+            final = fit_models(fitted.options, everything, progress, stage=REFIT, runs=runs)
         clock.enter("test", "measuring on test, once")
         rankers: dict[str, Ranker] = {name: OperatorRanker(operator) for name, operator in final.operators.items()}
         if sources:

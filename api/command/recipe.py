@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -10,16 +12,17 @@ from typing import Any
 
 import numpy as np
 
-from api.command.terminal import Telling, warn
+from api.command.terminal import Telling, encoding_bar, training_bar, warn
 from api.engine import Engine, engine_payload
 from api.settings import Settings
 from gnn.data import Interactions, ItemKnowledge, TrainingData
-from gnn.experiment import Experiment, Recipe, fit_models, run_experiment
+from gnn.experiment import RELEASE, Experiment, Recipe, Runs, fit_models, run_experiment
 from gnn.fusion import FusedRanker, FusionWeights
 from gnn.knowledge import holdout_from, interactions_from, knowledge_from
 from gnn.models import MODELS
 from gnn.operators import Operator
 from gnn.protocols import Cuts, protocol_for, protocol_named
+from gnn.training.run import TrainingRun
 from graph.errors import InputError, MissingExtra
 from graph.release import Release, activate, write_release
 from graph.snapshot import Snapshot, build_snapshot
@@ -28,6 +31,8 @@ from graph.view import GraphView
 from ingest.text import encode_items, item_texts
 
 NO_TEXT = "none"
+CHECKPOINTS = "training"
+"""Folder of the work folder where trainings keep what they need to go on; emptied by a release."""
 BESIDE_THE_FUSION = ("popularity", "attributes", "relations", "text")
 """Sources that related items and newcomers need, also when the gate lets a single baseline win."""
 
@@ -87,13 +92,14 @@ def material_from(graph: GraphStore, folder: Path, settings: Settings, text: str
         if any(texts):
             tell.step(f"encoding the texts of {len(texts):,} items with {text}")
             try:
-                vectors = encode_items(texts, model=text, cache_dir=settings.work_dir / "text")
+                with encoding_bar() as progress:
+                    vectors = encode_items(texts, model=text, cache_dir=settings.work_dir / "text", progress=progress)
             except MissingExtra as missing:
                 warn(f"going on without text: {missing}")
     return Material(snapshot, interactions, holdout_from(snapshot), knowledge_from(snapshot, vectors))
 
 
-def experiment_on(material: Material, order: Order, tell: Telling) -> tuple[str, Experiment]:
+def experiment_on(material: Material, order: Order, settings: Settings, tell: Telling) -> tuple[str, Experiment]:
     """The protocol's name, and all models and their fusion measured under it by the engine that serves."""
     name = order.protocol or protocol_for(material.interactions, material.holdout)
     protocol = protocol_named(name)
@@ -114,9 +120,28 @@ def experiment_on(material: Material, order: Order, tell: Telling) -> tuple[str,
         return Engine(view, FusedRanker(operators, weights), operators=operators)
 
     experiment = run_experiment(
-        split, material.knowledge, recipe, serving=serving, refit=protocol.refit, test=order.test, progress=tell
+        split,
+        material.knowledge,
+        recipe,
+        serving=serving,
+        refit=protocol.refit,
+        test=order.test,
+        progress=tell,
+        runs=training_runs(material, f"{name} {split.protocol} {order.cuts}", settings),
     )
     return name, experiment
+
+
+def training_runs(material: Material, measured: str, settings: Settings) -> Runs:
+    """Checkpoints under the work folder, named by all that shapes a training, so that a killed one goes on."""
+
+    def run(stage: str, model: str, options: Mapping[str, Any]) -> TrainingRun:
+        shaped_by = f"{material.snapshot.digest} {measured} {stage} {sorted(options.items())}"
+        digest = hashlib.sha256(shaped_by.encode()).hexdigest()[:12]
+        checkpoint = settings.work_dir / CHECKPOINTS / f"{model}-{stage}-{digest}.safetensors"
+        return TrainingRun(checkpoint=checkpoint, progress=training_bar())
+
+    return run
 
 
 def publish(material: Material, experiment: Experiment, protocol: str, settings: Settings, tell: Telling) -> Release:
@@ -130,7 +155,8 @@ def publish(material: Material, experiment: Experiment, protocol: str, settings:
     tell.step(f"fitting the release on all {len(material.interactions):,} interactions: {', '.join(names)}")
     options = {name: experiment.fitted.options[name] for name in names}
     data = TrainingData(material.interactions, material.knowledge, None, experiment.seed, experiment.device)
-    fitted = fit_models(options, data)
+    runs = training_runs(material, "everything", settings)
+    fitted = fit_models(options, data, stage=RELEASE, runs=runs)
     arrays, documents = engine_payload(fitted.operators, weights, options=options)
     for model, fold_in in fitted.fold_in.items():
         arrays |= {f"fold_in/{model}/{name}": array for name, array in fold_in.items()}
@@ -144,6 +170,7 @@ def publish(material: Material, experiment: Experiment, protocol: str, settings:
             "table": experiment.table,
             "skipped": experiment.fitted.skipped,
         },
+        "training": fitted.records,
         "gate": experiment.verdict.to_document() | {"sentence": experiment.verdict.sentence},
     }
     release = write_release(
@@ -154,5 +181,6 @@ def publish(material: Material, experiment: Experiment, protocol: str, settings:
         now=datetime.now(UTC),
     )
     activate(settings.releases, release.id)
+    shutil.rmtree(settings.work_dir / CHECKPOINTS, ignore_errors=True)
     tell.step(f"release {release.id} is current")
     return release

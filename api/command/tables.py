@@ -112,7 +112,7 @@ def _measure(name: str, table: QualityTable, seed: int, settings: Settings) -> d
         with opened(here) as graph:
             ingest_into(mapping_named(table.source, here), graph, here)
             material = material_from(graph, folder, here, "minilm", tell)
-        _, experiment = experiment_on(material, Order(table.protocol, cuts), tell)
+        _, experiment = experiment_on(material, Order(table.protocol, cuts), here, tell)
     return {"name": name, "protocol": table.protocol, "command": table.command(seed)} | experiment.to_document()
 
 

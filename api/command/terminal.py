@@ -5,16 +5,19 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from api.engine import Answer
 from gnn.experiment import Experiment
+from gnn.training.progress import RichTrainingProgress
 from graph.records import GraphStats
 from graph.release import ReleaseInfo
 from graph.schema import EdgeType
@@ -49,6 +52,22 @@ def warn(line: str) -> None:
 def progress_bar() -> RichProgress:
     """A bar per stage of an ingest; only where somebody watches."""
     return RichProgress(progress_console)
+
+
+def training_bar() -> RichTrainingProgress:
+    """A bar for one training, with its epochs, loss and last validation."""
+    return RichTrainingProgress(progress_console)
+
+
+@contextmanager
+def encoding_bar() -> Iterator[Callable[[int, int], None]]:
+    """A bar for text encoding, with rate and remaining time: what is yielded is told texts done and to do."""
+    with Progress(
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
+        console=progress_console,
+    ) as bar:  # fmt: skip
+        task = bar.add_task("encode texts", total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
 def print_json(document: Any) -> None:

@@ -43,7 +43,7 @@ def _fixed(interactions: Interactions, holdout: Interactions, cuts: Cuts) -> Spl
 PROTOCOLS: dict[str, Protocol] = {
     "temporal": Protocol(
         lambda known, _, cuts: temporal_global(known, test_from=cuts.test_from, validation_from=cuts.validation_from),
-        "train before a moment, validate on the next slice, test on the last; new items only",
+        "train before a moment, validate on the next slice, test on the last; new items, users with a history",
     ),
     "leave-one-out": Protocol(
         lambda known, _, cuts: leave_one_out(known),

@@ -13,16 +13,16 @@ import numpy.typing as npt
 from gnn.data import NO_TIME, Interactions, ItemKnowledge, TrainingData
 from graph.errors import InputError
 
-TRAIN, VALIDATION, REPEATED, TEST, DROPPED = 0, 1, 2, 3, 4
-"""The parts. REPEATED lies in the validation slice but is nothing new to its user: learned from in the final model,
-not asked for in validation."""
+TRAIN, VALIDATION, UNASKED, TEST, DROPPED = 0, 1, 2, 3, 4
+"""The parts. UNASKED lies in the validation slice but is no question there (an item its user had before, a user
+without history): the final model learns from it."""
 
 
 @dataclass(frozen=True, eq=False)
 class Split:
     """Interactions with the part each belongs to.
 
-    Shape: ``part`` (N,), for each of ``interactions`` one of TRAIN, VALIDATION, REPEATED, TEST or DROPPED.
+    Shape: ``part`` (N,), for each of ``interactions`` one of TRAIN, VALIDATION, UNASKED, TEST or DROPPED.
     ``protocol`` says how the parts were cut, for tables and run records. In temporal splits ``train_until`` and
     ``refit_until`` are the exclusive time cuts of ``train`` and ``refit``; nothing learned from may be younger.
     """
@@ -50,7 +50,7 @@ class Split:
     @cached_property
     def refit(self) -> Interactions:
         """Training and validation interactions together: what the final model of a test may learn from."""
-        return self.interactions.where(self.part <= REPEATED)
+        return self.interactions.where(self.part <= UNASKED)
 
     def training_data(self, knowledge: ItemKnowledge | None = None, *, seed: int = 42) -> TrainingData:
         """What a model may look at while it is selected: train, judged on validation."""
@@ -69,12 +69,14 @@ def temporal_global(
     test_share: float = 0.1,
     validation_share: float = 0.1,
     new_items_only: bool = True,
+    known_users_only: bool = True,
 ) -> Split:
     """Cuts all users at the same two moments: train before, validation between, test after.
 
     Times are in seconds. A missing cut is set so that the given share of all interactions lies behind it (and for
     validation: between the cuts, in proportion when ``test_from`` is given). With ``new_items_only`` an item counts
-    in validation or test only when the user had not chosen it before that part begins.
+    in validation or test only when the user had not chosen it before that part begins; with ``known_users_only`` a user
+    is asked about only with a history before that part, because to newcomers every ranking is a popularity list.
 
     Raises:
         InputError: when interactions have no time, or the cuts leave nothing to learn from or nothing to test on.
@@ -98,12 +100,15 @@ def temporal_global(
     part[times >= test_cut] = TEST
     if new_items_only:
         _drop_known(interactions, part)
+    if known_users_only:
+        _drop_newcomers(interactions, part)
     if validation_cut > test_cut or not (part == TRAIN).any() or not (part == TEST).any():
         raise _empty_part(times, validation_cut, test_cut)
     protocol = {
         "validation_from": int(validation_cut),
         "test_from": int(test_cut),
         "new_items_only": new_items_only,
+        "known_users_only": known_users_only,
     }
     return Split("temporal", interactions, part, None, protocol, int(validation_cut), int(test_cut))
 
@@ -239,7 +244,16 @@ def _drop_known(interactions: Interactions, part: npt.NDArray[np.uint8]) -> None
     known_test = (part == TEST) & np.isin(pair, pair[part <= VALIDATION])
     known_validation = (part == VALIDATION) & np.isin(pair, pair[part == TRAIN])
     part[known_test] = DROPPED
-    part[known_validation] = REPEATED
+    part[known_validation] = UNASKED
+
+
+def _drop_newcomers(interactions: Interactions, part: npt.NDArray[np.uint8]) -> None:
+    """Asks nothing about users without a history before validation or test begins."""
+    user, num_users = interactions.user_index, interactions.num_users
+    in_train = np.bincount(user[part == TRAIN], minlength=num_users) > 0
+    part[(part == VALIDATION) & ~in_train[user]] = UNASKED
+    in_refit = np.bincount(user[part <= UNASKED], minlength=num_users) > 0
+    part[(part == TEST) & ~in_refit[user]] = DROPPED
 
 
 def _merged(train: Interactions, holdout: Interactions) -> tuple[Interactions, npt.NDArray[np.bool_]]:

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from gnn.data import Interactions
 from gnn.splits import (
     DROPPED,
-    REPEATED,
     TEST,
     TRAIN,
+    UNASKED,
     VALIDATION,
     Split,
     fixed_files,
@@ -51,9 +51,9 @@ def pairs(part: Interactions) -> set[tuple[int, int]]:
 
 def assert_parts_are_disjoint_and_whole(split: Split) -> None:
     sizes = [len(split.train), len(split.validation), len(split.test)]
-    rest = int(np.isin(split.part, [REPEATED, DROPPED]).sum())
+    rest = int(np.isin(split.part, [UNASKED, DROPPED]).sum())
     assert sum(sizes) + rest == len(split.interactions)
-    assert len(split.refit) == len(split.train) + len(split.validation) + int((split.part == REPEATED).sum())
+    assert len(split.refit) == len(split.train) + len(split.validation) + int((split.part == UNASKED).sum())
     assert not pairs(split.train) & pairs(split.validation)
     assert not pairs(split.refit) & pairs(split.test)
 
@@ -70,7 +70,7 @@ def test_temporal_cuts_everyone_at_the_same_moment() -> None:
 def test_temporal_asks_only_for_items_that_are_new_to_their_user() -> None:
     known = interactions([(0, 1, 1), (0, 1, 20), (0, 2, 21), (0, 1, 30), (0, 2, 31), (0, 3, 32)])
     split = temporal_global(known, validation_from=20, test_from=30)
-    assert split.part.tolist() == [TRAIN, REPEATED, VALIDATION, DROPPED, DROPPED, TEST]
+    assert split.part.tolist() == [TRAIN, UNASKED, VALIDATION, DROPPED, DROPPED, TEST]
     everything = temporal_global(known, validation_from=20, test_from=30, new_items_only=False)
     assert everything.part.tolist() == [TRAIN, VALIDATION, VALIDATION, TEST, TEST, TEST]
 
@@ -78,7 +78,7 @@ def test_temporal_asks_only_for_items_that_are_new_to_their_user() -> None:
 @settings(max_examples=80, deadline=None)
 @given(rows=events)
 def test_temporal_never_learns_from_the_future(rows: list[tuple[int, int, int]]) -> None:
-    rows = [*rows, (0, 0, -1), (5, 9, 101), (5, 8, 102)]
+    rows = [*rows, (0, 0, -1), (5, 7, -1), (5, 9, 101), (5, 8, 102)]
     split = temporal_global(interactions(rows), validation_from=50, test_from=80)
     assert split.train.timestamp_s.max() < 50 <= split.validation.timestamp_s.min(initial=50)
     assert split.refit.timestamp_s.max() < 80 <= split.test.timestamp_s.min()
@@ -129,7 +129,7 @@ def test_random_per_user_keeps_pairs_together_and_leaves_something(
     known = interactions(rows)
     split = random_per_user(known, test_share=share, validation_share=0.25, seed=seed)
     assert_parts_are_disjoint_and_whole(split)
-    assert not np.isin(split.part, [REPEATED, DROPPED]).any()
+    assert not np.isin(split.part, [UNASKED, DROPPED]).any()
     for user in np.unique(known.user_index).tolist():
         items = {item for who, item in pairs(known) if who == user}
         held = {item for who, item in pairs(split.test) if who == user}
@@ -180,7 +180,7 @@ def test_next_basket_takes_the_last_two_baskets() -> None:
     split = next_basket(known)
     assert split.part.tolist() == [TRAIN, TRAIN, VALIDATION, VALIDATION, TEST, TEST, TRAIN, TRAIN]
     new = next_basket(known, new_items_only=True)
-    assert new.part.tolist() == [TRAIN, TRAIN, REPEATED, VALIDATION, DROPPED, TEST, TRAIN, TRAIN]
+    assert new.part.tolist() == [TRAIN, TRAIN, UNASKED, VALIDATION, DROPPED, TEST, TRAIN, TRAIN]
 
 
 def test_next_basket_needs_baskets() -> None:
@@ -198,10 +198,23 @@ def test_a_split_says_what_models_may_look_at() -> None:
 
 def test_a_given_test_cut_leaves_room_for_validation_before_it() -> None:
     interactions = Interactions.of(
-        np.repeat(np.arange(20), 10), np.tile(np.arange(10), 20), num_users=20, num_items=10, timestamp_s=np.arange(200)
+        np.tile(np.arange(20), 10), np.repeat(np.arange(10), 20), num_users=20, num_items=10, timestamp_s=np.arange(200)
     )
     split = temporal_global(interactions, test_from=80)
     assert split.refit.timestamp_s.max() == 79
     assert 7 <= len(split.validation) <= 11
     assert split.train_until is not None
     assert split.train.timestamp_s.max() < split.train_until < 80
+
+
+def test_a_temporal_split_asks_nothing_about_newcomers() -> None:
+    interactions = Interactions.of(
+        [0, 0, 0, 1, 1, 2, 0], [0, 1, 2, 3, 4, 5, 6], num_users=3, num_items=7, timestamp_s=[1, 2, 7, 5, 8, 9, 6]
+    )
+    split = temporal_global(interactions, validation_from=5, test_from=7)
+    assert split.validation.user_index.tolist() == [0]
+    assert sorted(split.test.user_index.tolist()) == [0, 1]
+    assert 3 in split.refit.item_index
+    everyone = temporal_global(interactions, validation_from=5, test_from=7, known_users_only=False)
+    assert sorted(everyone.validation.user_index.tolist()) == [0, 1]
+    assert sorted(everyone.test.user_index.tolist()) == [0, 1, 2]

@@ -13,7 +13,7 @@ import pytest
 
 from tests.api.http_server import exchange, serving
 
-CASES = 10_000
+CASES = 20_000
 ROUTES = (
     ("GET", "/v1/items/{}/related", "kind n include"),
     ("GET", "/v1/users/{}/recommendations", "n include"),

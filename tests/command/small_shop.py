@@ -11,7 +11,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from unittest import mock
+
+import pytest
 
 import kindred
 
@@ -71,16 +72,19 @@ class Ran:
 
 def kindred_in(folder: Path, *arguments: str, **environment: str) -> Ran:
     """``kindred ARGUMENTS`` as a shell in ``folder`` would run it, with no settings but these."""
-    plain = {name: value for name, value in os.environ.items() if not name.startswith("KINDRED_")}
     out, err = io.StringIO(), io.StringIO()
     with (
         contextlib.chdir(folder),
         contextlib.redirect_stdout(out),
         contextlib.redirect_stderr(err),
-        mock.patch.dict(os.environ, plain | {"COLUMNS": "200"} | environment, clear=True),
-        mock.patch.object(sys, "argv", ["kindred", *arguments]),
-        mock.patch.object(sys, "excepthook", sys.excepthook),
+        pytest.MonkeyPatch.context() as patch,
     ):
+        for name in [name for name in os.environ if name.startswith("KINDRED_")]:
+            patch.delenv(name)
+        for name, value in {"COLUMNS": "200", **environment}.items():
+            patch.setenv(name, value)
+        patch.setattr(sys, "argv", ["kindred", *arguments])
+        patch.setattr(sys, "excepthook", sys.excepthook)  # Typer sets its own
         try:
             kindred.main()
         except SystemExit as left:

@@ -321,6 +321,7 @@ MUTATIONS = [
     _flip, _truncate, _extend, _reshape, _not_a_number, _foreign_vocabulary, _pickle, _swap, _edit_manifest,
     _remove, _add, _link, _pipe, _rename,
 ]  # fmt: skip
+MUTANTS = 2000
 
 
 def test_two_thousand_mutants_are_refused_before_anything_is_parsed(tmp_path: Path) -> None:
@@ -334,7 +335,7 @@ def test_two_thousand_mutants_are_refused_before_anything_is_parsed(tmp_path: Pa
     chance = random.Random(5)
     mark = tmp_path / "a bomb went off"
     work = tmp_path / "work"
-    for number in range(2000):
+    for number in range(MUTANTS):
         mutant = work / release.id
         shutil.rmtree(work, ignore_errors=True)
         shutil.copytree(release.directory, mutant, copy_function=os.link)

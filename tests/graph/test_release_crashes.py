@@ -18,6 +18,7 @@ from graph.snapshot import build_snapshot
 from tests.graph.graph_in_memory import PURCHASED, GraphInMemory
 
 HERE = Path(__file__).resolve().parents[2]
+KILLS = 100
 
 
 @pytest.fixture
@@ -45,8 +46,8 @@ def test_a_release_is_live_after_each_of_a_hundred_kills(tmp_path: Path, snapsho
     first = [sys.executable, "-c", "import sys; from pathlib import Path; from graph.release import activate;"
              "activate(Path(sys.argv[1]), sys.argv[2])", str(root), ids[0]]  # fmt: skip
     subprocess.run(first, cwd=HERE, check=True, timeout=60)
-    outcome = told([sys.executable, "-m", "tests.graph.activate_until_killed", str(root), "100"])
-    assert outcome["rounds"] == 100
+    outcome = told([sys.executable, "-m", "tests.graph.activate_until_killed", str(root), str(KILLS)])
+    assert outcome["rounds"] == KILLS
     assert outcome["all_known"]
     assert outcome["different"] > 1
     assert outcome["back"] == ids[1]

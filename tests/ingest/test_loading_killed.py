@@ -15,7 +15,7 @@ import pytest
 
 from graph.store import GraphStore, open_store
 
-CYCLES = 8
+CYCLES = 25
 ROOT = Path(__file__).parents[2]
 
 MAPPING = """

@@ -1,0 +1,344 @@
+"""The table of promises. ``{NAME}`` in a size is read out of the test, see :mod:`tests.promises`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Proof:
+    """A test, and what it does in how many cases."""
+
+    size: str
+    test: str
+
+
+@dataclass(frozen=True)
+class Promise:
+    """One promise; ``not_yet`` says which part of it no test proves so far."""
+
+    group: str
+    promise: str
+    proofs: tuple[Proof, ...] = ()
+    not_yet: str = ""
+
+
+API, GRAPH, INGEST, GNN = "tests/api/test_", "tests/graph/test_", "tests/ingest/test_", "tests/gnn/test_"
+CORPUS = f"{INGEST}quarantine_corpus.py::test_"
+COMMAND = "tests/command/test_"
+ERRORS = f"{COMMAND}command_errors.py::test_"
+
+PROMISES: tuple[Promise, ...] = (
+    Promise(
+        "Data",
+        "An acknowledged event is never lost, doubled or half-written.",
+        (
+            Proof(
+                "{CYCLES} kills (-9) of the API under {WRITERS} writers",
+                f"{API}events_kill.py::test_killed_25_times_it_loses_and_doubles_nothing",
+            ),
+            Proof(
+                "{CYCLES} kills of a writer of the store",
+                f"{GRAPH}sqlite_durability.py::test_acknowledged_batches_outlive_kill_9",
+            ),
+            Proof(
+                "{CYCLES} kills of an ingest, then one that ends: the graph of an undisturbed one",
+                f"{INGEST}loading_killed.py::test_a_killed_ingest_runs_again_to_the_same_graph",
+            ),
+            Proof(
+                "a killed bulk load, repeated",
+                f"{GRAPH}sqlite_durability.py::test_a_killed_bulk_load_repeated_gives_the_same_graph",
+            ),
+        ),
+        "the same over Neo4j.",
+    ),
+    Promise(
+        "Data",
+        "Retrying any write is harmless.",
+        (
+            Proof(
+                "{max_examples} random batches applied twice, against a dict model",
+                f"{GRAPH}store_contract_random.py::test_applying_the_same_again_changes_nothing",
+            ),
+            Proof("an event sent again", f"{API}events_http.py::test_a_repeated_event_changes_nothing"),
+            Proof(
+                "a write that outlives its deadline, sent again with the ids of the reply",
+                f"{API}events_http.py::test_a_slow_store_is_a_503_with_the_ids_to_send_again",
+            ),
+        ),
+        "a proxy that cuts exchanges before the reply; it comes with Neo4j, the embedded store has no line to cut.",
+    ),
+    Promise(
+        "Data",
+        "The same file twice, shuffled or in chunks gives the same graph.",
+        (
+            Proof(
+                "{max_examples} generated shops, by graph hash",
+                f"{INGEST}loading.py::test_twice_shuffled_or_in_chunks_it_is_the_same_graph",
+            ),
+            Proof(
+                "{max_examples} generated graphs, in the store",
+                f"{GRAPH}store_contract_random.py::test_any_order_and_any_chunks_give_the_same_graph",
+            ),
+            Proof(
+                "snapshots byte for byte",
+                f"{GRAPH}snapshot_of_stores.py::test_two_stores_filled_in_other_orders_and_batches_give_the_same_bytes",
+            ),
+            Proof(
+                "a second ingest by command",
+                f"{COMMAND}ingest_command.py::test_a_second_ingest_changes_nothing",
+            ),
+        ),
+    ),
+    Promise(
+        "Data",
+        "Bad rows are quarantined with file, line, column and reason; stored + filtered + quarantined = read.",
+        (
+            Proof(
+                "{cases} bad rows: NaN, NaT, negative and year-2300 times, empty, long and dangling ids, ragged rows, "
+                "NUL, an open quote",
+                f"{CORPUS}a_bad_row_is_quarantined_with_its_place",
+            ),
+            Proof("{cases} bad properties", f"{CORPUS}a_bad_property_keeps_the_whole_row_out"),
+            Proof("wrong encoding", f"{CORPUS}wrong_bytes_cost_their_line_only"),
+            Proof("BOM and CRLF", f"{CORPUS}a_byte_order_mark_and_dos_line_ends_change_nothing"),
+            Proof("duplicate ids", f"{CORPUS}duplicate_ids_are_resolved_the_same_in_any_order"),
+            Proof("full-width and padded ids", f"{CORPUS}full_width_and_padded_ids_are_one_id"),
+            Proof("more than --max-bad", f"{CORPUS}too_many_bad_rows_stop_before_anything_is_committed"),
+            Proof(
+                "the sum, by command",
+                f"{COMMAND}ingest_command.py::test_stored_filtered_and_quarantined_add_up_to_read",
+            ),
+        ),
+    ),
+    Promise(
+        "Data",
+        "Concurrent curators do not overwrite each other silently.",
+        (
+            Proof(
+                "the store refuses a write that expects an older version",
+                f"{GRAPH}store_contract.py::test_conditional_writes_refuse_what_changed",
+            ),
+        ),
+        "the curator's routes with If-Match.",
+    ),
+    Promise(
+        "Data",
+        "The same seed and the same snapshot give the same model.",
+        (
+            Proof("every model of the registry", f"{GNN}model_conformance.py::test_the_same_seed_gives_the_same_bytes"),
+            Proof(
+                "bit-equal embeddings on one thread",
+                f"{GNN}training_run.py::test_one_thread_and_one_seed_give_bit_equal_embeddings",
+            ),
+            Proof("figures, by command", f"{COMMAND}train_command.py::test_the_same_seed_gives_the_same_figures"),
+        ),
+    ),
+    Promise(
+        "Release",
+        "Swapping a release costs no request, and no answer mixes two.",
+        (
+            Proof(
+                "{SWAPS} swaps under three askers",
+                f"{API}serving_swap.py::test_a_swap_loses_no_request_and_no_answer_mixes_two_releases",
+            ),
+            Proof(
+                "a request under way during a swap",
+                f"{API}serving_swap.py::test_a_request_ends_with_the_release_it_began_with",
+            ),
+            Proof(
+                "an event acknowledged during a swap",
+                f"{API}serving_swap.py::test_an_event_acknowledged_during_a_swap_counts_in_the_new_release",
+            ),
+        ),
+        "the same at 200 requests a second, with p99.",
+    ),
+    Promise(
+        "Release",
+        "A broken release never goes live.",
+        (
+            Proof(
+                "{MUTANTS} mutants (flipped, cut, grown, NaN, other shape, foreign vocabulary, pickle, links, pipes), "
+                "refused by sha256 before anything is parsed",
+                f"{GRAPH}release.py::test_two_thousand_mutants_are_refused_before_anything_is_parsed",
+            ),
+            Proof("while serving", f"{API}http_release.py::test_releases_swap_roll_back_and_damaged_ones_stay_out"),
+            Proof("by command", f"{ERRORS}a_damaged_release_stays_out"),
+        ),
+    ),
+    Promise(
+        "Release",
+        "What loses against the best baseline is not served.",
+        (
+            Proof(
+                "a world in which nothing beats popularity",
+                f"{GNN}experiment.py::test_a_fusion_that_knows_no_more_is_not_served_and_the_best_baseline_is",
+            ),
+            Proof(
+                "{max_examples} generated comparisons",
+                f"{GNN}gate.py::test_promotion_always_means_a_better_mean_than_every_baseline",
+            ),
+        ),
+    ),
+    Promise(
+        "Release",
+        "Rollback survives kill -9 during the rename; a full disk never costs the last good release.",
+        (
+            Proof("{KILLS} kills", f"{GRAPH}release_crashes.py::test_a_release_is_live_after_each_of_a_hundred_kills"),
+            Proof("a 2 MiB tmpfs", f"{GRAPH}release_crashes.py::test_a_full_disk_never_costs_the_live_release"),
+            Proof(
+                "a limit on file sizes",
+                f"{GRAPH}release_crashes.py::test_a_limit_on_file_size_never_costs_the_live_release",
+            ),
+            Proof("by command", f"{COMMAND}train_command.py::test_releases_are_listed_activated_and_rolled_back"),
+        ),
+    ),
+    Promise(
+        "Release",
+        "A killed training resumes.",
+        (
+            Proof(
+                "the same losses and bytes as undisturbed",
+                f"{GNN}training_run.py::test_a_killed_run_goes_on_where_it_was",
+            ),
+            Proof("a checkpoint cut anywhere", f"{GNN}training_run.py::test_a_checkpoint_cut_anywhere_is_refused"),
+        ),
+    ),
+    Promise(
+        "Answers",
+        "Notebook, evaluation and HTTP give the same ids.",
+        (
+            Proof(
+                "200 users of MovieLens, three ways",
+                "tests/end_to_end/test_same_ids.py::test_two_hundred_users_of_movielens_get_the_same_ids_three_ways",
+            ),
+            Proof(
+                "the small shop, anywhere",
+                "tests/end_to_end/test_same_ids.py::test_a_small_shop_gets_the_same_ids_three_ways",
+            ),
+        ),
+    ),
+    Promise(
+        "Answers",
+        "Explanations are true: every named edge exists now.",
+        (
+            Proof("{max_examples} series of edits", f"{API}reasons.py::test_whatever_is_edited_reasons_stay_true"),
+            Proof("every item has reasons", f"{API}reasons.py::test_every_item_has_reasons_that_are_in_the_graph"),
+            Proof(
+                "an edge that goes takes its reason along",
+                f"{API}reasons.py::test_a_reason_goes_when_its_edge_goes_and_another_comes",
+            ),
+            Proof(
+                "the demo's answers, looked up edge by edge",
+                "tests/end_to_end/test_demo.py::test_what_the_real_demo_left_behind_is_true",
+            ),
+        ),
+        "that removing the path lowers the score in at least 80 % of cases.",
+    ),
+    Promise(
+        "Input",
+        "No input gives a 5xx.",
+        (
+            Proof("{CASES} hostile requests, byte by byte", f"{API}raw_bytes.py::test_no_bytes_give_a_5xx"),
+            Proof(
+                "requests generated from the published schema, right and wrong ones",
+                f"{API}http_schema.py::test_generated_requests_get_the_replies_described",
+            ),
+            Proof("a huge body", f"{API}raw_bytes.py::test_a_huge_body_is_refused_before_it_is_read"),
+        ),
+    ),
+    Promise(
+        "Input",
+        "Parsers never crash or hang.",
+        (
+            Proof(
+                "{max_examples} random byte strings in blocks of any size",
+                f"{INGEST}readers.py::test_any_bytes_are_rows_or_rejects_and_blocks_do_not_matter",
+            ),
+            Proof("quotes that never close", f"{INGEST}readers.py::test_quotes_that_never_close_do_not_hang"),
+            Proof("a cut gzip", f"{INGEST}readers.py::test_a_cut_gzip_file_is_an_input_error"),
+        ),
+        "a coverage-guided fuzzer, a million executions a reader.",
+    ),
+    Promise(
+        "Input",
+        "Errors are one line with the remedy and a documented exit code.",
+        (
+            Proof(
+                "every kind of error has a code",
+                f"{ERRORS}every_error_kindred_raises_has_an_exit_code",
+            ),
+            Proof("{cases} bad mappings", f"{ERRORS}a_bad_mapping_is_bad_input"),
+            Proof(
+                "{cases} impossible wishes",
+                f"{ERRORS}what_cannot_be_asked_is_bad_input",
+            ),
+            Proof(
+                "a taken port",
+                f"{ERRORS}a_taken_port_is_one_clear_line_before_any_work",
+            ),
+        ),
+    ),
+    Promise(
+        "Graph down",
+        "Reads go on from the release, marked stale; writes get 503 and Retry-After.",
+        (
+            Proof(
+                "a store that is down, and back",
+                f"{API}events_http.py::test_with_the_store_down_events_are_refused_and_reads_go_on_stale",
+            ),
+            Proof("a store that hangs", f"{API}events_http.py::test_a_store_that_hangs_costs_reads_nothing"),
+            Proof("down at start", f"{API}serving_swap.py::test_when_the_store_is_down_at_start_it_is_followed_later"),
+        ),
+        "a real server stopped, frozen or behind a failing line.",
+    ),
+    Promise(
+        "Graph down",
+        "A store that cannot be used gives one line and the fix.",
+        (Proof("a damaged file", f"{ERRORS}a_broken_store_file_is_a_store_error"),),
+        "wrong password, missing database, schema drift of a Neo4j server.",
+    ),
+    Promise(
+        "Overload",
+        "Beyond its capacity it sheds, not sinks.",
+        (
+            Proof("a burst of answers", f"{API}http_answers.py::test_a_burst_is_shed_and_not_queued_without_end"),
+            Proof("a full queue of events", f"{API}events_http.py::test_a_full_queue_sheds"),
+            Proof("slow headers and bodies", f"{API}raw_bytes.py::test_slow_headers_and_bodies_are_hung_up_on"),
+        ),
+        "open-loop load at twice the capacity; 10,000 idle connections, 2,000 slow ones, gzip bombs.",
+    ),
+    Promise(
+        "Security",
+        "No user text becomes a query.",
+        (
+            Proof(
+                "hostile names and values in the store",
+                f"{GRAPH}store_contract.py::test_hostile_names_and_values_are_only_text",
+            ),
+            Proof("columns that look like SQL", f"{CORPUS}names_that_look_like_sql_are_only_names"),
+        ),
+        "50,000 hostile values against Neo4j, and a lint against queries built from text.",
+    ),
+    Promise(
+        "Security",
+        "No personal data in logs and metrics.",
+        (Proof("canaries in ids", f"{API}http_operations.py::test_metrics_and_logs_hold_no_ids"),),
+        "traces.",
+    ),
+    Promise(
+        "Security",
+        "No cross-user access, no id enumeration; keys hashed, scoped, rotatable.",
+        not_yet="there is no authentication; the server listens on this machine only unless told otherwise.",
+    ),
+    Promise("Security", "MCP cannot write or reach out.", not_yet="there is no MCP server."),
+    Promise("Security", "Stored scripts in titles do not run.", not_yet="the storefront page comes later."),
+    Promise(
+        "Privacy",
+        "Erasure reaches graph, release, vectors, caches and journals; export is complete.",
+        not_yet="all of it.",
+    ),
+    Promise("Privacy", "Pseudonymous inside; opt-out gives history-independent lists.", not_yet="all of it."),
+    Promise("Integrity", "A few fake users cannot push an item.", not_yet="all of it."),
+    Promise("Integrity", "Fairness gaps are printed.", not_yet="all of it."),
+)

@@ -43,7 +43,6 @@ class Interaction:
     item_id: str
     weight: float
     timestamp_ms: int
-    stamped_here: bool
     recommendation_id: str | None
 
 
@@ -63,7 +62,6 @@ def read_interaction(event: Event, schema: GraphSchema, now_ms: int, place: str 
         timestamp_ms=now_ms
         if event.timestamp is None
         else timestamp_ms_of(event.timestamp, now_ms, place + "timestamp"),
-        stamped_here=event.timestamp is None,
         recommendation_id=None
         if recommendation_id is None
         else checked_id(recommendation_id, place + "recommendation_id"),

@@ -31,10 +31,6 @@ class Prepared:
         self.emptied = lost
         """Rows that vanished because their list was empty; filtered too."""
 
-    @property
-    def num_read(self) -> int:
-        return len(self.frame) + self.emptied + len(self.frame.rejects)
-
 
 def prepared_frames(
     name: str, table: Table, path: Path, tables: Tables, advance: Advance | None = None

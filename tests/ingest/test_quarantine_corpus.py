@@ -74,12 +74,6 @@ def balanced(report: IngestReport) -> bool:
     return all(file.stored + file.filtered + file.quarantined == file.read for file in report.files)
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> Any:
-    with open_store(f"sqlite:{tmp_path}/graph.db") as opened:
-        yield opened
-
-
 @pytest.mark.parametrize(
     ("row", "column", "reason"),
     [

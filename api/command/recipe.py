@@ -54,7 +54,7 @@ class Order:
     protocol: str | None = None
     cuts: Cuts = field(default_factory=Cuts)
     models: Mapping[str, Mapping[str, Any]] | None = None
-    """Models with their options; ``None`` means all, as they are."""
+    """Models with their options; ``None`` means all that are installed, as they are."""
     text: str = "minilm"
     device: str = "auto"
     tuned: bool = True
@@ -65,14 +65,33 @@ class Order:
 
 
 def models_named(names: str | None) -> dict[str, dict[str, Any]] | None:
-    """The models in a list by comma, without options; ``None`` stays ``None``."""
+    """The models in a list by comma, without options; ``None`` stays ``None``.
+
+    Raises:
+        InputError: for a model that does not exist.
+        MissingExtra: for one whose packages are not installed.
+    """
     if names is None:
         return None
     chosen = [name.strip() for name in names.split(",") if name.strip()]
     for name in chosen:
         if name not in MODELS:
             raise InputError("unknown model", expected=", ".join(MODELS), got=name)
+        MODELS[name].build()
     return {name: {} for name in chosen}
+
+
+def models_installed() -> dict[str, dict[str, Any]]:
+    """Every model whose packages are installed, without options; the others are named aloud."""
+    found: dict[str, dict[str, Any]] = {}
+    for name, entry in MODELS.items():
+        try:
+            entry.build()
+        except MissingExtra as missing:
+            warn(f"going on without {name}: {missing}")
+        else:
+            found[name] = {}
+    return found
 
 
 def material_from(graph: GraphStore, folder: Path, settings: Settings, text: str, tell: Telling) -> Material:
@@ -105,7 +124,7 @@ def experiment_on(material: Material, order: Order, settings: Settings, tell: Te
     protocol = protocol_named(name)
     tell.step(f"{name}: {protocol.summary}")
     split = protocol.split(material.interactions, material.holdout, order.cuts)
-    models = {name: {} for name in MODELS} if order.models is None else order.models
+    models = models_installed() if order.models is None else order.models
     recipe = Recipe(
         models,
         None if order.fuse else (),

@@ -27,6 +27,8 @@ from ingest.report import IngestReport
 
 progress_console = Console(stderr=True)
 output = Console(soft_wrap=True)
+WIDE = 1000
+"""Columns where there is no window; a table takes what it needs."""
 
 
 class Telling:
@@ -36,7 +38,8 @@ class Telling:
         self._started = time.perf_counter()
 
     def step(self, text: str) -> None:
-        progress_console.print(f"[dim]{time.perf_counter() - self._started:7.1f} s[/]  {escape(text)}")
+        seconds = time.perf_counter() - self._started
+        progress_console.print(f"[dim]{seconds:7.1f} s[/]  {escape(text)}", soft_wrap=True)
 
 
 def say(line: str) -> None:
@@ -76,11 +79,13 @@ def print_json(document: Any) -> None:
 
 
 def print_rows(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """A table."""
-    table = Table(*header)
+    """A table; as wide as it has to be where nobody's window limits it, so that no figure is cut in a log."""
+    table = Table()
+    for name in header:
+        table.add_column(name, overflow="fold")
     for row in rows:
         table.add_row(*(escape(cell) for cell in row))
-    output.print(table)
+    (output if output.is_terminal else Console(width=WIDE)).print(table)
 
 
 def print_report(report: IngestReport) -> None:

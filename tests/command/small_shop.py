@@ -81,7 +81,7 @@ def kindred_in(folder: Path, *arguments: str, **environment: str) -> Ran:
     ):
         for name in [name for name in os.environ if name.startswith("KINDRED_")]:
             patch.delenv(name)
-        for name, value in {"COLUMNS": "200", **environment}.items():
+        for name, value in {"COLUMNS": "80", **environment}.items():
             patch.setenv(name, value)
         patch.setattr(sys, "argv", ["kindred", *arguments])
         patch.setattr(sys, "excepthook", sys.excepthook)  # Typer sets its own

@@ -34,6 +34,14 @@ def test_a_person_reads_table_and_verdict(trained: Trained, tmp_path: Path) -> N
     assert "fitting rp3beta" in ran.err
 
 
+def test_no_figure_is_cut_where_there_is_no_window(trained: Trained) -> None:
+    models = ("--models", "popularity,attributes", "--text", "none", "--no-tune")
+    shown = kindred_in(trained.folder, "evaluate", *models, COLUMNS="40").out
+    assert "validation_ndcg@20" in shown
+    assert "popularity" in shown
+    assert "…" not in shown
+
+
 def test_a_run_leaves_no_working_files(trained: Trained) -> None:
     assert not list((trained.folder / "var").glob("run-*"))
 

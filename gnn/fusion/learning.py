@@ -1,13 +1,14 @@
 """Learning the fusion: a softmax over each user's candidates against what the user chose next.
 
 The score is linear in the features and their products with the history's length, so the loss is convex; it is
-minimised by L-BFGS with an L2 pull towards the prior weights, which keeps small validation sets honest.
+minimised by L-BFGS with an L2 pull towards simple weights, which keeps small validation sets honest.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -24,9 +25,36 @@ MAX_USERS = 4_000
 MAX_CANDIDATES = 128
 MIN_USERS = 20
 FOLDS = 5
-PULLS = (0.3, 0.03, 0.01, 0.003)
-"""Strengths of the pull towards the prior, strongest first; the one to use is chosen on two folds."""
+FEW_USERS = 1_000
+"""Up to so many examples the pull is chosen on all folds, above on two."""
+SCALES = (0.2, 0.6, 1.5)
+"""Scales tried for a single source's score within the softmax."""
 MAX_ITERATIONS = 60
+
+
+Towards: TypeAlias = Literal["best", "all"]
+
+
+@dataclass(frozen=True, slots=True)
+class Pull:
+    """How learning is held back: how strongly, and towards the best single source or towards all alike.
+
+    With few examples a strong pull to the best source gives about that source, and so never much less.
+    """
+
+    towards: Towards
+    strength: float
+
+    def fit(self, examples: FusionExamples, space: FeatureSpace) -> FusionWeights:
+        """The weights learned from the examples under this pull."""
+        return _fit(examples, _centre(self.towards, examples, space), self.strength)
+
+
+PULLS = (
+    *(Pull("best", strength) for strength in (10.0, 1.0, 0.1)),
+    *(Pull("all", strength) for strength in (0.3, 0.03, 0.01, 0.003)),
+)
+"""The pulls one of which is chosen by cross-fitting; for each target the strongest first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +91,7 @@ class LearnedFusion:
     weights: FusionWeights
     folds: tuple[FusionWeights, ...]
     fold_of: npt.NDArray[np.int8]
-    pull: float
+    pull: Pull | None
     num_examples: int
 
     def cross_fitted(self, operators: Mapping[str, Operator]) -> CrossFitted:
@@ -105,29 +133,43 @@ def learn_fusion(
     generator = np.random.default_rng(seed)
     fold_of = generator.integers(0, FOLDS, train.num_users).astype(np.int8)
     if not operators:
-        return LearnedFusion(prior, (prior,) * FOLDS, fold_of, PULLS[0], 0)
+        return LearnedFusion(prior, (prior,) * FOLDS, fold_of, None, 0)
     examples = fusion_examples(operators, space, train, validation, generator)
     if len(examples) < MIN_USERS:
-        return LearnedFusion(prior, (prior,) * FOLDS, fold_of, PULLS[0], len(examples))
-    pull = _chosen_pull(examples, fold_of, prior)
+        return LearnedFusion(prior, (prior,) * FOLDS, fold_of, None, len(examples))
+    pull = _chosen_pull(examples, fold_of, space)
     folds = []
     for number in range(FOLDS):
         outside = examples.take(np.flatnonzero(fold_of[examples.user_index] != number))
-        folds.append(_fit(outside, prior, pull))
-    return LearnedFusion(_fit(examples, prior, pull), tuple(folds), fold_of, pull, len(examples))
+        folds.append(pull.fit(outside, space))
+    return LearnedFusion(pull.fit(examples, space), tuple(folds), fold_of, pull, len(examples))
 
 
-def _chosen_pull(examples: FusionExamples, fold_of: npt.NDArray[np.int8], prior: FusionWeights) -> float:
+def _chosen_pull(examples: FusionExamples, fold_of: npt.NDArray[np.int8], space: FeatureSpace) -> Pull:
     """The pull whose weights, learned without a fold, lose least on that fold."""
-    loss = np.zeros(len(PULLS))
-    for number in range(2):
-        out = fold_of[examples.user_index] == number
-        inside, outside = (examples.take(np.flatnonzero(mask)) for mask in (out, ~out))
-        weights = prior
-        for at, pull in enumerate(PULLS):
-            weights = _fit(outside, prior, pull, start=weights)
-            loss[at] += _loss(inside, weights) * len(inside)
-    return PULLS[int(loss.argmin())]
+    fold = fold_of[examples.user_index]
+    judged = FOLDS if len(examples) < FEW_USERS else 2
+    loss = dict.fromkeys(PULLS, 0.0)
+    for number in range(judged):
+        inside, outside = (examples.take(np.flatnonzero(mask)) for mask in (fold == number, fold != number))
+        if not len(inside) or not len(outside):
+            continue
+        for towards in ("best", "all"):
+            centre = weights = _centre(towards, outside, space)
+            for pull in PULLS:
+                if pull.towards == towards:
+                    weights = _fit(outside, centre, pull.strength, start=weights)
+                    loss[pull] += _loss(inside, weights) * len(inside)
+    return min(PULLS, key=lambda pull: loss[pull])
+
+
+def _centre(towards: Towards, examples: FusionExamples, space: FeatureSpace) -> FusionWeights:
+    """The weights that learning is pulled to: all sources alike, or the one source that explains the examples best."""
+    if towards == "all":
+        return FusionWeights.prior(space)
+    few = examples.take(np.arange(min(len(examples), FEW_USERS // 2)))
+    singles = [FusionWeights.single(space, *reading, scale) for reading in space.readings() for scale in SCALES]
+    return min(singles, key=lambda weights: _loss(few, weights))
 
 
 def fusion_examples(

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from gnn.fusion.features import VIEWS, FeatureSpace
+from gnn.fusion.features import VIEWS, Context, FeatureSpace
 from gnn.histories import FloatArray
 from gnn.operators import Operator
 from graph.errors import ReleaseError
@@ -46,12 +46,23 @@ class FusionWeights:
         return cls(space, weight, np.zeros_like(weight))
 
     @classmethod
-    def only(cls, operators: Mapping[str, Operator], source: str) -> FusionWeights:
-        """The order of one source alone: what is served when a baseline wins the gate."""
-        space = FeatureSpace.over({source: operators[source]}, ordered=False)
+    def single(cls, space: FeatureSpace, source: str, context: Context, scale: float = 1.0) -> FusionWeights:
+        """The order of one source in one reading of the history, within a space of several."""
         # The z view is clipped far out; the log view keeps the order there.
-        weight = np.array([0.0 if view == "rank" else 1.0 for _, _, view in space.columns], np.float32)
+        weight = np.array(
+            [
+                scale if (name, reading) == (source, context) and view != "rank" else 0.0
+                for name, reading, view in space.columns
+            ],
+            np.float32,
+        )
         return cls(space, weight, np.zeros_like(weight))
+
+    @classmethod
+    def only(cls, operators: Mapping[str, Operator], source: str) -> FusionWeights:
+        """One source and nothing beside it: what is served when a baseline wins the gate."""
+        space = FeatureSpace.over({source: operators[source]}, ordered=False)
+        return cls.single(space, source, space.contexts[0])
 
     def of_length(self, lengths: Sequence[int] | np.ndarray[Any, Any]) -> FloatArray:
         """The weights for histories of these lengths. Shape (B, F)."""

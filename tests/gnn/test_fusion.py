@@ -123,6 +123,29 @@ def test_users_are_judged_by_weights_learned_from_the_other_folds() -> None:
     assert not np.allclose(learned.folds[0].weight, learned.folds[1].weight)
 
 
+def test_with_little_to_learn_from_it_stays_near_the_best_source() -> None:
+    # Choices follow one source; the others only offer noise to fit, and there are few users to find that out.
+    generator = np.random.default_rng(3)
+    operators = sources() | {
+        f"noise {number}": DenseOperator(generator.random((NUM_ITEMS, NUM_ITEMS), dtype=np.float32))
+        for number in range(12)
+    }
+    shape = {"num_users": 60, "num_items": NUM_ITEMS}
+    items = np.array([generator.choice(NUM_ITEMS, 2, replace=False) for _ in range(60)])
+    chosen = (items[:, 1] + 1) % NUM_ITEMS
+    train = Interactions.of(np.repeat(np.arange(60), 2), items.ravel(), timestamp_s=np.tile([1, 2], 60), **shape)
+    validation = Interactions.of(np.arange(60), chosen, timestamp_s=np.full(60, 3), **shape)
+    learned = learn_fusion(operators, train, validation)
+    histories = train.histories()
+    single = hits_at_1(
+        FusedRanker(operators, FusionWeights.single(learned.weights.space, "good", "last")).rank(histories, 3),
+        validation,
+    )
+    fused = hits_at_1(learned.cross_fitted(operators).rank(histories, 3), validation)
+    assert single > 0.8
+    assert fused >= single - 0.1
+
+
 def test_learning_is_deterministic() -> None:
     train, validation = world(80)
     first = learn_fusion(sources(), train, validation)

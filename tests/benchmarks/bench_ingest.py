@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import random
-import resource
 import subprocess
 import sys
 import tempfile
@@ -133,7 +132,9 @@ def main(folder: Path) -> None:
     begin = time.perf_counter()
     with open_store(f"sqlite:{folder}/memory.db") as store:
         report = ingest(load_mapping(folder / "bench.yaml", folder), store, work_dir=folder / "work")
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000
+    # Not ru_maxrss, which a process inherits from the one that started it.
+    status = Path("/proc/self/status").read_text()
+    peak = int(status.partition("VmHWM:")[2].split()[0]) / 1000
     sys.stdout.write(f"{report.read} rows {time.perf_counter() - begin:.1f} s, peak MB {peak:.0f}\n")
 
 

@@ -12,7 +12,7 @@ SEEDS ?= 1
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo test check lint bench tables examples wheel-test clean
+.PHONY: help demo test check lint bench tables examples promises wheel-test clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -68,6 +68,9 @@ tables: $(VENV)/.train ## quality tables into docs/quality.md (needs KINDRED_DAT
 
 examples: $(VENV)/.train ## run every curl example against the demo's release and write its answer into the docs
 	@$(BIN)/python -m tests.examples
+
+promises: $(VENV)/.dev ## write docs/how-it-is-tested.md
+	@$(BIN)/python -m tests.promises
 
 wheel-test: $(VENV)/.dev ## build the wheel, install it into an empty environment, run it outside the checkout
 	@rm -rf build dist && $(BIN)/python -m build --wheel --outdir dist . >/dev/null

@@ -57,8 +57,8 @@ def csr_from_parquet(path: Path, source: str, target: str, timestamp: str | None
     with ThreadPoolExecutor(2) as pool:  # Arrow and scipy work without Python's lock
         left = pool.submit(_read_codes, path, source)
         right = pool.submit(_read_codes, path, target)
-        (source_ids, sources), (target_ids, targets) = left.result(), right.result()
         times = None if timestamp is None else _times(pq.read_table(path, columns=[timestamp]).column(0), timestamp)
+        (source_ids, sources), (target_ids, targets) = left.result(), right.result()
     return _both_ways(source_ids, sources, target_ids, targets, times)
 
 
@@ -160,14 +160,15 @@ def _both_ways(
     source_ids: pa.Array, sources: IntArray, target_ids: pa.Array, targets: IntArray, times: LongArray | None
 ) -> BothWays:
     offset, payload = (0, np.zeros(sources.size, np.int8)) if times is None else _narrow(times)
+
+    def rows(near: IntArray, far: IntArray, num_near: int, num_far: int) -> Rows:
+        indptr, indices, moved = counting_sort(near, far, payload, num_near, num_far)
+        return Rows(indptr, indices, None if times is None else np.add(moved, offset, dtype=np.int64))
+
     with ThreadPoolExecutor(2) as pool:
-        there = pool.submit(counting_sort, sources, targets, payload, len(source_ids), len(target_ids))
-        back = pool.submit(counting_sort, targets, sources, payload, len(target_ids), len(source_ids))
-        out, into = (
-            Rows(indptr, indices, None if times is None else moved.astype(np.int64) + offset)
-            for indptr, indices, moved in (there.result(), back.result())
-        )
-    return BothWays(source_ids, target_ids, out, into)
+        out = pool.submit(rows, sources, targets, len(source_ids), len(target_ids))
+        into = pool.submit(rows, targets, sources, len(target_ids), len(source_ids))
+        return BothWays(source_ids, target_ids, out.result(), into.result())
 
 
 def _narrow(times: LongArray) -> tuple[int, npt.NDArray[Any]]:

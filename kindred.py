@@ -14,7 +14,7 @@ from rich.markup import escape
 from api.command.demo import run_demo
 from api.command.export import export_parquet
 from api.command.health import checks
-from api.command.recipe import Order, experiment_on, material_from, models_named, publish
+from api.command.recipe import Order, experiment_on, forget_trainings, material_from, models_named, publish
 from api.command.tables import run_tables
 from api.command.terminal import (
     Telling,
@@ -194,6 +194,7 @@ def evaluate(
                 ingest_into(mapping_named(source, settings), graph, settings)
             material = material_from(graph, folder, settings, text, tell)
         name, experiment = experiment_on(material, order, settings, tell)
+    forget_trainings(settings)
     document = {"source": source or settings.store, "protocol": name} | experiment.to_document()
     if file is not None:
         file.write_text(json.dumps(document, indent=1) + "\n")

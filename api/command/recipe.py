@@ -32,7 +32,7 @@ from ingest.text import encode_items, item_texts
 
 NO_TEXT = "none"
 CHECKPOINTS = "training"
-"""Folder of the work folder where trainings keep what they need to go on; emptied by a release."""
+"""Folder of the work folder where trainings keep what they need to go on; emptied when a command ends well."""
 BESIDE_THE_FUSION = ("popularity", "attributes", "relations", "text")
 """Sources that related items and newcomers need, also when the gate lets a single baseline win."""
 
@@ -163,6 +163,11 @@ def training_runs(material: Material, measured: str, settings: Settings) -> Runs
     return run
 
 
+def forget_trainings(settings: Settings) -> None:
+    """Removes the checkpoints of what has ended, so that the next run trains, and is timed, anew."""
+    shutil.rmtree(settings.work_dir / CHECKPOINTS, ignore_errors=True)
+
+
 def publish(material: Material, experiment: Experiment, protocol: str, settings: Settings, tell: Telling) -> Release:
     """What the gate let through, fitted to everything that is known, as the new current release.
 
@@ -200,6 +205,6 @@ def publish(material: Material, experiment: Experiment, protocol: str, settings:
         now=datetime.now(UTC),
     )
     activate(settings.releases, release.id)
-    shutil.rmtree(settings.work_dir / CHECKPOINTS, ignore_errors=True)
+    forget_trainings(settings)
     tell.step(f"release {release.id} is current")
     return release

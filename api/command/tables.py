@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from api.command.recipe import Order, experiment_on, material_from
+from api.command.recipe import Order, experiment_on, forget_trainings, material_from
 from api.command.terminal import Telling, output, warn
 from api.command.workshop import epoch_seconds, ingest_into, mapping_named, opened, working_folder
 from api.settings import Settings
@@ -113,6 +113,7 @@ def _measure(name: str, table: QualityTable, seed: int, settings: Settings) -> d
             ingest_into(mapping_named(table.source, here), graph, here)
             material = material_from(graph, folder, here, "minilm", tell)
         _, experiment = experiment_on(material, Order(table.protocol, cuts), here, tell)
+    forget_trainings(settings)
     return {"name": name, "protocol": table.protocol, "command": table.command(seed)} | experiment.to_document()
 
 

@@ -146,10 +146,10 @@ def learn_fusion(
 
 
 def _chosen_pull(examples: FusionExamples, fold_of: npt.NDArray[np.int8], space: FeatureSpace) -> Pull:
-    """The pull whose weights, learned without a fold, lose least on that fold."""
+    """The pull whose weights, learned without a fold, rank that fold best."""
     fold = fold_of[examples.user_index]
     judged = FOLDS if len(examples) < FEW_USERS else 2
-    loss = dict.fromkeys(PULLS, 0.0)
+    reached = dict.fromkeys(PULLS, 0.0)
     for number in range(judged):
         inside, outside = (examples.take(np.flatnonzero(mask)) for mask in (fold == number, fold != number))
         if not len(inside) or not len(outside):
@@ -159,17 +159,19 @@ def _chosen_pull(examples: FusionExamples, fold_of: npt.NDArray[np.int8], space:
             for pull in PULLS:
                 if pull.towards == towards:
                     weights = _fit(outside, centre, pull.strength, start=weights)
-                    loss[pull] += _loss(inside, weights) * len(inside)
-    return min(PULLS, key=lambda pull: loss[pull])
+                    reached[pull] += _ndcg(inside, weights)
+    return max(PULLS, key=lambda pull: reached[pull])
 
 
 def _centre(towards: Towards, examples: FusionExamples, space: FeatureSpace) -> FusionWeights:
-    """The weights that learning is pulled to: all sources alike, or the one source that explains the examples best."""
+    """The weights that learning is pulled to: all sources alike, or the one source that ranks the examples best."""
     if towards == "all":
         return FusionWeights.prior(space)
     few = examples.take(np.arange(min(len(examples), FEW_USERS // 2)))
-    singles = [FusionWeights.single(space, *reading, scale) for reading in space.readings() for scale in SCALES]
-    return min(singles, key=lambda weights: _loss(few, weights))
+    single = max(
+        (FusionWeights.single(space, *reading) for reading in space.readings()), key=lambda weights: _ndcg(few, weights)
+    )
+    return min((single.scaled(scale) for scale in SCALES), key=lambda weights: _loss(few, weights))
 
 
 def fusion_examples(
@@ -269,16 +271,32 @@ def _cross_entropy(
 
     Shapes: ``weight``, ``slope`` (F,), ``length`` (N,) → (), (N, C).
     """
-    num_users, width, columns = examples.features.shape
-    parts = examples.features.reshape(-1, columns) @ np.stack([weight, slope], axis=1)
-    score = parts[:, 0].reshape(num_users, width) + length[:, None] * parts[:, 1].reshape(num_users, width)
-    score[~examples.present] = -np.inf
+    score = _scores(examples, weight, slope, length)
     score -= score.max(axis=1, keepdims=True)
     exponent = np.exp(score)
     total = exponent.sum(axis=1, keepdims=True)
     log_likelihood = np.where(examples.chosen > 0, score - np.log(total), 0.0)
     loss = -float(np.sum(examples.chosen * log_likelihood, dtype=np.float64))
     return loss, np.asarray(exponent / total - examples.chosen, np.float32)
+
+
+def _scores(examples: FusionExamples, weight: FloatArray, slope: FloatArray, length: FloatArray) -> FloatArray:
+    """Each candidate's score, -inf in the padding. Shape (N, C)."""
+    num_users, width, columns = examples.features.shape
+    parts = examples.features.reshape(-1, columns) @ np.stack([weight, slope], axis=1)
+    score = parts[:, 0].reshape(num_users, width) + length[:, None] * parts[:, 1].reshape(num_users, width)
+    score[~examples.present] = -np.inf
+    return np.asarray(score, np.float32)
+
+
+def _ndcg(examples: FusionExamples, weights: FusionWeights, k: int = 20) -> float:
+    """Summed NDCG@k of the candidates in the order of their scores: what the gate will ask for."""
+    score = _scores(examples, weights.weight, weights.slope, weights.standard_length(examples.length))
+    best = np.argsort(-score, axis=1, kind="stable")[:, :k]
+    discount = 1.0 / np.log2(np.arange(best.shape[1]) + 2.0)
+    gain = (np.take_along_axis(examples.chosen, best, axis=1) > 0) @ discount
+    ideal = np.cumsum(discount)[np.minimum((examples.chosen > 0).sum(axis=1), k) - 1]
+    return float(np.sum(gain / ideal))
 
 
 def _loss(examples: FusionExamples, weights: FusionWeights) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -46,12 +46,12 @@ class FusionWeights:
         return cls(space, weight, np.zeros_like(weight))
 
     @classmethod
-    def single(cls, space: FeatureSpace, source: str, context: Context, scale: float = 1.0) -> FusionWeights:
+    def single(cls, space: FeatureSpace, source: str, context: Context) -> FusionWeights:
         """The order of one source in one reading of the history, within a space of several."""
         # The z view is clipped far out; the log view keeps the order there.
         weight = np.array(
             [
-                scale if (name, reading) == (source, context) and view != "rank" else 0.0
+                1.0 if (name, reading) == (source, context) and view != "rank" else 0.0
                 for name, reading, view in space.columns
             ],
             np.float32,
@@ -63,6 +63,12 @@ class FusionWeights:
         """One source and nothing beside it: what is served when a baseline wins the gate."""
         space = FeatureSpace.over({source: operators[source]}, ordered=False)
         return cls.single(space, source, space.contexts[0])
+
+    def scaled(self, scale: float) -> FusionWeights:
+        """The same order with scores ``scale`` times as far apart."""
+        return replace(
+            self, weight=np.asarray(scale * self.weight, np.float32), slope=np.asarray(scale * self.slope, np.float32)
+        )
 
     def of_length(self, lengths: Sequence[int] | np.ndarray[Any, Any]) -> FloatArray:
         """The weights for histories of these lengths. Shape (B, F)."""

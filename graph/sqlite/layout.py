@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from typing import Literal
 
 from graph.errors import StoreError
@@ -56,15 +57,19 @@ _EDGE_INDEXES = {
 }
 
 
-def prepare_file(connection: sqlite3.Connection, where: str) -> None:
+def prepare_file(connection: sqlite3.Connection, where: str, timeout_s: float) -> None:
     """Nothing; afterwards the file is a graph of this format.
 
     Raises:
         StoreError: when the file is another program's, or of another format; it is left untouched.
     """
-    state = _state(connection, where)
+    connection.execute("BEGIN")  # one look: another process may be making the tables right now
+    try:
+        state = _state(connection, where)
+    finally:
+        connection.execute("ROLLBACK")
     # Readers beside a writer; set before the tables, because it cannot change inside a transaction.
-    connection.execute("PRAGMA journal_mode = WAL")
+    _write_ahead(connection, timeout_s)
     if state == "complete":
         return
     try:
@@ -84,6 +89,19 @@ def prepare_file(connection: sqlite3.Connection, where: str) -> None:
     except BaseException:
         connection.execute("ROLLBACK")
         raise
+
+
+def _write_ahead(connection: sqlite3.Connection, timeout_s: float) -> None:
+    """Switches to a write-ahead log. Several processes may try at once, and SQLite does not wait for its turn here."""
+    deadline = time.monotonic() + timeout_s
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
 
 
 def create_edge_indexes(connection: sqlite3.Connection) -> None:

@@ -71,7 +71,7 @@ class SqliteStore:
         try:
             with translated(where):
                 self._writer = self._connections.open(writing=True)
-                prepare_file(self._writer, where)
+                prepare_file(self._writer, where, timeout_s)
             if created:
                 _sync_directory(path.parent)
         except BaseException:

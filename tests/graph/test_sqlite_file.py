@@ -6,6 +6,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -193,6 +194,44 @@ with open_sqlite(sys.argv[1], timeout_s=60) as store:
         edges = UpsertEdges(PURCHASED, users, items, create_missing=True)
         assert store.apply([edges], batch_id=f"{sys.argv[2]} {number}", actor=sys.argv[2]).changed
 """
+
+
+OPENING = """
+import sys
+from pathlib import Path
+from graph.sqlite import open_sqlite
+
+for number in range(int(sys.argv[2])):
+    sys.stdin.readline()
+    open_sqlite(f"sqlite:{sys.argv[1]}/graph{number}.db", timeout_s=60).close()
+    print(number, flush=True)
+"""
+
+
+def test_processes_that_make_the_same_file_at_once_all_open_it(tmp_path: Path) -> None:
+    rounds = 100
+    with ExitStack() as stack:
+        processes = [
+            stack.enter_context(
+                subprocess.Popen(
+                    [sys.executable, "-c", OPENING, str(tmp_path), str(rounds)],
+                    cwd=ROOT,
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    text=True,
+                )
+            )
+            for _ in range(3)
+        ]
+        for number in range(rounds):
+            for process in processes:
+                assert process.stdin is not None
+                process.stdin.write("\n")
+                process.stdin.flush()
+            for process in processes:
+                assert process.stdout is not None
+                assert process.stdout.readline() == f"{number}\n"
+    assert [process.returncode for process in processes] == [0, 0, 0]
 
 
 def test_two_processes_write_to_one_file(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The front door: the ``kindred`` command, one function a command."""
+"""The front door: the ``kindred`` command, one function a command, one file in ``api/command/groups`` a group."""
 
 from __future__ import annotations
 
@@ -6,14 +6,16 @@ import json
 import sys
 import traceback
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 from rich.markup import escape
 
 from api.command.demo import run_demo
-from api.command.export import export_parquet
+from api.command.groups.graph import graph_group
+from api.command.groups.release import release_group
 from api.command.health import checks
+from api.command.options import DataDirOption, JsonOption, StoreOption, settings_with
 from api.command.recipe import Order, experiment_on, forget_trainings, material_from, models_named, publish
 from api.command.tables import run_tables
 from api.command.terminal import (
@@ -22,18 +24,14 @@ from api.command.terminal import (
     print_experiment,
     print_json,
     print_plan,
-    print_releases,
     print_report,
     print_rows,
-    print_stats,
     progress_console,
 )
 from api.command.workshop import epoch_seconds, ingest_into, mapping_named, opened, working_folder
 from api.server import check_address
 from api.server import serve as serve_http
-from api.settings import Settings, load_settings
 from gnn.protocols import PROTOCOLS, Cuts, protocol_named
-from graph.digest import graph_hash
 from graph.errors import (
     InputError,
     KindredError,
@@ -44,7 +42,6 @@ from graph.errors import (
     SettingsError,
     StoreError,
 )
-from graph.release import activate, list_releases, rollback
 from ingest.mapping import mapping_schema
 from ingest.planning import plan
 from ingest.sources import SOURCES
@@ -68,14 +65,9 @@ app = typer.Typer(
     "the traceback.\n\nExit codes: 0 done, 1 other error, 2 wrong usage, 3 bad input, 4 not found, 5 graph store, "
     "6 release, 7 settings, 8 missing extra.",
 )
-release_app = typer.Typer(no_args_is_help=True, help="Releases: list, activate, roll back.")
-graph_app = typer.Typer(no_args_is_help=True, help="The graph: stats, export.")
-app.add_typer(release_app, name="release")
-app.add_typer(graph_app, name="graph")
+app.add_typer(release_group, name="release")
+app.add_typer(graph_group, name="graph")
 
-StoreOption = Annotated[str | None, typer.Option("--store", help="Graph store URL; default KINDRED_STORE.")]
-DataDirOption = Annotated[Path | None, typer.Option("--data-dir", help="Folder of data; default KINDRED_DATA_DIR.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document for machines.")]
 ModelsOption = Annotated[str | None, typer.Option("--models", help="Models to fit, by comma. Default: all.")]
 ProtocolOption = Annotated[
     str | None, typer.Option("--protocol", help="One of " + ", ".join(PROTOCOLS) + ". Default: what suits the data.")
@@ -261,77 +253,6 @@ def doctor(store: StoreOption = None, as_json: JsonOption = False) -> None:
         print_rows(("", "check", ""), [("ok" if check.ok else "PROBLEM", check.name, check.says) for check in found])
     if not all(check.ok for check in found):
         raise typer.Exit(1)
-
-
-@release_app.command("list")
-def release_list(as_json: JsonOption = False) -> None:
-    """List releases, newest first.
-
-    Example: kindred release list
-    """
-    infos = list_releases(settings_with().releases)
-    print_json([info.to_json() for info in infos]) if as_json else print_releases(infos)
-
-
-@release_app.command("activate")
-def release_activate(
-    release_id: Annotated[str, typer.Argument(help="The release's id.")], as_json: JsonOption = False
-) -> None:
-    """Make a release the current one; it is verified first.
-
-    Example: kindred release activate 20261122T051200Z-0123456789abcdef
-    """
-    activate(settings_with().releases, release_id)
-    print_json({"current": release_id}) if as_json else output.print(f"release {release_id} is current")
-
-
-@release_app.command("rollback")
-def release_rollback(as_json: JsonOption = False) -> None:
-    """Go back to the release that was current before.
-
-    Example: kindred release rollback
-    """
-    release_id = rollback(settings_with().releases)
-    print_json({"current": release_id}) if as_json else output.print(f"release {release_id} is current again")
-
-
-@graph_app.command("stats")
-def graph_stats(store: StoreOption = None, as_json: JsonOption = False) -> None:
-    """Count nodes and edges by type.
-
-    Example: kindred graph stats
-    """
-    with opened(settings_with(store=store)) as graph:
-        stats, digest = graph.stats(), graph_hash(graph)
-    if not as_json:
-        print_stats(stats, digest)
-        return
-    edges = {"-".join(edge_type): count for edge_type, count in stats.edges.items()}
-    size = {"size_bytes": stats.size_bytes, "watermark": stats.watermark, "hash": digest}
-    print_json({"nodes": dict(stats.nodes), "edges": edges} | size)
-
-
-@graph_app.command("export")
-def graph_export(
-    folder: Annotated[Path, typer.Argument(help="Folder for one Parquet file per node and edge type.")],
-    store: StoreOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Export the graph as Parquet files.
-
-    Example: kindred graph export var/export
-    """
-    with opened(settings_with(store=store)) as graph:
-        written = export_parquet(graph, folder)
-    if as_json:
-        print_json([{"file": str(path), "rows": rows} for path, rows in written])
-    else:
-        print_rows(("file", "rows"), [(str(path), f"{rows:,}") for path, rows in written])
-
-
-def settings_with(**overrides: Any) -> Settings:
-    """The settings in force, with the options that were given."""
-    return load_settings(**{name: value for name, value in overrides.items() if value is not None})
 
 
 def order_from(

@@ -1,0 +1,1 @@
+"""Groups of commands: ``kindred GROUP COMMAND``, one file a group."""

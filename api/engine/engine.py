@@ -12,6 +12,11 @@ import scipy.sparse as sp
 
 from api.engine.answer import Answer, RankedItem
 from api.engine.evidence import EvidenceSearch
+from api.engine.finding.finder import Finder
+from api.engine.finding.live import LiveItems
+from api.engine.finding.part import SearchPart
+from api.engine.finding.suggestions import Suggestion
+from api.engine.folding import Folding, fold_ins_of
 from api.engine.keeper import Moment, SourceKeeper
 from api.engine.payload import Policy, engine_part, family_of
 from api.engine.ranking import Ranked, ranked
@@ -20,6 +25,8 @@ from api.engine.reasons import reasons_for, shares_of
 from api.engine.related import POPULARITY, Listed, RelatedItems
 from api.engine.request import RELATED_KINDS, RelatedKind, Request, check_n, window_seconds
 from api.engine.session import resolve
+from api.engine.sources import snapshot_popularity
+from gnn.foldin import ItemFoldIn
 from gnn.fusion import FusedRanker
 from gnn.histories import FloatArray, Histories, IntArray
 from gnn.operators import Operator
@@ -47,6 +54,8 @@ class Engine:
         families: Mapping[str, str] | None = None,
         options: Mapping[str, Mapping[str, Any]] | None = None,
         policy: Policy | None = None,
+        finding: SearchPart | None = None,
+        fold_ins: Mapping[str, ItemFoldIn] | None = None,
         release_id: str | None = None,
         trained_at: str | None = None,
         clock: Callable[[], float] = time.time,
@@ -58,7 +67,11 @@ class Engine:
         self._schema = view.schema
         everything = {**(operators or {}), **ranker.operators}
         self._families = {name: family_of(name) for name in everything} | dict(families or {})
-        self._keeper = SourceKeeper(view, overlay, ranker, everything, options or {})
+        part = finding or SearchPart(view.snapshot, snapshot_popularity(everything, view.snapshot))
+        self._live_items = LiveItems(part.encoder, lambda: part.items)
+        folding = Folding(len(view.snapshot.nodes(view.schema.item_type)), part.meanings, fold_ins or {})
+        self._keeper = SourceKeeper(view, overlay, ranker, everything, options or {}, self._live_items, folding)
+        self._finder = Finder(part, self._live_items)
         self._related = RelatedItems(view, overlay, self._families, clock)
 
     @classmethod
@@ -79,6 +92,8 @@ class Engine:
             families=part.families,
             options=part.options,
             policy=part.policy,
+            finding=SearchPart.from_release(release, snapshot_popularity(part.operators, release.snapshot)),
+            fold_ins=fold_ins_of(release),
             release_id=release.id,
             trained_at=release.created_at.isoformat(),
             clock=clock,
@@ -91,6 +106,41 @@ class Engine:
         moment = self._keeper.current()
         _ = moment.connections
         self._related.warm_up(moment.sources.num_items)
+
+    def warm_up_search(self) -> None:
+        """Load what the first search or new item would wait for; apart, because it takes longer than the rest."""
+        self._finder.warm_up()
+
+    def search(
+        self,
+        query: str,
+        n: int = 10,
+        *,
+        user_id: str | None = None,
+        allowed: npt.NDArray[np.bool_] | None = None,
+        reasons: bool = False,
+    ) -> Answer:
+        """Items for a query, by their words and their meaning, ordered for a user who is known.
+
+        Shape: ``allowed`` (I,) False = never shown, e.g. what a filter leaves out. The list may be shorter than ``n``:
+        what does not match is not in it.
+        """
+        moment, user = self._keeper.current(), None
+        if user_id is not None:
+            user = moment.view.index_of(self._schema.user_type, user_id)
+        listed = self._finder.listed(moment, query, check_n(n), user_index=user, allowed=allowed)
+        search = self._search(moment, np.empty(0, np.int32), listed) if reasons else None
+        unknown = (user_id,) if user_id is not None and user is None else ()
+        return self._answer(moment, listed, search, unknown_ids=unknown)
+
+    def suggest(self, text: str, n: int = 10) -> list[Suggestion]:
+        """Titles, brands and categories that begin like ``text``, the most popular first; slips are forgiven."""
+        return self._finder.suggest(self._keeper.current(), text, check_n(n))
+
+    def settle(self) -> bool:
+        """Encode some of the new items' texts that still wait, after a large import; whether more are left."""
+        self._keeper.refresh()
+        return self._live_items.encode_pending() > 0
 
     def refresh(self) -> bool:
         """Take the graph's changes into the sources; whether anything moved. Answers do it by themselves."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from pathlib import Path
 
 import numpy as np
@@ -53,6 +54,7 @@ BRANDS = {"nivea": "Nivea", "dove": "Dove", "b3": "Émile"}
 PARENTS = {"shampoo": "hair", "hair": "care", "soap": "care"}
 CATEGORIES = ["care", "food", "hair", "shampoo", "soap"]
 DAY_MS = 86_400_000
+_COMPARE = {"=": operator.eq, "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
 
 
 class Shelf:
@@ -128,8 +130,7 @@ class Shelf:
                 return not self.naive(Compare(name, "=", value), row)
             case Compare(name, comparison, value):
                 wanted = _plain(name.text, value.scalar)
-                compare = {"=": "__eq__", "<": "__lt__", "<=": "__le__", ">": "__gt__", ">=": "__ge__"}[comparison]
-                return any(getattr(given, compare)(wanted) is True for given in self.values(name.text, row))
+                return any(_COMPARE[comparison](given, wanted) for given in self.values(name.text, row))
             case Among(name, values):
                 return any(self.naive(Compare(name, "=", value), row) for value in values)
             case Under(name, values):

@@ -11,6 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from api.browsing import NeighborsReply
+from api.catalogue import ItemReply, PostedBatch, PostedItem, WriteReply
 from api.envelope import Envelope
 from api.events import Acknowledged, EventWriter
 from api.limits import Lane
@@ -20,7 +21,7 @@ from api.openapi import describe
 from api.parts import Parts, StoreHolder
 from api.problems import InvalidField, MethodNotAllowed, UnknownField, problem_response
 from api.releases import FolderReleases
-from api.routes import answers, events, graph, models, operations, page
+from api.routes import answers, catalogue, events, graph, models, operations, page, search
 from api.serving import Releases, Serving
 from api.settings import Settings
 from graph.errors import InputError, KindredError, NotFound
@@ -30,6 +31,12 @@ MESSAGES: dict[str, Any] = {
     "RecommendationsBody": answers.RecommendationsBody,
     "PostedEvents": events.PostedEvents,
     "Acknowledged": Acknowledged,
+    "SuggestReply": search.SuggestReply,
+    "ItemReply": ItemReply,
+    "WriteReply": WriteReply,
+    "PostedItem": PostedItem,
+    "PostedBatch": PostedBatch,
+    "PostedEdges": catalogue.PostedEdges,
     "NeighborsReply": NeighborsReply,
     "ModelsReply": models.ModelsReply,
     "LiveReply": operations.LiveReply,
@@ -68,7 +75,7 @@ def create_app(settings: Settings, *, releases: Releases | None = None, store: S
     app.add_exception_handler(KindredError, _on_error)
     app.add_exception_handler(RequestValidationError, _on_bad_parameters)
     app.add_exception_handler(HTTPException, _on_http_error)
-    for room in (answers, events, graph, models, operations, page):
+    for room in (answers, catalogue, events, graph, models, operations, page, search):
         app.include_router(room.router)
     describe(app, MESSAGES)
     return app

@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import scipy.sparse as sp
 
 from api.engine.answer import Answer, RankedItem
@@ -26,6 +25,7 @@ from api.engine.related import POPULARITY, Listed, RelatedItems
 from api.engine.request import RELATED_KINDS, RelatedKind, Request, check_n, window_seconds
 from api.engine.session import resolve
 from api.engine.sources import snapshot_popularity
+from api.engine.steering import NO_RULES, NO_STEERING, Rules, Stage, Stages, Steering
 from gnn.foldin import ItemFoldIn
 from gnn.fusion import FusedRanker
 from gnn.histories import FloatArray, Histories, IntArray
@@ -58,6 +58,7 @@ class Engine:
         fold_ins: Mapping[str, ItemFoldIn] | None = None,
         release_id: str | None = None,
         trained_at: str | None = None,
+        rules: Callable[[], Rules] = lambda: NO_RULES,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.view = view
@@ -73,10 +74,17 @@ class Engine:
         self._keeper = SourceKeeper(view, overlay, ranker, everything, options or {}, self._live_items, folding)
         self._finder = Finder(part, self._live_items)
         self._related = RelatedItems(view, overlay, self._families, clock)
+        self._clock = clock
+        self.stages = Stages(view.schema, rules)
 
     @classmethod
     def from_release(
-        cls, release: Release, overlay: Overlay | None = None, *, clock: Callable[[], float] = time.time
+        cls,
+        release: Release,
+        overlay: Overlay | None = None,
+        *,
+        rules: Callable[[], Rules] = lambda: NO_RULES,
+        clock: Callable[[], float] = time.time,
     ) -> Engine:
         """The engine of a release over its snapshot, and over what an overlay adds to it.
 
@@ -96,6 +104,7 @@ class Engine:
             fold_ins=fold_ins_of(release),
             release_id=release.id,
             trained_at=release.created_at.isoformat(),
+            rules=rules,
             clock=clock,
         )
         engine.warm_up()
@@ -107,28 +116,27 @@ class Engine:
         _ = moment.connections
         self._related.warm_up(moment.sources.num_items)
 
-    def warm_up_search(self) -> None:
-        """Load what the first search or new item would wait for; apart, because it takes longer than the rest."""
-        self._finder.warm_up()
-
     def search(
         self,
         query: str,
         n: int = 10,
         *,
         user_id: str | None = None,
-        allowed: npt.NDArray[np.bool_] | None = None,
         reasons: bool = False,
+        steering: Steering = NO_STEERING,
     ) -> Answer:
         """Items for a query, by their words and their meaning, ordered for a user who is known.
 
-        Shape: ``allowed`` (I,) False = never shown, e.g. what a filter leaves out. The list may be shorter than ``n``:
-        what does not match is not in it.
+        The list may be shorter than ``n``: what does not match is not in it.
+
+        Raises:
+            InputError: for an ``n`` out of range, or a filter that cannot be used.
         """
         moment, user = self._keeper.current(), None
         if user_id is not None:
             user = moment.view.index_of(self._schema.user_type, user_id)
-        listed = self._finder.listed(moment, query, check_n(n), user_index=user, allowed=allowed)
+        stage = self.stage(moment, steering)
+        listed = self._finder.listed(moment, query, check_n(n), user_index=user, allowed=stage.allowed, bias=stage.bias)
         search = self._search(moment, np.empty(0, np.int32), listed) if reasons else None
         unknown = (user_id,) if user_id is not None and user is None else ()
         return self._answer(moment, listed, search, unknown_ids=unknown)
@@ -138,7 +146,11 @@ class Engine:
         return self._finder.suggest(self._keeper.current(), text, check_n(n))
 
     def settle(self) -> bool:
-        """Encode some of the new items' texts that still wait, after a large import; whether more are left."""
+        """Encode some of the new items' texts that still wait, after a large import; whether more are left.
+
+        The first time it also loads what search needs.
+        """
+        self._finder.warm_up()
         self._keeper.refresh()
         return self._live_items.encode_pending() > 0
 
@@ -163,19 +175,26 @@ class Engine:
         """The best ``k`` items of each history, by the lines that :meth:`recommend` runs. Shape (B, k)."""
         return ranked(self._keeper.current().sources, histories, k).item_index
 
-    def recommend(self, request: Request, *, allowed: npt.NDArray[np.bool_] | None = None) -> Answer:
+    def stage(self, moment: Moment, steering: Steering = NO_STEERING) -> Stage:
+        """What filters, rules and a request's own wishes say of every item at a moment."""
+        return self.stages.of(moment.view, moment.sources.num_items, steering, now_s=self._clock())
+
+    def recommend(self, request: Request) -> Answer:
         """Items for a user, a session, a cart, or a newcomer.
 
-        Shape: ``allowed`` (I,) False = never shown, e.g. what a filter leaves out.
+        Raises:
+            FilterError: when a filter of the request cannot be used.
         """
         moment = self._keeper.current()
         sources = moment.sources
+        stage = self.stage(moment, request.steering)
         session = resolve(moment.view, request)
         repeat = self.policy.repeat if request.repeat is None else request.repeat
         history = session.history[sources.allowed[session.history]]
         shut = session.barred if repeat else np.concatenate([session.barred, session.seen, session.history])
         block = Histories.of([history.tolist()], sources.num_items, [session.user_index])
-        result = ranked(sources, block, request.n, exclude=_one_row(shut, sources.num_items), allowed=allowed)
+        shut_row = _one_row(shut, sources.num_items)
+        result = ranked(sources, block, request.n, exclude=shut_row, allowed=stage.allowed, bias=stage.bias)
         found = result.item_index[0] >= 0
         listed = Listed(
             result.item_index[0][found],
@@ -186,12 +205,20 @@ class Engine:
         search = self._search(moment, history, listed, session.user_index) if request.reasons else None
         return self._answer(moment, listed, search, unknown_ids=session.unknown_ids)
 
-    def related(self, item_id: str, kind: RelatedKind = "similar", n: int = 10, *, reasons: bool = False) -> Answer:
+    def related(
+        self,
+        item_id: str,
+        kind: RelatedKind = "similar",
+        n: int = 10,
+        *,
+        reasons: bool = False,
+        steering: Steering = NO_STEERING,
+    ) -> Answer:
         """Items related to one item: ``similar`` (the same need) or ``bought_together`` (the same basket).
 
         Raises:
             NotFound: when the graph holds no such item.
-            InputError: for a kind that is not served, or an ``n`` out of range.
+            InputError: for a kind that is not served, an ``n`` out of range, or a filter that cannot be used.
         """
         if kind not in RELATED_KINDS:
             raise InputError("unknown kind of related items", expected=" or ".join(RELATED_KINDS), got=kind)
@@ -201,18 +228,21 @@ class Engine:
         if item is None:
             raise NotFound("no such item", got=item_id, remedy="Ask for an item that is in the graph.")
         listing = self._related.similar if kind == "similar" else self._related.bought_together
-        listed = listing(moment.sources, item, n)
+        listed = listing(moment.sources, item, n, self.stage(moment, steering))
         search = self._search(moment, np.array([item], np.int32), listed) if reasons else None
         return self._answer(moment, listed, search, anchor_name="this item")
 
-    def trending(self, window: str = "7d", n: int = 10, *, reasons: bool = False) -> Answer:
+    def trending(
+        self, window: str = "7d", n: int = 10, *, reasons: bool = False, steering: Steering = NO_STEERING
+    ) -> Answer:
         """What is chosen most just now, within a window before the newest event; then the most popular.
 
         Raises:
-            InputError: for a window that cannot be read, or an ``n`` out of range.
+            InputError: for a window that cannot be read, an ``n`` out of range, or a filter that cannot be used.
         """
         moment = self._keeper.current()
-        listed = self._related.trending(moment.sources, window_seconds(window), check_n(n))
+        stage = self.stage(moment, steering)
+        listed = self._related.trending(moment.sources, window_seconds(window), check_n(n), stage)
         search = self._search(moment, np.empty(0, np.int32), listed) if reasons else None
         return self._answer(moment, listed, search)
 

@@ -102,6 +102,18 @@ class CountingEngine:
         window_seconds(window)
         return self._answer(set(), n, None, ())
 
+    def search(self, query: str, n: int = 10, *, user_id=None, reasons: bool = False, steering=None) -> Answer:
+        return self._answer(set(), n, None, ())
+
+    def suggest(self, text: str, n: int = 10) -> list[Any]:
+        return []
+
+    def refresh(self) -> bool:
+        return False
+
+    def settle(self) -> bool:
+        return False
+
     def _bought(self, user: int) -> Iterator[str]:
         for spec in SHOP.edges_with(EdgeRole.INTERACTION):
             for item in self.view.neighbors(spec.edge_type, user).indices.tolist():

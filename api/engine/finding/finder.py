@@ -40,12 +40,17 @@ class Finder:
         *,
         user_index: int | None = None,
         allowed: npt.NDArray[np.bool_] | None = None,
+        bias: FloatArray | None = None,
     ) -> Listed:
-        """The items for a query, in the order that suits a user."""
+        """The items for a query, in the order that suits a user and the rules in force.
+
+        Shapes: ``allowed`` and ``bias`` (I,), the logarithm of what an item's score is multiplied with.
+        """
         sources = moment.sources
         permitted = sources.allowed if allowed is None else sources.allowed & allowed
         taste = None if user_index is None else _taste_of(moment, user_index)
-        found = self._search.search(query, n, self._state(moment), permitted, sources.popularity, taste)
+        state = self._state(moment)
+        found = self._search.search(query, n, state, permitted, sources.popularity, taste, bias)
         return Listed(found.item_index, found.score, _contributions(found), None)
 
     def suggest(self, moment: Moment, text: str, n: int) -> list[Suggestion]:

@@ -54,10 +54,11 @@ class ItemSearch:
         allowed: npt.NDArray[np.bool_],
         popularity: FloatArray,
         taste: Taste | None = None,
+        bias: FloatArray | None = None,
     ) -> Found:
         """The best ``n`` items for a query. Nothing that has neither its words nor its meaning is in the list.
 
-        Shapes: ``allowed`` and ``popularity`` (I,) over the present number of items.
+        Shapes: ``allowed``, ``popularity`` and ``bias`` (I,) over the present number of items.
         """
         query = " ".join(query[:MAX_QUERY].split())
         lexical = self._lexical(query, live, allowed.size)
@@ -84,6 +85,8 @@ class ItemSearch:
         if taste is not None and rows.size:
             parts["personal"] = PERSONAL * taste(rows)
         total = np.sum([np.zeros(rows.size, np.float32), *parts.values()], axis=0).astype(np.float32)
+        if bias is not None:
+            total = (total * np.exp(bias[rows])).astype(np.float32)
         best = np.lexsort((rows, -total))[:n]
         return Found(rows[best], total[best], {name: part[best] for name, part in parts.items()})
 

@@ -201,6 +201,9 @@ class FaultyStore:
     def watermark(self) -> str:
         return self._pass().watermark()
 
+    def reading(self) -> Any:
+        return self._pass().reading()
+
     def changes_since(self, watermark: str, *, limit: int | None = None) -> Iterator[Change]:
         return self._pass().changes_since(watermark, limit=limit)
 

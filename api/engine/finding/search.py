@@ -22,7 +22,7 @@ DEPTH = 200
 """Candidates that words and that meaning each put forward."""
 MIN_COSINE = 0.3
 """Below it two short texts have nothing to do with each other."""
-LEXICAL, SEMANTIC, PERSONAL, POPULAR = 1.0, 0.6, 0.12, 0.03
+LEXICAL, SEMANTIC, PERSONAL, POPULAR = 1.0, 0.4, 0.12, 0.03
 _REMEMBERED = 2_048
 
 Taste = Callable[[IntArray], FloatArray]

@@ -53,13 +53,17 @@ def neo4j_start(
 
 
 @neo4j_group.command("stop")
-def neo4j_stop(home: HomeOption = None) -> None:
+def neo4j_stop(home: HomeOption = None, as_json: JsonOption = False) -> None:
     """Stop the server; what was committed stays.
 
     Example: kindred neo4j stop
     """
     folder = _home(home)
-    output.print(f"the server in {folder} {'has stopped' if stop(folder) else 'was not running'}")
+    ran = stop(folder)
+    if as_json:
+        print_json({"home": str(folder), "ran": ran})
+    else:
+        output.print(f"the server in {folder} {'has stopped' if ran else 'was not running'}")
 
 
 @neo4j_group.command("status")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
 
@@ -142,6 +142,10 @@ class Stage:
     def places(self) -> bool:
         """Whether some positions are given to pins and promotions."""
         return bool(self.pins or self.promotions)
+
+    def weighed(self, weighing: tuple[Weighing, ...]) -> Stage:
+        """This stage with more boosts."""
+        return self if not weighing else replace(self, weighing=(*self.weighing, *weighing))
 
     def verdict(self, item_index: int) -> Verdict:
         """Which rule or filter removes an item, and which boosts fit it."""

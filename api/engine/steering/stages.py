@@ -12,6 +12,7 @@ from api.engine.filters.values import Mask
 from api.engine.steering.asked import NO_STEERING, Steering, holds
 from api.engine.steering.rules import NO_RULES, Boost, Cap, Hide, Pin, Promotion, Rules, Scenario
 from api.engine.steering.stage import Applied, Capped, Pinned, Promoted, Removal, Removing, Stage, Weighing
+from api.engine.steering.weighing import freshness, rotation
 from graph.schema import GraphSchema, PropertyKind
 from graph.view import GraphView
 
@@ -33,8 +34,16 @@ class Stages:
         self._rules = rules
         self._hides = schema.node(schema.item_type).properties.get(HIDDEN) is PropertyKind.BOOLEAN
 
-    def of(self, view: GraphView, num_items: int, steering: Steering = NO_STEERING, *, now_s: float = 0.0) -> Stage:
-        """The stage of a request over a frozen view.
+    def of(
+        self,
+        view: GraphView,
+        num_items: int,
+        steering: Steering = NO_STEERING,
+        *,
+        user_index: int = -1,
+        now_s: float = 0.0,
+    ) -> Stage:
+        """The stage of a request over a frozen view; ``user_index`` is who asks, ``now_s`` the time.
 
         A rule that does not fit the graph any more says nothing; what the request itself asks must fit.
 
@@ -58,7 +67,11 @@ class Stages:
         return Stage(
             num_items,
             removing=tuple(removing),
-            weighing=(*making.boosts(rules.boosts, own=False), *making.boosts(steering.boosts, own=True)),
+            weighing=(
+                *making.boosts(rules.boosts, own=False),
+                *making.boosts(steering.boosts, own=True),
+                *making.varying(user_index),
+            ),
             promotions=(
                 *making.promotions(rules.promotions, own=False),
                 *making.promotions(steering.promotions, own=True),
@@ -108,6 +121,16 @@ class _Making:
             if holds(boost.when, self._steering, self._now_s):
                 fits = self.asked(boost.filter, f"boosts[{number}].filter") if own else self._of_rule(boost.filter, ())
                 found.append(Weighing(Applied(boost.name or boost.filter, boost.factor), fits))
+        return found
+
+    def varying(self, user_index: int) -> list[Weighing]:
+        """The weights that differ by item: freshness and rotation."""
+        found = []
+        if self._steering.freshness is not None:
+            found.append(freshness(self._view, self._steering.freshness, self._now_s))
+        if self._steering.rotation is not None:
+            shown = rotation(self._view, self._steering.rotation, user_index, self._now_s)
+            found += [] if shown is None else [shown]
         return found
 
     def promotions(self, promotions: Iterable[Promotion], *, own: bool) -> list[Promoted]:

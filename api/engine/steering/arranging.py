@@ -61,7 +61,7 @@ class Arranging:
 
     def _chosen(self, pool: Listed, n: int, placed: IntArray) -> Listed:
         stage = self.stage
-        quotas = [(Quota(cap.at_most), Groups(self.view, cap.by, "caps.by")) for cap in stage.caps]
+        quotas = [(Quota(cap.at_most), cap.groups) for cap in stage.caps]
         for quota, groups in quotas:
             quota.take(groups.of(placed).group)
         likeness = self.likeness(pool.item_index) if stage.diversity > 0 else None

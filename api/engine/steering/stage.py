@@ -10,6 +10,7 @@ import numpy as np
 
 from api.engine.filters.values import Mask
 from api.engine.steering.asked import Calibration
+from api.engine.steering.grouping import Groups
 from gnn.histories import FloatArray
 
 
@@ -87,9 +88,9 @@ class Pinned:
 
 @dataclass(frozen=True, slots=True)
 class Capped:
-    """At most so many items of a list share one of the values that ``by`` names."""
+    """At most so many items of a list share one of the groups."""
 
-    by: str
+    groups: Groups
     at_most: int
 
 

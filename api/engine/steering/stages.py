@@ -10,14 +10,13 @@ import numpy as np
 from api.engine.filters import FilterError, FilterMasks
 from api.engine.filters.values import Mask
 from api.engine.steering.asked import NO_STEERING, Steering, holds
+from api.engine.steering.grouping import Groups
 from api.engine.steering.rules import NO_RULES, Boost, Cap, Hide, Pin, Promotion, Rules, Scenario
 from api.engine.steering.stage import Applied, Capped, Pinned, Promoted, Removal, Removing, Stage, Weighing
 from api.engine.steering.weighing import freshness, rotation
-from graph.schema import GraphSchema, PropertyKind
+from graph.schema import HIDDEN, GraphSchema, PropertyKind
 from graph.view import GraphView
 
-HIDDEN = "hidden"
-"""The boolean property of an item by which a curator hides it."""
 _NOT_HIDDEN = f"not {HIDDEN} = true"
 _PLAIN = Scenario()
 
@@ -77,7 +76,7 @@ class Stages:
                 *making.promotions(steering.promotions, own=True),
             ),
             pins=_first_of_each_rank((*making.pins(steering.pins, own=True), *making.pins(rules.pins, own=False))),
-            caps=making.caps((*rules.caps, *steering.caps)),
+            caps=(*making.caps(rules.caps, own=False), *making.caps(steering.caps, own=True)),
             strict=bool(steering.strict),
             diversity=steering.diversity or 0.0,
             calibration=steering.calibration,
@@ -152,8 +151,16 @@ class _Making:
                     found.append(Pinned(row, pin.rank, pin.name or "pin"))
         return found
 
-    def caps(self, caps: Iterable[Cap]) -> tuple[Capped, ...]:
-        return tuple(Capped(cap.by, cap.at_most) for cap in caps if holds(cap.when, self._steering, self._now_s))
+    def caps(self, caps: Iterable[Cap], *, own: bool) -> list[Capped]:
+        found = []
+        for number, cap in enumerate(caps):
+            if holds(cap.when, self._steering, self._now_s):
+                try:
+                    found.append(Capped(Groups(self._view, cap.by, f"caps[{number}].by"), cap.at_most))
+                except FilterError:
+                    if own:
+                        raise
+        return found
 
     def _of_rule(self, text: str | None, items: tuple[str, ...], *, tell: bool = False) -> Mask:
         """The items a rule names, by filter and one by one; none where its filter does not fit the graph."""

@@ -14,7 +14,7 @@ import structlog
 from api.engine.answer import Answer
 from api.engine.finding.suggestions import Suggestion
 from api.engine.request import RelatedKind, Request
-from api.engine.steering import Steering
+from api.engine.steering import NO_STEERING, Steering
 from api.metrics import Metrics
 from api.problems import NotReady
 from graph.errors import KindredError
@@ -38,10 +38,24 @@ class Answering(Protocol):
 
     def recommend(self, request: Request) -> Answer: ...
 
-    def related(self, item_id: str, kind: RelatedKind = "similar", n: int = 10, *, reasons: bool = False) -> Answer: ...
+    def related(
+        self,
+        item_id: str,
+        kind: RelatedKind = "similar",
+        n: int = 10,
+        *,
+        reasons: bool = False,
+        steering: Steering = NO_STEERING,
+    ) -> Answer: ...
 
     def search(
-        self, query: str, n: int = 10, *, user_id: str | None = None, reasons: bool = False, steering: Steering = ...
+        self,
+        query: str,
+        n: int = 10,
+        *,
+        user_id: str | None = None,
+        reasons: bool = False,
+        steering: Steering = NO_STEERING,
     ) -> Answer: ...
 
     def suggest(self, text: str, n: int = 10) -> list[Suggestion]: ...
@@ -54,7 +68,9 @@ class Answering(Protocol):
         """Work off some of what a large import left; whether more is left."""
         ...
 
-    def trending(self, window: str = "7d", n: int = 10, *, reasons: bool = False) -> Answer: ...
+    def trending(
+        self, window: str = "7d", n: int = 10, *, reasons: bool = False, steering: Steering = NO_STEERING
+    ) -> Answer: ...
 
 
 class Feedable(Protocol):

@@ -75,6 +75,14 @@ class GrownEmbedding:
     folded: FoldedItems
     known: npt.NDArray[np.bool_]
 
+    def embeddings_of(self, item_index: IntArray) -> FloatArray:
+        """The embeddings of some items, old or new. Shape (N, D)."""
+        num_known = len(self.inner.item_embedding)
+        rows = np.asarray(self.inner.item_embedding[np.minimum(item_index, num_known - 1)], np.float32)
+        late = item_index >= num_known
+        rows[late] = self.folded.item_embedding[item_index[late] - num_known]
+        return rows
+
     def score(self, weights: sp.csr_array, user_index: IntArray | None = None) -> FloatArray:
         inner, num_known = self.inner, len(self.inner.item_embedding)
         total = np.maximum(np.asarray(weights.sum(axis=1), np.float32).ravel(), 1e-12) ** inner.length_power

@@ -13,9 +13,9 @@ from api.engine.finding.part import SearchPart
 from api.engine.finding.search import Found, ItemSearch, Taste
 from api.engine.finding.suggestions import Suggestion
 from api.engine.keeper import Moment
+from api.engine.listed import Listed
 from api.engine.ranking import at_size
 from api.engine.reading import NOBODY, profile_of
-from api.engine.related import Listed
 from gnn.histories import FloatArray, Histories, IntArray
 
 

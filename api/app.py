@@ -20,9 +20,10 @@ from api.metrics import Metrics
 from api.observing import Observing
 from api.openapi import describe
 from api.parts import Parts, StoreHolder
+from api.personal import ErasureReply, ExportReply, PostedUser
 from api.problems import InvalidField, MethodNotAllowed, UnknownField, problem_response
 from api.releases import FolderReleases
-from api.routes import answers, catalogue, events, graph, models, operations, page, search
+from api.routes import answers, catalogue, events, graph, models, operations, page, search, users
 from api.routes import rules as rules_routes
 from api.rules import RULES_FILE, RulesFile
 from api.security import Door, KeyFile
@@ -41,6 +42,9 @@ MESSAGES: dict[str, Any] = {
     "PostedItem": PostedItem,
     "PostedBatch": PostedBatch,
     "PostedEdges": catalogue.PostedEdges,
+    "ErasureReply": ErasureReply,
+    "ExportReply": ExportReply,
+    "PostedUser": PostedUser,
     "NeighborsReply": NeighborsReply,
     "ModelsReply": models.ModelsReply,
     "LiveReply": operations.LiveReply,
@@ -91,7 +95,7 @@ def create_app(settings: Settings, *, releases: Releases | None = None, store: S
     app.add_exception_handler(KindredError, _on_error)
     app.add_exception_handler(RequestValidationError, _on_bad_parameters)
     app.add_exception_handler(HTTPException, _on_http_error)
-    for room in (answers, catalogue, events, graph, models, operations, page, rules_routes, search):
+    for room in (answers, catalogue, events, graph, models, operations, page, rules_routes, search, users):
         app.include_router(room.router)
     describe(app, MESSAGES)
     return app

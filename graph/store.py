@@ -141,6 +141,17 @@ class BulkLoad(Protocol):
     def bulk_load(self, mutations: Iterable[Mutation], *, batch_id: str, actor: str) -> Applied: ...
 
 
+@runtime_checkable
+class Erasing(Protocol):
+    """What a store may offer beside the protocol: a node erased so that its id is nowhere in its files.
+
+    The change feed gives the node's deletion under a :func:`~graph.erasure.pseudonym`. Idempotent. A store without
+    it deletes nodes and may keep their ids.
+    """
+
+    def erase_node(self, node_type: str, node_id: str, *, batch_id: str, actor: str) -> Applied: ...
+
+
 STORES: Mapping[str, str] = {
     "sqlite": "graph.sqlite:open_sqlite",
 }

@@ -24,7 +24,7 @@ from gnn.operators import Operator
 from gnn.protocols import Cuts, protocol_for, protocol_named
 from gnn.training.run import TrainingRun
 from graph.errors import InputError, MissingExtra
-from graph.release import Release, activate, write_release
+from graph.release import Release, activate, purge_erased, write_release
 from graph.snapshot import Snapshot, build_snapshot
 from graph.store import GraphStore
 from graph.view import GraphView
@@ -227,4 +227,6 @@ def publish(material: Material, experiment: Experiment, protocol: str, settings:
     activate(settings.releases, release.id)
     forget_trainings(settings)
     tell.step(f"release {release.id} is current")
+    for removed in purge_erased(settings.releases):
+        tell.step(f"removed release {removed}, which held an erased user")
     return release

@@ -21,6 +21,16 @@ ROUTES = (
     ("POST", "/v1/events", ""),
     ("GET", "/v1/trending", "window n include"),
     ("GET", "/v1/graph/nodes/{}/{}/neighbors", "edge direction limit cursor"),
+    ("GET", "/v1/search", "q n filter user_id include"),
+    ("GET", "/v1/suggest", "q n"),
+    ("GET", "/v1/items/{}", ""),
+    ("PUT", "/v1/items/{}", ""),
+    ("PATCH", "/v1/items/{}", ""),
+    ("POST", "/v1/items:batch", ""),
+    ("PUT", "/v1/edges", ""),
+    ("DELETE", "/v1/edges", ""),
+    ("GET", "/v1/users/{}/export", ""),
+    ("PATCH", "/v1/users/{}", ""),
     ("GET", "/v1/models", ""),
     ("GET", "/live", ""),
     ("GET", "/ready", ""),
@@ -80,6 +90,9 @@ VALID_BODIES = (
     b'{"user_id":"t00","item_id":"tea","kind":"purchase","event_id":"e1","value":2,"timestamp":1700000000,"recommendation_id":"r"}',
     b'[{"user_id":"t00","item_id":"tea","kind":"view","value":5},{"user_id":"b03","item_id":"gone","kind":"purchase"}]',
     b'{"user_id":"t00","events":[{"item_id":"pot","kind":"view","timestamp":"2026-01-01T00:00:00Z"}],"items":["cup"],"exclude":["saucer"],"n":5,"include":["reasons"]}',
+    b'{"properties":{"title":"Green tea","price":2.5},"relations":{"HAS_BRAND":["acme",{"id":"nivea"}],"COMPLEMENTS":["pot"]}}',
+    b'{"items":[{"item_id":"tea","properties":{"title":"Tea"}}],"delete":["gone"],"merge":true}',
+    b'[{"source":["Product","tea"],"relation":"COMPLEMENTS","target":["Product","pot"],"weight":2,"qualifier":"q"}]',
 )
 PIECES = (
     b"NaN",
@@ -174,7 +187,7 @@ def request_of(dice: random.Random) -> bytes:
         )
     body = b""
     headers = [b"Host: x", b"Connection: close"]
-    if method == "POST" or dice.random() < 0.1:
+    if method in ("POST", "PUT", "PATCH") or "edges" in path or dice.random() < 0.1:
         body = mutated(dice, dice.choice(VALID_BODIES))
         kind = TYPES[0] if dice.random() < 0.8 else dice.choice(TYPES)
         headers.append(b"Content-Type: " + kind)

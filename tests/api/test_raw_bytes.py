@@ -90,7 +90,7 @@ VALID_BODIES = (
     b'{"user_id":"t00","item_id":"tea","kind":"purchase","event_id":"e1","value":2,"timestamp":1700000000,"recommendation_id":"r"}',
     b'[{"user_id":"t00","item_id":"tea","kind":"view","value":5},{"user_id":"b03","item_id":"gone","kind":"purchase"}]',
     b'{"user_id":"t00","events":[{"item_id":"pot","kind":"view","timestamp":"2026-01-01T00:00:00Z"}],"items":["cup"],"exclude":["saucer"],"n":5,"include":["reasons"]}',
-    b'{"properties":{"title":"Green tea","price":2.5},"relations":{"HAS_BRAND":["acme",{"id":"nivea"}],"COMPLEMENTS":["pot"]}}',
+    b'{"properties":{"title":"Green tea","price":2.5},"relations":{"HAS_BRAND":[{"id":"acme"}],"COMPLEMENTS":["pot"]}}',
     b'{"items":[{"item_id":"tea","properties":{"title":"Tea"}}],"delete":["gone"],"merge":true}',
     b'[{"source":["Product","tea"],"relation":"COMPLEMENTS","target":["Product","pot"],"weight":2,"qualifier":"q"}]',
 )

@@ -54,6 +54,7 @@ def with_meaning(shop: Shop, encoder: TopicEncoder) -> Engine:
     [
         ("tea cup", "cup"),
         ("TEA CUPS", "cup"),
+        ("tee cup", "cup"),
         ("tea cpu", "cup"),
         ("rubbr duk", "duck"),
         ("teacup", "cup"),
@@ -66,10 +67,7 @@ def with_meaning(shop: Shop, encoder: TopicEncoder) -> Engine:
     ],
 )
 def test_the_item_that_is_meant_comes_first(still_shop: Shop, query: str, first: str) -> None:
-    if query == "tea cpu":  # three letters are too few to tell a slip from another word, but "tea" leads there
-        assert "cup" in still_shop.engine.search(query).item_ids
-    else:
-        assert still_shop.engine.search(query).item_ids[0] == first
+    assert still_shop.engine.search(query).item_ids[0] == first
 
 
 def test_what_matches_nothing_is_not_filled_up(still_shop: Shop) -> None:

@@ -24,7 +24,7 @@ from graph.snapshot import Snapshot, build_snapshot
 from graph.sqlite import open_sqlite
 from graph.view import GraphView
 from ingest.text import PortableEncoder, find_model, portable_model
-from tests.benchmarks.known_items import ALTERED, known_item_queries
+from tests.benchmarks.known_items import ALTERED, EXPORTS, known_item_queries
 
 _PURCHASED = ("User", "PURCHASED", "Item")
 _HAS_BRAND = ("Item", "HAS_BRAND", "Brand")
@@ -51,7 +51,7 @@ def measure(items: int = _ITEMS) -> list[dict[str, Any]]:
         folder = Path(directory)
         titles = _titles(items)
         snapshot = _shop(folder, titles)
-        engine, overlay, parts_ms = _engine(folder, snapshot, titles)
+        engine, overlay, parts_ms = _engine(snapshot, titles)
         slips = [query for query, _ in known_item_queries(titles, ALTERED["slip and word missing"], _REQUESTS, 3)]
         plain = [query for query, _ in known_item_queries(titles, ALTERED["as it is"], _REQUESTS, 5)]
         typed = [query[: 2 + at % 12] for at, query in enumerate(slips)]
@@ -121,9 +121,9 @@ def _shop(folder: Path, titles: Sequence[str]) -> Snapshot:
         return build_snapshot(store, folder / "snapshot")
 
 
-def _engine(folder: Path, snapshot: Snapshot, titles: Sequence[str]) -> tuple[Engine, Overlay, float]:
+def _engine(snapshot: Snapshot, titles: Sequence[str]) -> tuple[Engine, Overlay, float]:
     """An engine whose query encoder is the real one; the items' vectors are random, which costs a search the same."""
-    model, _ = portable_model(find_model("minilm"), titles, cache_dir=folder / "text")
+    model, _ = portable_model(find_model("minilm"), titles, cache_dir=EXPORTS)
     random = np.random.default_rng(3)
     vectors = random.standard_normal((len(titles), model.width), np.float32)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)

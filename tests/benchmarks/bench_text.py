@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +11,7 @@ import numpy as np
 from gnn.histories import FloatArray
 from ingest.text import PortableEncoder, SentenceEncoder, TextEncoder, find_model, portable_model
 from ingest.text.encoder import fast_precision
+from tests.benchmarks.known_items import EXPORTS
 
 _TITLES, _BATCH, _GOAL_RATE, _GOAL_COSINE = 1_024, 64, 1_000, 0.99
 _PHRASE = """
@@ -28,8 +27,7 @@ def measure(titles: int = _TITLES) -> list[dict[str, Any]]:
     random = np.random.default_rng(5)
     texts = [" ".join(random.choice(_WORDS, random.integers(3, 10))).capitalize() for _ in range(titles)]
     model = find_model("minilm")
-    with tempfile.TemporaryDirectory() as folder:
-        portable, _ = portable_model(model, texts, cache_dir=Path(folder))
+    portable, _ = portable_model(model, texts, cache_dir=EXPORTS)
     ours = PortableEncoder(portable, threads=1)
     peers = {
         precision: SentenceEncoder(model, precision=precision, threads=1)

@@ -14,6 +14,8 @@ from api.engine import Engine
 from api.engine.finding.words import words_of
 from graph.release import current_release
 
+EXPORTS = Path(__file__).parents[2] / "var" / "text"
+"""Where a training keeps exported text encoders; a benchmark need not export again."""
 NEARBY = {"a": "sq", "e": "wr", "i": "uo", "o": "ip", "n": "bm", "t": "ry", "s": "ad", "r": "et", "l": "k", "c": "xv"}
 
 Alter = Callable[[random.Random, list[str]], list[str]]
@@ -79,7 +81,7 @@ def found_at(titles: Sequence[str], wanted: str) -> int | None:
 
 
 def table(engine: Engine, titles: Sequence[str], count: int, seed: int = 7) -> list[dict[str, float | str]]:
-    """Per way of typing: the mean reciprocal rank of the title that is meant, and how often it is first or among ten."""
+    """Per way of typing: the mean reciprocal rank of the title meant, and how often it is first or among ten."""
     rows: list[dict[str, float | str]] = []
     for name, alter in ALTERED.items():
         asked = known_item_queries(titles, alter, count, seed)

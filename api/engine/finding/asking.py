@@ -52,7 +52,7 @@ def meanings(index: TextIndex, word: str, *, growing: bool) -> list[Meant]:
 
 def slips_allowed(word: str) -> int:
     """How many slips of the finger a word of this length may hold."""
-    return 0 if len(word) < 4 or word.isdigit() else 1 if len(word) < 8 else 2
+    return 0 if len(word) < 3 or word.isdigit() else 1 if len(word) < 8 else 2
 
 
 def _misspelt(index: TextIndex, word: str) -> list[Meant]:
@@ -62,6 +62,9 @@ def _misspelt(index: TextIndex, word: str) -> list[Meant]:
     near = np.abs(index.length.astype(np.int16) - len(word)) <= slips
     apart = np.bitwise_count(index.signature ^ np.uint64(signature_of(word)))
     places = np.flatnonzero(near & (apart <= 2 * slips))
+    if len(word) == 3:  # of so short a word at least the beginning must be right
+        same = index.starting_with(word[0])
+        places = places[(places >= same.start) & (places < same.stop)]
     terms = [index.terms[place] for place in places.tolist()]
     hits = extract(word, terms, scorer=OSA.distance, score_cutoff=slips, limit=_MAX_TYPOS)
     return [_typo(int(places[at]), int(distance)) for _, distance, at in hits]

@@ -20,12 +20,7 @@ from api.server import granian_for
 from api.settings import Settings
 from tests.api.corner_shop import open_shop
 from tests.api.http_release import publish
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+from tests.free_ports import free_port
 
 
 def application(settings: Settings) -> Any:

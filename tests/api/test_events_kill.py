@@ -14,7 +14,8 @@ import pytest
 
 from graph.store import open_store
 from tests.api.corner_shop import PRODUCTS, PURCHASED
-from tests.api.http_server import Launcher, exchange, free_port, open_for_business, status_of
+from tests.api.http_server import Launcher, exchange, open_for_business, status_of
+from tests.free_ports import free_port
 
 CYCLES = 25
 WRITERS = 4

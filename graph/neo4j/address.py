@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from graph.errors import SettingsError
+from graph.errors import KindredError, SettingsError
 from graph.neo4j.names import checked_graph_name
+from graph.neo4j.server.connection import Connection, read_connection
 
-CONNECTION_FILE = Path("var/neo4j/connection.json")
-"""What ``kindred neo4j start`` writes: uri, user, password, http."""
-
+_LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 _EXAMPLE = "neo4j://neo4j@127.0.0.1:7687/neo4j"
 
 
@@ -36,11 +34,11 @@ class Address:
         return f"{self.uri}/{self.database}" + (f"?graph={self.graph}" if self.graph else "")
 
 
-def parsed_address(url: str, environment: Mapping[str, str] = os.environ, file: Path = CONNECTION_FILE) -> Address:
+def parsed_address(url: str, environment: Mapping[str, str] = os.environ) -> Address:
     """The address that ``neo4j://user:password@host:port/database?graph=name&timeout_s=5`` stands for.
 
-    A password that the URL does not hold is looked for in ``KINDRED_NEO4J_PASSWORD``, then in the connection file of
-    a local server, when that is for the same host and port.
+    A password that the URL does not hold is looked for in ``KINDRED_NEO4J_PASSWORD``, then in ``connection.json`` of
+    the local server in ``KINDRED_NEO4J_HOME`` (``var/neo4j``), when that is the one at this host and port.
 
     Raises:
         SettingsError: when the URL cannot be used, or there is no password; its text holds no secret.
@@ -62,9 +60,9 @@ def parsed_address(url: str, environment: Mapping[str, str] = os.environ, file: 
     host = f"[{host}]" if ":" in host else host
     uri = f"{parts.scheme}://{host}:{port or 7687}"
     user, password = unquote(parts.username or ""), unquote(parts.password or "")
-    local = _local_server(file, uri)
-    user = user or local.get("user", "neo4j")
-    password = password or environment.get("KINDRED_NEO4J_PASSWORD", "") or local.get("password", "")
+    local = _local_server(Path(environment.get("KINDRED_NEO4J_HOME") or "var/neo4j"), uri)
+    user = user or (local.user if local else "neo4j")
+    password = password or environment.get("KINDRED_NEO4J_PASSWORD", "") or (local.password if local else "")
     if not password:
         raise SettingsError(
             "there is no password for the graph database",
@@ -74,18 +72,15 @@ def parsed_address(url: str, environment: Mapping[str, str] = os.environ, file: 
     return Address(uri, user, password, parts.path.strip("/") or "neo4j", graph, timeout_s)
 
 
-def _local_server(file: Path, uri: str) -> dict[str, str]:
-    """What the connection file says, when it is about the same host and port."""
+def _local_server(home: Path, uri: str) -> Connection | None:
+    """How to log in to the server of the home, when it is the one at the address."""
     try:
-        found = json.loads(file.read_text(encoding="utf-8"))
-        known = urlsplit(found["uri"])
-        asked = urlsplit(uri)
-        loopback = {"localhost", "127.0.0.1", "[::1]", "::1"}
-        same_host = known.hostname == asked.hostname or {known.hostname, asked.hostname} <= loopback
-        same = same_host and (known.port or 7687) == asked.port
-        return {name: str(found[name]) for name in ("user", "password")} if same else {}
-    except (OSError, ValueError, KeyError, TypeError):
-        return {}
+        found = read_connection(home)
+    except KindredError:
+        return None
+    known, asked = urlsplit(found.uri), urlsplit(uri)
+    same_host = known.hostname == asked.hostname or {known.hostname, asked.hostname} <= _LOOPBACK
+    return found if same_host and found.bolt_port == asked.port else None
 
 
 def _unusable(expected: str) -> SettingsError:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
@@ -13,8 +12,9 @@ from graph.neo4j import Neo4jStore
 from graph.schema import GraphSchema
 from graph.store import GraphStore, open_store
 from tests.graph.store_contract_model import WORLD
+from tests.neo4j_servers import LINES_UNDER_TEST, TestServers
 
-STORES_UNDER_TEST = ("neo4j", "sqlite")
+STORES_UNDER_TEST = ("sqlite", *(f"neo4j-{line}" for line in LINES_UNDER_TEST))
 
 
 class StoreFactory:
@@ -81,16 +81,11 @@ def empty_graph(store: Neo4jStore) -> None:
         store.line.command(f"MATCH (n:{labels}) DETACH DELETE n")
 
 
-@pytest.fixture(scope="session")
-def neo4j_server() -> str:
-    """The URL of a real server, password included."""
-    return os.environ["KINDRED_TEST_NEO4J"]
-
-
 @pytest.fixture(params=STORES_UNDER_TEST)
-def store_factory(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[StoreFactory]:
-    if request.param == "neo4j":
-        factory = StoreFactory(GraphsInNeo4j(request.getfixturevalue("neo4j_server")).url)
+def store_factory(request: pytest.FixtureRequest, tmp_path: Path, neo4j_servers: TestServers) -> Iterator[StoreFactory]:
+    kind, _, line = request.param.partition("-")
+    if kind == "neo4j":
+        factory = StoreFactory(GraphsInNeo4j(neo4j_servers.of(line).url("bolt")).url)
     else:
         factory = StoreFactory(lambda name: f"sqlite:{tmp_path}/{name}.db")
     yield factory

@@ -47,17 +47,22 @@ class ItemSide(nn.Module):
             nn.Parameter(scale * torch.randn(count, dim)) for count in num_attributes.values()
         )
         self._of_attributes = [kind for kind in adjacencies if kind[0] != ITEM]
-        self._of_items = [kind for kind in adjacencies if kind[0] == ITEM]
+        self._of_items = [kind for kind in adjacencies if kind[0] == ITEM and kind != WALKS_TO]
         self.from_attributes = hetero_conv(self._of_attributes, dim) if self._of_attributes else None
         self.from_items = hetero_conv(self._of_items, dim) if self._of_items else None
+        self.from_walk = hetero_conv([WALKS_TO], dim) if WALKS_TO in adjacencies else None
         for kind in self._of_attributes:
             nn.init.eye_(self._weight(self.from_attributes, kind))
         for kind in self._of_items:
             nn.init.zeros_(self._weight(self.from_items, kind))
+        if self.from_walk is not None:
+            nn.init.zeros_(self._weight(self.from_walk, WALKS_TO))
         self.norm = nn.LayerNorm(dim)
 
     def forward(self, text: Tensor | None, kept: Tensor | None = None) -> Tensor:
-        """The vector of every item. ``kept`` (I, 1) is 0 for items that go without identity. Shape (I, D)."""
+        """The vector of every item. ``kept`` (I, 1) is 0 for items that go without a past, as new ones do: without
+        identity and without neighbours by co-interaction. Shape (I, D).
+        """
         known = self.seen if kept is None else self.seen * kept
         hidden = self.identity * known
         if self.text is not None and text is not None:
@@ -65,8 +70,11 @@ class ItemSide(nn.Module):
         if self.from_attributes is not None:
             features = dict(zip(self._node_types, self.attribute, strict=True)) | {ITEM: hidden}
             hidden = hidden + self.from_attributes(features, self._along(self._of_attributes))[ITEM]
+        own = hidden
         if self.from_items is not None:
-            hidden = hidden + self.from_items({ITEM: hidden}, self._along(self._of_items))[ITEM]
+            hidden = hidden + self.from_items({ITEM: own}, self._along(self._of_items))[ITEM]
+        if self.from_walk is not None:
+            hidden = hidden + self.from_walk({ITEM: own}, self._along([WALKS_TO]))[ITEM] * known
         return cast(Tensor, self.norm(hidden))
 
     def _along(self, edge_types: list[EdgeType]) -> dict[EdgeType, Adjacency]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from pydantic import Field
 from torch import Tensor, nn
@@ -28,6 +29,8 @@ from gnn.training.softmax import item_softmax_loss, multiplies_in_half
 from gnn.training.trainer import train
 from graph.errors import InputError
 from graph.schema import EdgeType
+
+IndexArray: TypeAlias = npt.NDArray[np.int64]
 
 
 class GraphSequence:
@@ -121,6 +124,7 @@ class SequenceObjective:
         self._histories = data.train.histories()
         self._is_first = _first_choices(self._histories)
         self._known = np.flatnonzero(counts)
+        self._share = counts / max(int(counts.sum()), 1)
         self._position = np.cumsum(counts > 0) - 1
 
     def loss(self, users: IntArray, rng: np.random.Generator) -> Tensor:
@@ -138,14 +142,16 @@ class SequenceObjective:
                 weights.append(np.full(row.size, 1.0 / gap, np.float32))
         target = np.concatenate([np.empty(0, np.int32), *targets])
         if not target.size:
-            return items.sum() * 0.0
+            nothing: Tensor = items.sum() * 0.0
+            return nothing
         weight = np.concatenate(weights)
-        position, among = self._softmax_items(target, rng)
+        position, among, raised = self._softmax_items(target, rng)
         return item_softmax_loss(
             torch.cat(queries),
             items[self._tensor(among)],
             self._tensor(position),
             self._tensor(weight / weight.sum()),
+            raised=None if raised is None else self._tensor(raised),
             half=multiplies_in_half(self.device.type),
         )
 
@@ -168,17 +174,20 @@ class SequenceObjective:
 
     def _softmax_items(
         self, target: IntArray, rng: np.random.Generator
-    ) -> tuple[np.ndarray[tuple[int], np.dtype[np.int64]], np.ndarray[tuple[int], np.dtype[np.int64]]]:
-        """Where each target stands among the items of the softmax, and these. Shapes (P,), (J,)."""
-        limit = self.config.max_softmax_items
-        if self._known.size <= limit:
-            return self._position[target], self._known
-        wanted = np.unique(target)
-        drawn = rng.choice(self._known, min(limit, self._known.size), replace=False)
-        among = np.union1d(wanted, drawn).astype(np.int64)
-        return np.searchsorted(among, target), among
+    ) -> tuple[IndexArray, IndexArray, FloatArray | None]:
+        """Where each target stands among the items of the softmax; these; and what is added to their scores.
 
-    def _tensor(self, array: np.ndarray[tuple[int, ...], np.dtype[np.generic]]) -> Tensor:
+        A sampled item stands for those that were not, so each score is raised by the log of how rarely its item is
+        in the sample, which holds the block's own targets too. Shapes (P,), (J,), (J,).
+        """
+        limit, known = self.config.max_softmax_items, self._known
+        if known.size <= limit:
+            return self._position[target], known, None
+        among = np.union1d(target, rng.choice(known, limit, replace=False)).astype(np.int64)
+        missed = (1.0 - limit / known.size) * np.exp(-target.size * self._share[among])
+        return np.searchsorted(among, target), among, -np.log1p(-missed).astype(np.float32)
+
+    def _tensor(self, array: npt.NDArray[np.generic]) -> Tensor:
         if np.issubdtype(array.dtype, np.integer):
             array = array.astype(np.int64)
         return torch.from_numpy(np.ascontiguousarray(array)).to(self.device)
@@ -216,7 +225,7 @@ def _identity(config: GraphSequence.Config, data: TrainingData) -> FloatArray:
     return np.asarray(items * (config.start_scale / max(size, 1e-9)), np.float32)
 
 
-def _first_choices(histories: Histories) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+def _first_choices(histories: Histories) -> npt.NDArray[np.bool_]:
     """Whether each event is the first of its user with that item. Shape (N,)."""
     pair = histories.rows.astype(np.int64) * histories.num_items + histories.item_index
     first = np.zeros(pair.size, bool)

@@ -13,14 +13,16 @@ _CHUNK_ROWS = 128
 """Rows of scores at a time; with 10,000 items that is 5 MB, which stays in a CPU's cache."""
 
 
-def item_softmax_loss(query: Tensor, item: Tensor, target: Tensor, weight: Tensor, *, half: bool) -> Tensor:
+def item_softmax_loss(
+    query: Tensor, item: Tensor, target: Tensor, weight: Tensor, *, raised: Tensor | None = None, half: bool = False
+) -> Tensor:
     """The weighted sum of cross-entropies of each query's target against all items, by inner product.
 
-    Shapes: ``query`` (P, D), ``item`` (J, D), ``target`` and ``weight`` (P,). ``half`` multiplies in bfloat16 and sums
-    in float32.
+    Shapes: ``query`` (P, D), ``item`` (J, D), ``target`` and ``weight`` (P,); ``raised`` (J,) is added to every item's
+    scores. ``half`` multiplies in bfloat16 and sums in float32.
     """
     run = cast(Callable[..., Tensor], _ItemSoftmax.apply)
-    return run(query.float(), item.float(), target, weight, half)
+    return run(query.float(), item.float(), target, weight, raised, half)
 
 
 @cache
@@ -34,7 +36,9 @@ def multiplies_in_half(device_type: str) -> bool:
 
 class _ItemSoftmax(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, query: Tensor, item: Tensor, target: Tensor, weight: Tensor, half: bool) -> Tensor:
+    def forward(
+        ctx: Any, query: Tensor, item: Tensor, target: Tensor, weight: Tensor, raised: Tensor | None, half: bool
+    ) -> Tensor:
         kind = torch.bfloat16 if half else torch.float32
         columns = item.to(kind)
         to_query, to_item = torch.empty_like(query), torch.zeros_like(item)
@@ -45,6 +49,8 @@ class _ItemSoftmax(torch.autograd.Function):
                 part = slice(start, start + _CHUNK_ROWS)
                 rows, wanted, share = query[part].to(kind), target[part, None], weight[part]
                 score = (rows @ columns.T).float()
+                if raised is not None:
+                    score += raised
                 of_target = score.gather(1, wanted)[:, 0]
                 highest = score.max(1, keepdim=True).values
                 score.sub_(highest).exp_()
@@ -59,6 +65,6 @@ class _ItemSoftmax(torch.autograd.Function):
         return loss
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None, None, None]:
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None, None, None, None]:
         to_query, to_item = ctx.saved_tensors
-        return to_query * gradients[0], to_item * gradients[0], None, None, None
+        return to_query * gradients[0], to_item * gradients[0], None, None, None, None

@@ -117,13 +117,20 @@ def test_the_softmax_in_chunks_is_the_plain_one(half: bool) -> None:
     torch.manual_seed(3)
     query, item = torch.randn(300, 8, requires_grad=True), torch.randn(50, 8, requires_grad=True)
     target, weight = torch.randint(0, 50, (300,)), torch.rand(300)
-    loss = item_softmax_loss(query, item, target, weight, half=half)
+    raised = torch.randn(50)
+    loss = item_softmax_loss(query, item, target, weight, raised=raised, half=half)
     (2 * loss).backward()
     of_query, of_item = query.grad.clone(), item.grad.clone()
     query.grad = item.grad = None
-    plain = (torch.nn.functional.cross_entropy(query @ item.T, target, reduction="none") * weight).sum()
+    plain = (torch.nn.functional.cross_entropy(query @ item.T + raised, target, reduction="none") * weight).sum()
     (2 * plain).backward()
     close = {"rtol": 0.03, "atol": 0.05} if half else {"rtol": 1e-4, "atol": 1e-5}
     torch.testing.assert_close(loss, plain, **({"rtol": 0.01, "atol": 0.0} if half else close))
     torch.testing.assert_close(of_query, query.grad, **close)
     torch.testing.assert_close(of_item, item.grad, **(close if not half else {"rtol": 0.03, "atol": 0.2}))
+
+
+def test_a_sampled_softmax_still_learns_the_chain() -> None:
+    operator = MODELS["sequence"].build(epochs=60, dropout=0.0, learning_rate=0.01, max_softmax_items=15).fit(chain())
+    up = Histories.of([[start, start + 1, start + 2] for start in range(0, 30, 3)], NUM_ITEMS)
+    assert np.mean(OperatorRanker(operator).rank(up, 1)[:, 0] == np.arange(3, 33, 3)) >= 0.8

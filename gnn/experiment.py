@@ -213,7 +213,7 @@ def run_experiment(
 
     clock = _Clock(progress)
     clock.enter("fit")
-    data = TrainingData(split.train, knowledge, split.validation, recipe.seed, recipe.device)
+    data = TrainingData(split.train, knowledge, split.validation, recipe.seed, recipe.device, recipe.ordered)
     models = tuned_options(recipe.models, data, progress) if recipe.tuned else recipe.models
     fitted = fit_models(models, data, progress, runs=runs)
     sources = {

@@ -18,6 +18,7 @@ MODELS: dict[str, ModelEntry] = {
     "text": ModelEntry("gnn.baselines.text:TextNeighbors", "text", "similar words, by text embedding"),
     "lightgcn": ModelEntry("gnn.models.lightgcn:LightGCN", "gnn", "linear propagation on user–item edges"),
     "graphsage": ModelEntry("gnn.models.graphsage:GraphSAGE", "gnn", "text-enriched heterogeneous GraphSAGE"),
+    "sequence": ModelEntry("gnn.models.sequence:GraphSequence", "gnn", "graph item vectors, attention over events"),
 }
 
 __all__ = ["MODELS", "Model", "ModelConfig", "ModelEntry"]

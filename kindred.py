@@ -68,7 +68,9 @@ app = typer.Typer(
 app.add_typer(release_group, name="release")
 app.add_typer(graph_group, name="graph")
 
-ModelsOption = Annotated[str | None, typer.Option("--models", help="Models to fit, by comma. Default: all.")]
+ModelsOption = Annotated[
+    str | None, typer.Option("--models", help="Models to fit, by comma, or all. Default: see docs/models.md.")
+]
 ProtocolOption = Annotated[
     str | None, typer.Option("--protocol", help="One of " + ", ".join(PROTOCOLS) + ". Default: what suits the data.")
 ]
@@ -136,7 +138,7 @@ def train(
     device: DeviceOption = "auto",
     as_json: JsonOption = False,
 ) -> None:
-    """Fit all models, compare them on validation, release what the gate lets through.
+    """Fit models, compare them on validation, release what the gate lets through.
 
     Example: kindred train --protocol temporal --models rp3beta,ease,text,graphsage
     """
@@ -169,7 +171,7 @@ def evaluate(
     file: Annotated[Path | None, typer.Option("--output", help="Also write the result to this JSON file.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Compare all models and the fused ranking under one protocol; releases nothing.
+    """Compare models and the fused ranking under one protocol; releases nothing.
 
     Example: kindred evaluate --source s3rec --data-dir data/amazon_beauty_kg --protocol leave-one-out
     """

@@ -25,9 +25,9 @@ class BandFilter:
     """Histories blurred over the item graph (GF-CF's filter), then sharpened by running diffusion backwards.
 
     Both act on the spectrum of the user–item graph, so the served operator is exact where the spectrum is known
-    (``rank`` directions) and linear beyond. ``response="learned"`` fits one gain per band of the spectrum on validation,
-    pulled towards the blurring–sharpening response; without a validation part the gains are those of the
-    configuration.
+    (``rank`` directions) and linear beyond. ``response="learned"`` fits one gain per band of the spectrum on
+    validation, pulled towards the blurring–sharpening response; without a validation part the gains are those of
+    the configuration.
 
     Reference: Choi et al., "Blurring-sharpening process models for collaborative filtering", 2023, equations 8 to 15.
     The gains per band are this project's own.

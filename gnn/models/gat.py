@@ -23,8 +23,8 @@ class GAT(TrainedModel["GAT.Config"]):
 
     Users, items and attributes attend along each edge type by a softmax of their own. Trained as GraphSAGE is.
 
-    Reference: Veličković et al., "Graph attention networks", 2018, equations 1 to 4, one head per edge type; for several types of edges
-    as in Wang et al., "Heterogeneous graph attention network", 2019, with a sum over types.
+    Reference: Veličković et al., "Graph attention networks", 2018, equations 1 to 4, one head per edge type; several
+    types of edges as in Wang et al., "Heterogeneous graph attention network", 2019, with a sum over types.
     """
 
     class Config(GraphSAGE.Config):

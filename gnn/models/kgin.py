@@ -77,8 +77,9 @@ class _Network(UserItemNetwork):
 
     def forward(self) -> tuple[Tensor, Tensor]:
         intents = self.intents()
-        user, hidden = self.user, {ITEM: self.item} | dict(self.entity.items())
-        users, items = user, self.item
+        user: Tensor = self.user
+        hidden: dict[str, Tensor] = {ITEM: self.item} | dict(self.entity.items())
+        users, items = user, hidden[ITEM]
         for _ in range(self.config.layers):
             attention = torch.softmax(user @ intents.T, 1)
             taken = (self._to_users @ hidden[ITEM]) * (attention @ intents)
@@ -101,7 +102,7 @@ class _Network(UserItemNetwork):
 
     def _around(self, hidden: dict[str, Tensor], user: Tensor) -> dict[str, Tensor]:
         """Items and entities after one step along knowledge and interactions, averaged over relations."""
-        received = {node_type: [] for node_type in hidden}
+        received: dict[str, list[Tensor]] = {node_type: [] for node_type in hidden}
         received[ITEM].append(self.relation[-1] * (self._to_items @ user))
         for number, (kind, adjacency) in enumerate(self._facts.items()):
             source, _, target = kind

@@ -16,8 +16,9 @@ from gnn.models.trained import TrainedModel
 from gnn.models.warm_start import spectral_start
 from gnn.operators import EmbeddingOperator, Operator
 from gnn.propagation import Adjacency
+from gnn.smoothing import Smoothing, can_smooth_fast
 from gnn.training.device import device_named
-from gnn.training.ranking import RankingConfig, ranking_loss
+from gnn.training.ranking import RankingConfig, drawn, drawn_loss
 from gnn.training.trainer import Objective
 
 
@@ -68,15 +69,23 @@ class LightGCNObjective:
         self._item_degree = np.bincount(matrix.indices, minlength=data.train.num_items)
         self.targets = Targets(matrix, device)
         self._known_items = self.targets.tensor(self.targets.item_index)
+        self._smoothing = Smoothing(matrix, config.layers) if can_smooth_fast(matrix, device) else None
 
     def loss(self, users: IntArray, rng: np.random.Generator) -> Tensor:
-        user_layers, item_layers = self.layers()
-        return self.loss_between(users, self.averaged(user_layers), self.averaged(item_layers), rng)
+        if self._smoothing is None:
+            user_layers, item_layers = self.layers()
+            return self.loss_between(users, self.averaged(user_layers), self.averaged(item_layers), rng)
+        draw = drawn(self.config, self.targets, users, rng).compact()
+        known = self._known_items if draw.positions is None else self._known_items[self.targets.tensor(draw.positions)]
+        in_block = self.targets.tensor(users)
+        user, item = self._smoothing(self.module["user"], self.module["item"], in_block, known)
+        return drawn_loss(self.config, self.targets, draw, user, item)
 
     def loss_between(self, users: IntArray, user: Tensor, item: Tensor, rng: np.random.Generator) -> Tensor:
         """The ranking loss of a block, from the embeddings of all users and all items."""
+        draw = drawn(self.config, self.targets, users, rng)
         block = user[self.targets.tensor(users)]
-        return ranking_loss(self.config, self.targets, users, block, item[self._known_items], rng)
+        return drawn_loss(self.config, self.targets, draw, block, item[self._known_items])
 
     def operator(self) -> Operator:
         """The model's own scores: what a user's history brings is linear in it, the rest is the user's residual."""

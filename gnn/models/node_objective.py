@@ -14,7 +14,7 @@ from gnn.histories import IntArray
 from gnn.models.targets import Targets
 from gnn.operators import Operator
 from gnn.training.device import device_named
-from gnn.training.ranking import RankingConfig, ranking_loss
+from gnn.training.ranking import RankingConfig, drawn, drawn_loss
 
 
 class UserItemNetwork(nn.Module, ABC):
@@ -41,9 +41,10 @@ class NodeObjective:
         self._known_items = self._targets.tensor(self._targets.item_index)
 
     def loss(self, users: IntArray, rng: np.random.Generator) -> Tensor:
+        draw = drawn(self._config, self._targets, users, rng)
         user, item = self.module()
         block, known = user[self._targets.tensor(users)], item[self._known_items]
-        return ranking_loss(self._config, self._targets, users, block, known, rng) + self.module.penalty()
+        return drawn_loss(self._config, self._targets, draw, block, known) + self.module.penalty()
 
     def operator(self) -> Operator:
         user, item = self.module()

@@ -38,7 +38,11 @@ class Targets:
 
     def positions(self, item_index: IntArray) -> Tensor:
         """Where the items stand in ``item_index``."""
-        return self.tensor(self._position[item_index])
+        return self.tensor(self.position_of(item_index))
+
+    def position_of(self, item_index: IntArray) -> np.ndarray[tuple[int, ...], np.dtype[np.int64]]:
+        """:meth:`positions` as an array."""
+        return np.asarray(self._position[item_index], np.int64)
 
     def degrees(self, users: IntArray) -> tuple[Tensor, Tensor]:
         """How many interactions these users have, and the items of ``item_index``. Shapes (B,), (J,), float32."""

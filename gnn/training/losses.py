@@ -68,7 +68,7 @@ def pair_loss(user: Tensor, item: Tensor, rows: Tensor, chosen: Tensor, other: T
 def contrastive_loss(
     user: Tensor, item: Tensor, rows: Tensor, columns: Tensor, others: Tensor, margin: float, weight: float
 ) -> Tensor:
-    """Mean over targets of one minus their cosine, plus ``weight`` times what other items' cosines exceed ``margin`` by.
+    """Mean over targets of one minus their cosine, plus ``weight`` times other items' cosines above ``margin``.
 
     Shapes as in :func:`sampled_softmax_loss`, ``others`` (S,).
 

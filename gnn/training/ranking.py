@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 from pydantic import Field
 from torch import Tensor
 
@@ -44,20 +46,53 @@ class RankingConfig(TrainingConfig):
         return self.loss in ("softmax", "simplex")
 
 
-def ranking_loss(
-    config: RankingConfig, targets: Targets, users: IntArray, user: Tensor, item: Tensor, rng: np.random.Generator
-) -> Tensor:
-    """The configured loss of a block. Shapes: ``users`` (B,), ``user`` (B, D), ``item`` (J, D) as ``targets`` lists."""
-    rows, chosen = targets.block(users)
-    at, columns = targets.tensor(rows), targets.positions(chosen)
+@dataclass(frozen=True, slots=True)
+class Draw:
+    """What a step compares: chosen pairs, and other items.
+
+    Shapes: ``users`` (B,); ``rows`` and ``columns`` (P,), which user of the block has which target; ``others`` (S,)
+    sampled items or ``None`` for all; ``positions`` (C,), where in the targets' item list the columns are counted from,
+    ``None`` for the list itself.
+    """
+
+    users: IntArray
+    rows: npt.NDArray[np.int64]
+    columns: npt.NDArray[np.int64]
+    others: npt.NDArray[np.int64] | None
+    positions: npt.NDArray[np.int64] | None = None
+
+    def compact(self) -> Draw:
+        """The same, counted among the items that occur in it."""
+        if self.others is None:
+            return self
+        found, at = np.unique(np.concatenate([self.columns, self.others]), return_inverse=True)
+        columns, others = at[: self.columns.size], at[self.columns.size :]
+        return replace(self, columns=columns, others=others, positions=found)
+
+
+def drawn(config: RankingConfig, targets: Targets, users: IntArray, rng: np.random.Generator) -> Draw:
+    """The pairs of a block, and the items that the configured loss compares them with."""
+    rows, items = targets.block(users)
+    size: int | None = rows.size
+    if config.loss != "bpr":
+        size = config.negatives if config.loss == "softmax" else config.negatives or SAMPLED
+    others = None if size is None else rng.integers(0, targets.num_items, size)
+    return Draw(users, rows.astype(np.int64), targets.position_of(items), others)
+
+
+def drawn_loss(config: RankingConfig, targets: Targets, draw: Draw, user: Tensor, item: Tensor) -> Tensor:
+    """The configured loss. Shapes: ``user`` (B, D), ``item`` (J, D) all of the targets' items, or (C, D) of a compact draw."""
+    rows, columns = targets.tensor(draw.rows), targets.tensor(draw.columns)
+    if draw.others is None:
+        return softmax_loss(user, item, rows, columns, config.temperature)
+    others = targets.tensor(draw.others)
     if config.loss == "bpr":
-        return pair_loss(user, item, at, columns, targets.sample(rows.size, rng))
-    if config.loss == "softmax" and config.negatives is None:
-        return softmax_loss(user, item, at, columns, config.temperature)
-    others = targets.sample(config.negatives or SAMPLED, rng)
+        return pair_loss(user, item, rows, columns, others)
     if config.loss == "softmax":
-        return sampled_softmax_loss(user, item, at, columns, others, targets.num_items, config.temperature)
+        return sampled_softmax_loss(user, item, rows, columns, others, targets.num_items, config.temperature)
     if config.loss == "simplex":
-        return contrastive_loss(user, item, at, columns, others, config.margin, config.negative_weight)
-    degrees = targets.degrees(users)
-    return constrained_loss(user, item, at, columns, others, degrees, config.negative_weight)
+        return contrastive_loss(user, item, rows, columns, others, config.margin, config.negative_weight)
+    of_user, of_item = targets.degrees(draw.users)
+    if draw.positions is not None:
+        of_item = of_item[targets.tensor(draw.positions)]
+    return constrained_loss(user, item, rows, columns, others, (of_user, of_item), config.negative_weight)

@@ -16,11 +16,12 @@ from api.command.groups.graph import graph_group
 from api.command.groups.release import release_group
 from api.command.health import checks
 from api.command.options import DataDirOption, JsonOption, StoreOption, settings_with
-from api.command.recipe import Order, experiment_on, forget_trainings, material_from, models_named, publish
+from api.command.recipe import Order, controls_on, experiment_on, forget_trainings, material_from, models_named, publish
 from api.command.tables import run_tables
 from api.command.terminal import (
     Telling,
     output,
+    print_controls,
     print_experiment,
     print_json,
     print_plan,
@@ -78,6 +79,9 @@ TestFromOption = Annotated[str | None, typer.Option("--test-from", help="Date th
 TextOption = Annotated[str, typer.Option("--text", help="Text encoder: minilm, a name or path, or none.")]
 SeedOption = Annotated[int, typer.Option("--seed", help="Seed of everything random.")]
 TuneOption = Annotated[bool, typer.Option("--tune/--no-tune", help="Choose options on validation first.")]
+ControlsOption = Annotated[
+    bool, typer.Option("--controls", help="Also without the graph, text, embeddings, walks: says what the graph adds.")
+]
 DeviceOption = Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")]
 
 
@@ -168,6 +172,7 @@ def evaluate(
     tune: TuneOption = True,
     seed: SeedOption = 42,
     device: DeviceOption = "auto",
+    controls: ControlsOption = False,
     file: Annotated[Path | None, typer.Option("--output", help="Also write the result to this JSON file.")] = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -188,11 +193,19 @@ def evaluate(
                 ingest_into(mapping_named(source, settings), graph, settings)
             material = material_from(graph, folder, settings, text, tell)
         name, experiment = experiment_on(material, order, settings, tell)
+        found = controls_on(material, name, experiment, tell) if controls else None
     forget_trainings(settings)
     document = {"source": source or settings.store, "protocol": name} | experiment.to_document()
+    if found is not None:
+        document["controls"] = found
     if file is not None:
         file.write_text(json.dumps(document, indent=1) + "\n")
-    print_json(document) if as_json else print_experiment(experiment)
+    if as_json:
+        print_json(document)
+        return
+    print_experiment(experiment)
+    if found is not None:
+        print_controls(found)
 
 
 @app.command()

@@ -70,10 +70,8 @@ class Smoothing:
         """Gradients of the embeddings from gradients of the wanted rows, by Horner's rule on the layers."""
         share = 1.0 / (self.layers + 1)
         own = [
-            torch.zeros(self._root[side].size, gradient[side].shape[1]).index_add_(
-                0, wanted[side], gradient[side] * share
-            )
-            for side in (0, 1)
+            torch.zeros(self._root[side].size, part.shape[1]).index_add_(0, wanted[side], part * share)
+            for side, part in enumerate(gradient)
         ]
         if not self.layers:
             return own[0], own[1]

@@ -15,9 +15,11 @@ import numpy as np
 from api.command.terminal import Telling, encoding_bar, training_bar, warn
 from api.engine import Engine, engine_payload
 from api.settings import Settings
+from gnn.controls import run_controls, sentence
 from gnn.data import Interactions, ItemKnowledge, TrainingData
-from gnn.experiment import RELEASE, Experiment, Recipe, Runs, fit_models, run_experiment
+from gnn.experiment import FUSED, RELEASE, Experiment, Recipe, Runs, fit_models, run_experiment
 from gnn.fusion import FusedRanker, FusionWeights
+from gnn.gate import GATE_METRIC
 from gnn.knowledge import holdout_from, interactions_from, knowledge_from
 from gnn.models import DEFAULT_MODELS, MODELS
 from gnn.operators import Operator
@@ -152,6 +154,14 @@ def experiment_on(material: Material, order: Order, settings: Settings, tell: Te
         runs=training_runs(material, f"{name} {split.protocol} {order.cuts}", settings),
     )
     return name, experiment
+
+
+def controls_on(material: Material, protocol: str, experiment: Experiment, tell: Telling) -> dict[str, Any]:
+    """The experiment again without its graph, texts, embeddings and walks, as JSON, with what the graph adds."""
+    ordered = protocol_named(protocol).ordered
+    results = run_controls(experiment, material.knowledge, ordered=ordered, progress=tell)
+    whole = next(row.validation.metrics[GATE_METRIC] for row in experiment.rows if row.model == FUSED)
+    return {"sentence": sentence(results, whole), "rows": [result.to_document() for result in results]}
 
 
 def training_runs(material: Material, measured: str, settings: Settings) -> Runs:

@@ -81,7 +81,7 @@ def drawn(config: RankingConfig, targets: Targets, users: IntArray, rng: np.rand
 
 
 def drawn_loss(config: RankingConfig, targets: Targets, draw: Draw, user: Tensor, item: Tensor) -> Tensor:
-    """The configured loss. Shapes: ``user`` (B, D), ``item`` (J, D) all of the targets' items, or (C, D) of a compact draw."""
+    """The configured loss. Shapes: ``user`` (B, D), ``item`` (J, D), or (C, D) of a compact draw."""
     rows, columns = targets.tensor(draw.rows), targets.tensor(draw.columns)
     if draw.others is None:
         return softmax_loss(user, item, rows, columns, config.temperature)

@@ -47,7 +47,7 @@ def measure() -> list[dict[str, Any]]:
     found, other = median(ours_ms[1:]), median(peer_ms[1:])
     return [
         {
-            "name": f"LightGCN step, {_USERS:,} × {_ITEMS:,}, {_EDGES:,} edges, batch {_BATCH}, d {_DIM}; peer: PyG, CSR",
+            "name": f"LightGCN step, {_EDGES:,} edges, batch {_BATCH:,}, d {_DIM}, {_LAYERS} layers; peer: PyG on CSR",
             "ours": found,
             "peer": other,
             "ratio": other / found,

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from api.engine.filters import FilterMasks
+from api.engine.filters import FilterError, FilterMasks
 from api.engine.filters.values import Mask
 from api.engine.reading import learned_interactions
 from api.engine.request import Interest
@@ -51,13 +51,17 @@ def read_interests(view: GraphView, sources: Sources, masks: FilterMasks, intere
     typical: list[int] = []
     weighing: list[Weighing] = []
     unknown: list[str] = []
-    for interest in interests:
+    for number, interest in enumerate(interests):
         if interest.type is None:
             row = view.index_of(view.schema.item_type, interest.id)
             items += [] if row is None else [row]
             unknown += [interest.id] if row is None else []
             continue
-        fits = masks(view, equal_to(interest.type, interest.id)) & sources.allowed
+        try:
+            fits = masks(view, equal_to(interest.type, interest.id)) & sources.allowed
+        except FilterError as error:
+            error.field = f"interests[{number}].type"
+            raise
         if not fits.any():
             unknown.append(interest.id)
             continue

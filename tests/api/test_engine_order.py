@@ -14,8 +14,8 @@ from gnn.fusion import FeatureSpace, FusedRanker, FusionWeights
 from gnn.histories import Histories
 from gnn.operators import OrderedOperator
 from gnn.sequences import AttentionLayer, SequenceOperator
-from graph.records import UpsertEdges, UpsertNodes
-from tests.api.corner_shop import HAS_BRAND, Shop
+from graph.records import UpsertNodes
+from tests.api.corner_shop import Shop
 
 
 def successor_operator(num_items: int) -> SequenceOperator:
@@ -72,9 +72,7 @@ def test_an_event_counts_in_the_next_answer(shop: Shop) -> None:
 
 def test_an_item_it_does_not_know_is_passed_over(shop: Shop) -> None:
     ordered = with_order(shop)
-    shop.write(
-        UpsertNodes("Product", ["zebra mug"], [{"title": "Zebra"}]), UpsertEdges(HAS_BRAND, ["zebra mug"], ["acme"])
-    )
+    shop.write(UpsertNodes("Product", ["zebra mug"], [{"title": "Zebra"}]))
     answer = ordered.engine.recommend(Request(events=(Event("soap"), Event("zebra mug")), n=14))
     assert answer.item_ids[0] == after(shop, "soap")
     assert "zebra mug" not in answer.item_ids

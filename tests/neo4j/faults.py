@@ -22,7 +22,7 @@ PURCHASED: EdgeType = ("User", "PURCHASED", "Item")
 
 
 def serve_a_newcomer(server: TestServer) -> None:
-    """Nothing; the server is really back: it has planned everything anew and serves someone who was not there before."""
+    """Nothing; the server is really back: it has planned everything anew and serves someone new."""
     visit = UpsertEdges(PURCHASED, ["u0"], ["i0"], qualifiers=["newcomer"], create_missing=True)
     with open_store(server.store_url) as store:
         for _ in range(30):

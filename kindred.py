@@ -29,8 +29,9 @@ from api.command.terminal import (
     print_report,
     print_rows,
     progress_console,
+    say,
 )
-from api.command.workshop import epoch_seconds, ingest_into, mapping_named, opened, working_folder
+from api.command.workshop import epoch_seconds, ingest_in_bulk, ingest_into, mapping_named, opened, working_folder
 from api.server import check_address
 from api.server import serve as serve_http
 from gnn.protocols import PROTOCOLS, Cuts, protocol_named
@@ -44,6 +45,7 @@ from graph.errors import (
     SettingsError,
     StoreError,
 )
+from graph.store import shown_url
 from ingest.mapping import mapping_schema
 from ingest.planning import plan
 from ingest.sources import SOURCES
@@ -90,6 +92,9 @@ def ingest(
     data_dir: DataDirOption = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be created; write nothing.")] = False,
     max_bad: Annotated[float, typer.Option("--max-bad", help="Share of bad rows that stops the ingest.")] = 0.05,
+    bulk: Annotated[
+        bool, typer.Option("--bulk", help="First load of an empty Neo4j by its own import tool, while it is stopped.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Read a shop's files into the graph.
@@ -102,8 +107,13 @@ def ingest(
         shown = plan(prepared)
         print_json(json.loads(shown.to_json())) if as_json else print_plan(shown)
         return
-    with opened(settings) as graph:
-        report = ingest_into(prepared, graph, settings, max_bad=max_bad)
+    if bulk:
+        report, command = ingest_in_bulk(prepared, settings, max_bad=max_bad)
+        if command is not None:
+            say(f"The files are written. Where the server is, stopped and with them at hand:\n{command}")
+    else:
+        with opened(settings) as graph:
+            report = ingest_into(prepared, graph, settings, max_bad=max_bad)
     print_json(json.loads(report.to_json())) if as_json else print_report(report)
 
 
@@ -191,7 +201,7 @@ def evaluate(
             material = material_from(graph, folder, settings, text, tell)
         name, experiment = experiment_on(material, order, settings, tell)
     forget_trainings(settings)
-    document = {"source": source or settings.store, "protocol": name} | experiment.to_document()
+    document = {"source": source or shown_url(settings.store), "protocol": name} | experiment.to_document()
     if file is not None:
         file.write_text(json.dumps(document, indent=1) + "\n")
     print_json(document) if as_json else print_experiment(experiment)

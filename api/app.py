@@ -22,6 +22,8 @@ from api.parts import Parts, StoreHolder
 from api.problems import InvalidField, MethodNotAllowed, UnknownField, problem_response
 from api.releases import FolderReleases
 from api.routes import answers, events, graph, models, operations, page
+from api.routes import rules as rules_routes
+from api.rules import RULES_FILE, RulesFile
 from api.security import Door, KeyFile
 from api.serving import Releases, Serving
 from api.settings import Settings
@@ -37,6 +39,7 @@ MESSAGES: dict[str, Any] = {
     "LiveReply": operations.LiveReply,
     "ReadyReply": operations.ReadyReply,
     "ProblemReply": operations.ProblemReply,
+    **rules_routes.MESSAGES,
 }
 """Every message type, by the name the description gives it."""
 
@@ -81,7 +84,7 @@ def create_app(settings: Settings, *, releases: Releases | None = None, store: S
     app.add_exception_handler(KindredError, _on_error)
     app.add_exception_handler(RequestValidationError, _on_bad_parameters)
     app.add_exception_handler(HTTPException, _on_http_error)
-    for room in (answers, events, graph, models, operations, page):
+    for room in (answers, events, graph, models, operations, page, rules_routes):
         app.include_router(room.router)
     describe(app, MESSAGES)
     return app
@@ -90,8 +93,9 @@ def create_app(settings: Settings, *, releases: Releases | None = None, store: S
 def _parts(settings: Settings, releases: Releases | None, store: StoreHolder | None) -> Parts:
     metrics = Metrics()
     store = store or StoreHolder(settings.store)
+    rules = RulesFile(settings.rules or settings.releases.parent / RULES_FILE)
     serving = Serving(
-        releases or FolderReleases(settings.releases),
+        releases or FolderReleases(settings.releases, rules),
         store,
         metrics=metrics,
         poll_interval_s=settings.poll_interval_s,
@@ -106,7 +110,7 @@ def _parts(settings: Settings, releases: Releases | None, store: StoreHolder | N
     )
     lane = Lane(settings.engine_threads, settings.engine_waiting, settings.read_deadline_s)
     store_lane = Lane(1, settings.events_waiting, settings.write_deadline_s)
-    return Parts(settings, store, serving, writer, lane, store_lane, metrics)
+    return Parts(settings, store, serving, writer, lane, store_lane, metrics, rules)
 
 
 async def _on_error(request: Request, error: Exception) -> Response:

@@ -27,6 +27,8 @@ class Settings(BaseSettings):
     """URL of the graph store."""
     releases: Path = Path("var/releases")
     """Folder of releases, with the CURRENT pointer."""
+    rules: Path | None = None
+    """File of the shop's rules; by default rules.json beside the folder of releases."""
     work_dir: Path = Path("var")
     """Folder of caches, staged ingests, quarantine files and results."""
     data_dir: Path | None = None

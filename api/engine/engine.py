@@ -36,7 +36,8 @@ class Engine:
 
     ``view`` is the graph, ``overlay`` the overlay it reads, if any. ``ranker`` fuses sources that were fitted on the
     view's snapshot; ``operators`` are further ones, for related items. ``options`` are those the curated sources
-    (attributes, relations) were fitted with, to fit them again when their edges change.
+    (attributes, relations) were fitted with, to fit them again when their edges change. ``until_s`` keeps later
+    baskets out, for evaluation.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class Engine:
         release_id: str | None = None,
         trained_at: str | None = None,
         rules: Callable[[], Rules] = lambda: NO_RULES,
+        until_s: int | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.view = view
@@ -62,7 +64,7 @@ class Engine:
         everything = {**(operators or {}), **ranker.operators}
         self._families = {name: family_of(name) for name in everything} | dict(families or {})
         self._keeper = SourceKeeper(view, overlay, ranker, everything, options or {})
-        self._related = RelatedItems(view, overlay, self._families, clock)
+        self._related = RelatedItems(view, overlay, self._families, clock, until_s=until_s)
         self._clock = clock
         self._demographics = Demographics(view)
         self.stages = Stages(view.schema, rules)

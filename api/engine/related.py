@@ -45,8 +45,15 @@ class RelatedItems:
     """Lists of related and of trending items. Safe to use from several threads."""
 
     def __init__(
-        self, view: GraphView, overlay: Overlay | None, families: Mapping[str, str], clock: Callable[[], float]
+        self,
+        view: GraphView,
+        overlay: Overlay | None,
+        families: Mapping[str, str],
+        clock: Callable[[], float],
+        *,
+        until_s: int | None = None,
     ) -> None:
+        self._until_s = until_s
         specs = learned_interactions(view.schema)
         self._bought_specs = [spec for spec in specs if spec.kind == "purchase"] or list(specs)
         self._snapshot = view.snapshot
@@ -151,6 +158,8 @@ class RelatedItems:
         with self._building:
             if self._baskets is None:
                 base = Activity.of(self._snapshot, self._bought_specs)
+                if self._until_s is not None:
+                    base = base.where(base.timestamp_s < self._until_s)
                 self._baskets = Baskets.of(base, len(self._snapshot.nodes(self._item_type)))
             if self._now is None or self._now[0] != (version, num_items):
                 since = self._bought.since_snapshot()

@@ -78,6 +78,12 @@ class ActivityFeed:
         self._base: tuple[Activity, ...] | None = None
         self._changes: dict[int, _Changes] = {}
 
+    def over(self, overlay: Overlay | None) -> ActivityFeed:
+        """The same snapshot's activity under another overlay."""
+        other = ActivityFeed(self._snapshot, overlay, self._specs)
+        other._base = self._base
+        return other
+
     @property
     def version(self) -> int:
         """Moves whenever an answer may differ."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from typing import Any
 
 import numpy as np
@@ -85,6 +86,23 @@ class Engine:
         )
         engine.warm_up()
         return engine
+
+    def over(self, view: GraphView) -> Engine:
+        """This engine over another view of the same snapshot, e.g. one with imagined edits; both live on."""
+        other = copy(self)
+        other.view = view
+        other._keeper = self._keeper.over(view)
+        other._related = self._related.over(view)
+        return other
+
+    def now(self) -> Moment:
+        """The graph and the sources as of now, to ask several things of one moment."""
+        return self._keeper.current()
+
+    @property
+    def families(self) -> Mapping[str, str]:
+        """Source → family."""
+        return self._families
 
     def warm_up(self) -> None:
         """Build what is otherwise built on first use, so that no request waits for it."""

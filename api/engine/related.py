@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
+from copy import copy
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
@@ -60,6 +61,14 @@ class RelatedItems:
         self._building = threading.Lock()
         self._baskets: Baskets | None = None
         self._now: tuple[tuple[int, int], Baskets] | None = None
+
+    def over(self, view: GraphView) -> RelatedItems:
+        """The same lists over another view of the same snapshot; its sorted activity and baskets are shared."""
+        other = copy(self)
+        other._activity, other._bought = self._activity.over(view.overlay), self._bought.over(view.overlay)
+        other._building = threading.Lock()
+        other._now = None
+        return other
 
     def warm_up(self, num_items: int) -> None:
         """Sort the snapshot's activity by time and by basket."""

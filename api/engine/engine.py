@@ -9,20 +9,21 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import scipy.sparse as sp
 
 from api.engine.answer import Answer, RankedItem
 from api.engine.evidence import EvidenceSearch
 from api.engine.keeper import Moment, SourceKeeper
 from api.engine.payload import Policy, engine_part, family_of
+from api.engine.phrases import THIS_ITEM, Language
 from api.engine.ranking import Ranked, ranked
 from api.engine.reading import profile_of
-from api.engine.reasons import reasons_for, shares_of
+from api.engine.reasons import Told, shares_of
 from api.engine.related import POPULARITY, Listed, RelatedItems
 from api.engine.request import RELATED_KINDS, RelatedKind, Request, check_n, window_seconds
+from api.engine.rows import stacked_rows
 from api.engine.session import resolve
 from gnn.fusion import FusedRanker
-from gnn.histories import FloatArray, Histories, IntArray
+from gnn.histories import Histories, IntArray
 from gnn.operators import Operator
 from graph.errors import InputError, NotFound
 from graph.overlay import Overlay
@@ -143,7 +144,7 @@ class Engine:
         history = session.history[sources.allowed[session.history]]
         shut = session.barred if repeat else np.concatenate([session.barred, session.seen, session.history])
         block = Histories.of([history.tolist()], sources.num_items, [session.user_index])
-        result = ranked(sources, block, request.n, exclude=_one_row(shut, sources.num_items), allowed=allowed)
+        result = ranked(sources, block, request.n, exclude=stacked_rows([shut], sources.num_items), allowed=allowed)
         found = result.item_index[0] >= 0
         listed = Listed(
             result.item_index[0][found],
@@ -151,10 +152,22 @@ class Engine:
             _contributions(result, sources.ranker.sources),
             POPULARITY if bool(result.filled[0].any()) else None,
         )
-        search = self._search(moment, history, listed, session.user_index) if request.reasons else None
-        return self._answer(moment, listed, search, unknown_ids=session.unknown_ids)
+        told = None
+        if request.reasons:
+            search = self._search(moment, history, listed, session.user_index)
+            told = Told.of(search, listed.item_index.tolist(), language=request.language)
+            told = told.with_costs(sources, history, session.user_index, shut, allowed)
+        return self._answer(moment, listed, told, unknown_ids=session.unknown_ids)
 
-    def related(self, item_id: str, kind: RelatedKind = "similar", n: int = 10, *, reasons: bool = False) -> Answer:
+    def related(
+        self,
+        item_id: str,
+        kind: RelatedKind = "similar",
+        n: int = 10,
+        *,
+        reasons: bool = False,
+        language: Language = "en",
+    ) -> Answer:
         """Items related to one item: ``similar`` (the same need) or ``bought_together`` (the same basket).
 
         Raises:
@@ -171,9 +184,17 @@ class Engine:
         listing = self._related.similar if kind == "similar" else self._related.bought_together
         listed = listing(moment.sources, item, n)
         search = self._search(moment, np.array([item], np.int32), listed) if reasons else None
-        return self._answer(moment, listed, search, anchor_name="this item")
+        here = THIS_ITEM[language]
+        told = (
+            None
+            if search is None
+            else Told.of(search, listed.item_index.tolist(), language=language, anchor_name=here)
+        )
+        return self._answer(moment, listed, told)
 
-    def trending(self, window: str = "7d", n: int = 10, *, reasons: bool = False) -> Answer:
+    def trending(
+        self, window: str = "7d", n: int = 10, *, reasons: bool = False, language: Language = "en"
+    ) -> Answer:
         """What is chosen most just now, within a window before the newest event; then the most popular.
 
         Raises:
@@ -182,7 +203,8 @@ class Engine:
         moment = self._keeper.current()
         listed = self._related.trending(moment.sources, window_seconds(window), check_n(n))
         search = self._search(moment, np.empty(0, np.int32), listed) if reasons else None
-        return self._answer(moment, listed, search)
+        told = None if search is None else Told.of(search, listed.item_index.tolist(), language=language)
+        return self._answer(moment, listed, told)
 
     def _search(self, moment: Moment, history: IntArray, listed: Listed, user_index: int = -1) -> EvidenceSearch:
         return EvidenceSearch(moment.view, moment.connections, history, listed.item_index, user_index, listed.together)
@@ -191,18 +213,15 @@ class Engine:
         self,
         moment: Moment,
         listed: Listed,
-        search: EvidenceSearch | None,
+        told: Told | None,
         *,
         unknown_ids: tuple[str, ...] = (),
-        anchor_name: str | None = None,
     ) -> Answer:
         view, item_type = moment.view, self._schema.item_type
         items = []
         for at, index in enumerate(listed.item_index.tolist()):
             given = listed.contributions[at] or {POPULARITY: 1.0}
-            reasons = search and reasons_for(
-                view, search, index, shares_of(given, self._families), anchor_name=anchor_name
-            )
+            reasons = told and told.reasons_for(view, index, shares_of(given, self._families))
             items.append(
                 RankedItem(
                     item_id=view.id_of(item_type, index),
@@ -227,8 +246,3 @@ def _contributions(result: Ranked, names: Sequence[str]) -> list[dict[str, float
         listed.append(given)
     return listed
 
-
-def _one_row(items: IntArray, num_items: int) -> sp.csr_array:
-    columns = np.unique(items)
-    ones: FloatArray = np.ones(columns.size, np.float32)
-    return sp.csr_array((ones, columns, np.array([0, columns.size])), shape=(1, num_items))

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal, TypeAlias, get_args
 
+from api.engine.phrases import Language
 from graph.errors import InputError
 
 MAX_N = 500
@@ -44,6 +45,8 @@ class Request:
     exclude: tuple[str, ...] = ()
     n: int = 10
     reasons: bool = False
+    language: Language = "en"
+    """Of the reasons."""
     repeat: bool | None = None
     """Whether seen items may be recommended again (groceries); ``None`` leaves it to the engine's policy."""
 

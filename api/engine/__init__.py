@@ -6,6 +6,7 @@ from api.engine.answer import Answer, Hop, RankedItem, Reason, ReasonPath
 from api.engine.engine import Engine
 from api.engine.payload import Policy, engine_payload
 from api.engine.request import MAX_N, RELATED_KINDS, Event, RelatedKind, Request, window_seconds
+from api.engine.steering import Rules, Steering
 
 __all__ = [
     "MAX_N",
@@ -20,6 +21,8 @@ __all__ = [
     "ReasonPath",
     "RelatedKind",
     "Request",
+    "Rules",
+    "Steering",
     "engine_payload",
     "window_seconds",
 ]

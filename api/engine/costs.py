@@ -1,7 +1,8 @@
 """What a path is worth: how far an item's score falls when the history's item it starts from is taken away.
 
 A path leads from the customer over one item of his history to the listed item. Without the customer's own edge to that
-item the path is gone, and every source reads the shorter history: the score is asked again, for all such histories at once.
+item the path is gone, and every source reads the shorter history: the score is asked again, for all such histories at
+once.
 """
 
 from __future__ import annotations

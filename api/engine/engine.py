@@ -8,7 +8,6 @@ from copy import copy
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from api.engine.answer import Answer, RankedItem
 from api.engine.evidence import EvidenceSearch
@@ -21,7 +20,9 @@ from api.engine.reasons import Told, shares_of
 from api.engine.related import POPULARITY, Listed, RelatedItems
 from api.engine.request import RELATED_KINDS, RelatedKind, Request, check_n, window_seconds
 from api.engine.rows import stacked_rows
+from api.engine.scoring import Scored, scored
 from api.engine.session import resolve
+from api.engine.steering import NO_RULES, NO_STEERING, Rules, Stage, Stages, Steering
 from gnn.fusion import FusedRanker
 from gnn.histories import Histories, IntArray
 from gnn.operators import Operator
@@ -51,6 +52,7 @@ class Engine:
         policy: Policy | None = None,
         release_id: str | None = None,
         trained_at: str | None = None,
+        rules: Callable[[], Rules] = lambda: NO_RULES,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.view = view
@@ -62,10 +64,17 @@ class Engine:
         self._families = {name: family_of(name) for name in everything} | dict(families or {})
         self._keeper = SourceKeeper(view, overlay, ranker, everything, options or {})
         self._related = RelatedItems(view, overlay, self._families, clock)
+        self._clock = clock
+        self.stages = Stages(view.schema, rules)
 
     @classmethod
     def from_release(
-        cls, release: Release, overlay: Overlay | None = None, *, clock: Callable[[], float] = time.time
+        cls,
+        release: Release,
+        overlay: Overlay | None = None,
+        *,
+        rules: Callable[[], Rules] = lambda: NO_RULES,
+        clock: Callable[[], float] = time.time,
     ) -> Engine:
         """The engine of a release over its snapshot, and over what an overlay adds to it.
 
@@ -83,6 +92,7 @@ class Engine:
             policy=part.policy,
             release_id=release.id,
             trained_at=release.created_at.isoformat(),
+            rules=rules,
             clock=clock,
         )
         engine.warm_up()
@@ -132,19 +142,26 @@ class Engine:
         """The best ``k`` items of each history, by the lines that :meth:`recommend` runs. Shape (B, k)."""
         return ranked(self._keeper.current().sources, histories, k).item_index
 
-    def recommend(self, request: Request, *, allowed: npt.NDArray[np.bool_] | None = None) -> Answer:
+    def stage(self, moment: Moment, steering: Steering = NO_STEERING) -> Stage:
+        """What filters, rules and a request's own wishes say of every item at a moment."""
+        return self.stages.of(moment.view, moment.sources.num_items, steering, now_s=self._clock())
+
+    def recommend(self, request: Request) -> Answer:
         """Items for a user, a session, a cart, or a newcomer.
 
-        Shape: ``allowed`` (I,) False = never shown, e.g. what a filter leaves out.
+        Raises:
+            FilterError: when a filter of the request cannot be used.
         """
         moment = self._keeper.current()
         sources = moment.sources
+        stage = self.stage(moment, request.steering)
         session = resolve(moment.view, request)
         repeat = self.policy.repeat if request.repeat is None else request.repeat
         history = session.history[sources.allowed[session.history]]
         shut = session.barred if repeat else np.concatenate([session.barred, session.seen, session.history])
         block = Histories.of([history.tolist()], sources.num_items, [session.user_index])
-        result = ranked(sources, block, request.n, exclude=stacked_rows([shut], sources.num_items), allowed=allowed)
+        shut_row = stacked_rows([shut], sources.num_items)
+        result = ranked(sources, block, request.n, exclude=shut_row, allowed=stage.allowed, bias=stage.bias)
         found = result.item_index[0] >= 0
         listed = Listed(
             result.item_index[0][found],
@@ -156,8 +173,14 @@ class Engine:
         if request.reasons:
             search = self._search(moment, history, listed, session.user_index)
             told = Told.of(search, listed.item_index.tolist(), language=request.language)
-            told = told.with_costs(sources, history, session.user_index, shut, allowed)
+            told = told.with_costs(sources, history, session.user_index, shut, stage.allowed)
         return self._answer(moment, listed, told, unknown_ids=session.unknown_ids)
+
+    def scored(self, request: Request, items: Sequence[int]) -> Scored:
+        """The scores :meth:`recommend` would give to some items, whether it would show them or not."""
+        moment = self._keeper.current()
+        repeat = self.policy.repeat if request.repeat is None else request.repeat
+        return scored(moment, self.stage(moment, request.steering), request, items, repeat=repeat)
 
     def related(
         self,
@@ -167,12 +190,13 @@ class Engine:
         *,
         reasons: bool = False,
         language: Language = "en",
+        steering: Steering = NO_STEERING,
     ) -> Answer:
         """Items related to one item: ``similar`` (the same need) or ``bought_together`` (the same basket).
 
         Raises:
             NotFound: when the graph holds no such item.
-            InputError: for a kind that is not served, or an ``n`` out of range.
+            InputError: for a kind that is not served, an ``n`` out of range, or a filter that cannot be used.
         """
         if kind not in RELATED_KINDS:
             raise InputError("unknown kind of related items", expected=" or ".join(RELATED_KINDS), got=kind)
@@ -182,26 +206,31 @@ class Engine:
         if item is None:
             raise NotFound("no such item", got=item_id, remedy="Ask for an item that is in the graph.")
         listing = self._related.similar if kind == "similar" else self._related.bought_together
-        listed = listing(moment.sources, item, n)
+        listed = listing(moment.sources, item, n, self.stage(moment, steering))
         search = self._search(moment, np.array([item], np.int32), listed) if reasons else None
         here = THIS_ITEM[language]
         told = (
-            None
-            if search is None
-            else Told.of(search, listed.item_index.tolist(), language=language, anchor_name=here)
+            None if search is None else Told.of(search, listed.item_index.tolist(), language=language, anchor_name=here)
         )
         return self._answer(moment, listed, told)
 
     def trending(
-        self, window: str = "7d", n: int = 10, *, reasons: bool = False, language: Language = "en"
+        self,
+        window: str = "7d",
+        n: int = 10,
+        *,
+        reasons: bool = False,
+        language: Language = "en",
+        steering: Steering = NO_STEERING,
     ) -> Answer:
         """What is chosen most just now, within a window before the newest event; then the most popular.
 
         Raises:
-            InputError: for a window that cannot be read, or an ``n`` out of range.
+            InputError: for a window that cannot be read, an ``n`` out of range, or a filter that cannot be used.
         """
         moment = self._keeper.current()
-        listed = self._related.trending(moment.sources, window_seconds(window), check_n(n))
+        stage = self.stage(moment, steering)
+        listed = self._related.trending(moment.sources, window_seconds(window), check_n(n), stage)
         search = self._search(moment, np.empty(0, np.int32), listed) if reasons else None
         told = None if search is None else Told.of(search, listed.item_index.tolist(), language=language)
         return self._answer(moment, listed, told)
@@ -245,4 +274,3 @@ def _contributions(result: Ranked, names: Sequence[str]) -> list[dict[str, float
             given = {names[int(np.argmax(parts))]: 0.0}
         listed.append(given)
     return listed
-

@@ -11,7 +11,6 @@ from api.engine.editing import edited, qualifiers_between
 from api.engine.engine import Engine
 from api.engine.reading import learned_interactions
 from api.engine.request import Request
-from api.engine.scoring import scored
 from graph.records import DeleteEdges, NodeKey
 from graph.view import GraphView
 
@@ -46,9 +45,11 @@ def path_edges(view: GraphView, user_id: str, reason: Reason, *, named_only: boo
     nodes = reason.path.nodes
     removals: list[DeleteEdges] = []
     if reason.kind in FIRST_STEP and not named_only:
-        for spec in learned_interactions(schema):
-            if qualifiers_between(view, spec.edge_type, user_id, nodes[0][1]):
-                removals.append(DeleteEdges(spec.edge_type, [user_id], [nodes[0][1]]))
+        removals = [
+            DeleteEdges(spec.edge_type, [user_id], [nodes[0][1]])
+            for spec in learned_interactions(schema)
+            if qualifiers_between(view, spec.edge_type, user_id, nodes[0][1])
+        ]
     for at, hop in enumerate(reason.path.hops[: len(nodes) - 1]):
         if hop.direction is not None:
             removals.append(_removal(hop, nodes[at], nodes[at + 1]))
@@ -61,9 +62,9 @@ def lowers(engine: Engine, user_id: str, item_index: int, reason: Reason, *, nam
     removals = path_edges(view, user_id, reason, named_only=named_only)
     if not removals:
         return False
-    before = scored(engine.now(), Request(user_id), [item_index], repeat=engine.policy.repeat)
+    before = engine.scored(Request(user_id), [item_index])
     without = engine.over(edited(engine.view, removals))
-    after = scored(without.now(), Request(user_id), [item_index], repeat=engine.policy.repeat)
+    after = without.scored(Request(user_id), [item_index])
     return not after.speaks or float(after.score[0]) < float(before.score[0]) - EPSILON
 
 

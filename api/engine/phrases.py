@@ -15,7 +15,10 @@ PHRASES: Mapping[str, Mapping[Language, str]] = {
         "en": "{done} by {people} who also {verb} {anchor}",
         "zh": "{people}{verb}过{anchor}，也{verb}过它",
     },
-    "basket": {"en": "{done} together with {anchor} in {count} baskets", "zh": "在 {count} 个购物篮里与{anchor}一起{verb}"},
+    "basket": {
+        "en": "{done} together with {anchor} in {count} baskets",
+        "zh": "在 {count} 个购物篮里与{anchor}一起{verb}",
+    },
     "basket_few": {"en": "{done} together with {anchor} by {people}", "zh": "{people}把它与{anchor}一起{verb}"},
     "relation": {"en": "{relation} {anchor}", "zh": "{relation}：{anchor}"},
     "attribute": {"en": "{same}: {name}, like {anchor}", "zh": "{same}：{name}，与{anchor}一样"},
@@ -49,10 +52,11 @@ VERBS: Mapping[str, Mapping[Language, str]] = {
 OTHER_VERB: Mapping[Language, str] = {"en": "chose", "zh": "选"}
 
 CHINESE: Mapping[str, str] = {
-    "brand": "品牌", "category": "类别", "genre": "类型", "kind of film": "影片种类", "actor": "演员", "director": "导演",
-    "writer": "编剧", "producer": "制片人", "cinematographer": "摄影师", "language": "语言", "country": "国家",
+    "brand": "品牌", "category": "类别", "genre": "类型", "kind of film": "影片种类",
+    "actor": "演员", "director": "导演", "writer": "编剧", "producer": "制片人", "cinematographer": "摄影师", "language": "语言", "country": "国家",
     "production company": "制作公司", "age rating": "分级", "subject": "题材", "tag": "标签", "color": "颜色",
-    "author": "作者", "artist": "艺术家", "maker": "制造商", "publisher": "出版社", "series": "系列", "age group": "年龄段",
+    "author": "作者", "artist": "艺术家", "maker": "制造商", "publisher": "出版社", "series": "系列",
+    "age group": "年龄段",
     "word in the name": "名称用词", "a feature in common": "有共同特点", "a fact in common": "有共同事实",
     "same film series": "同一系列电影", "won the same award": "获得同一奖项",
     "nominated for the same award": "获得同一奖项提名", "goes with": "搭配", "complements": "搭配",

@@ -108,7 +108,7 @@ class Told:
 
     def _weighted(self, item: int, shares: Mapping[str, float]) -> list[tuple[float, Evidence]]:
         """The evidence that may be told, with its weight, strongest first."""
-        found = self.found[item]
+        found = self._speaking(item, shares) if self.costs.row else self.found[item]
         costs = [self.costs.of(evidence) for evidence in found]
         most = max((cost for cost in costs if cost is not None), default=0.0)
         weighted = []
@@ -121,6 +121,11 @@ class Told:
             weighted.append((weight, evidence))
         weighted.sort(key=lambda pair: -pair[0])
         return weighted
+
+    def _speaking(self, item: int, shares: Mapping[str, float]) -> list[Evidence]:
+        """The evidence of the kinds that the item's score comes from; all of it where no kind has a share."""
+        found = [evidence for evidence in self.found[item] if shares.get(_SUPPORTS[evidence.kind], 0.0) > 0]
+        return found or self.found[item]
 
 
 def path_of(view: GraphView, evidence: Evidence) -> ReasonPath:

@@ -17,6 +17,7 @@ from api.engine.ranking import fill_up
 from api.engine.reading import learned_interactions
 from api.engine.similar import similar_scores
 from api.engine.sources import Sources
+from api.engine.steering.stage import Stage
 from api.engine.trending import trending_scores
 from gnn.histories import FloatArray, IntArray
 from gnn.ranker import top_k
@@ -25,7 +26,7 @@ from graph.view import GraphView
 
 POPULARITY = "popularity"
 
-Stage: TypeAlias = tuple[str, Mapping[str, FloatArray]]
+Scores: TypeAlias = tuple[str, Mapping[str, FloatArray]]
 """The name of a list and what each of its sources adds to every item's score."""
 
 
@@ -75,30 +76,30 @@ class RelatedItems:
         self.baskets(num_items)
         self._activity.newest_s(int(self._clock()))
 
-    def similar(self, sources: Sources, item: int, n: int) -> Listed:
+    def similar(self, sources: Sources, item: int, n: int, stage: Stage) -> Listed:
         """Items that meet the same need, then popular ones."""
-        return _listed(sources, [("similar", self._likeness(sources, item))], n, item)
+        return _listed(sources, [("similar", self._likeness(sources, item))], n, item, stage)
 
-    def bought_together(self, sources: Sources, item: int, n: int) -> Listed:
+    def bought_together(self, sources: Sources, item: int, n: int, stage: Stage) -> Listed:
         """Items of the same basket, then similar ones, then popular ones."""
         baskets = self.baskets(sources.num_items)
-        stages: list[Stage] = [("baskets", {"baskets": baskets.scores(item)})]
+        stages: list[Scores] = [("baskets", {"baskets": baskets.scores(item)})]
         if int((stages[0][1]["baskets"] > 0).sum()) < n:
             stages.append(("similar", self._likeness(sources, item)))
-        listed = _listed(sources, stages, n, item)
+        listed = _listed(sources, stages, n, item, stage)
         if not baskets.invoiced:
             return listed
         common = baskets.together(item)
         return replace(listed, together={i: int(common[i]) for i in listed.item_index.tolist() if common[i]})
 
-    def trending(self, sources: Sources, window_s: int, n: int) -> Listed:
+    def trending(self, sources: Sources, window_s: int, n: int, stage: Stage) -> Listed:
         """What is chosen most within a window before the newest event, then popular items."""
         now_s = int(self._clock())
         newest = self._activity.newest_s(now_s)
         recent = Activity.joined([]) if newest is None else self._activity.between(newest - window_s, now_s)
         recent = recent.where(recent.item_index < sources.num_items)  # an item may have come a moment ago
         scores = trending_scores(recent, window_s, sources.num_items, now_s=now_s)
-        return _listed(sources, [("trending", {"trending": scores})], n, None)
+        return _listed(sources, [("trending", {"trending": scores})], n, None, stage)
 
     def baskets(self, num_items: int) -> Baskets:
         """The baskets of the snapshot and those since; what left them stays until the next release."""
@@ -119,9 +120,9 @@ class RelatedItems:
         return similar_scores(sources.operators, self._families, item, sources.num_items)
 
 
-def _listed(sources: Sources, stages: list[Stage], n: int, item: int | None) -> Listed:
-    """The best of the first stage, then of the next, then popular items; ``item`` itself never."""
-    shut = ~sources.allowed
+def _listed(sources: Sources, stages: list[Scores], n: int, item: int | None, stage: Stage) -> Listed:
+    """The best of the first scores, then of the next, then popular items; ``item`` itself never."""
+    shut = ~sources.allowed if stage.allowed is None else ~(sources.allowed & stage.allowed)
     if item is not None:
         shut[item] = True
     items = np.empty(0, np.int32)
@@ -130,6 +131,8 @@ def _listed(sources: Sources, stages: list[Stage], n: int, item: int | None) -> 
     fallback = None
     for number, (name, parts) in enumerate(stages):
         total = np.sum([np.zeros(sources.num_items, np.float32), *parts.values()], axis=0).astype(np.float32)
+        if stage.bias is not None:
+            total *= np.exp(stage.bias)
         best = _best(total, n - items.size, shut)
         shut[best] = True
         floor = float(score.min()) - float(total[best].max()) if score.size and best.size else 0.0
@@ -140,7 +143,7 @@ def _listed(sources: Sources, stages: list[Stage], n: int, item: int | None) -> 
         if items.size >= n:
             break
     found = items.size
-    items, score = fill_up(sources, items, score, n, shut)
+    items, score = fill_up(sources, items, score, n, shut, stage.bias)
     contributions += [{} for _ in range(items.size - found)]
     return Listed(items, score, contributions, POPULARITY if items.size > found else fallback)
 

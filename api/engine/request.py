@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias, get_args
 
 from api.engine.phrases import Language
+from api.engine.steering.asked import NO_STEERING, Steering
 from graph.errors import InputError
 
 MAX_N = 500
@@ -49,6 +50,8 @@ class Request:
     """Of the reasons."""
     repeat: bool | None = None
     """Whether seen items may be recommended again (groceries); ``None`` leaves it to the engine's policy."""
+    steering: Steering = NO_STEERING
+    """Filters, boosts, pins and what else steers the list."""
 
     def __post_init__(self) -> None:
         check_n(self.n)

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from api.engine.keeper import Moment
+from api.engine.request import Request
 from api.engine.rows import stacked_rows
 from api.engine.session import Session, resolve
-from api.engine.request import Request
+from api.engine.steering import Stage
 from gnn.histories import FloatArray, Histories, IntArray
 
 
@@ -35,7 +36,7 @@ class Scored:
         return dict(sorted(named.items(), key=lambda pair: -pair[1]))
 
 
-def scored(moment: Moment, request: Request, items: Sequence[int], *, repeat: bool) -> Scored:
+def scored(moment: Moment, stage: Stage, request: Request, items: Sequence[int], *, repeat: bool) -> Scored:
     """The scores of some items, whether they may be shown or not."""
     sources = moment.sources
     session = resolve(moment.view, request)
@@ -49,6 +50,7 @@ def scored(moment: Moment, request: Request, items: Sequence[int], *, repeat: bo
         Histories.of([history.tolist()], sources.num_items, [session.user_index]),
         asked[None, :],
         exclude=stacked_rows([shut], sources.num_items),
-        allowed=sources.allowed,
+        allowed=sources.allowed if stage.allowed is None else sources.allowed & stage.allowed,
+        bias=stage.bias,
     )
     return Scored(asked, fused.score[0], fused.contribution[0], sources.ranker.sources, session, speaks=True)

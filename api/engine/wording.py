@@ -17,9 +17,7 @@ _WORDLIKE = re.compile(r"[^\W\d_]{3,}")
 _MAX_NAME = 80
 
 
-def describe(
-    view: GraphView, evidence: Evidence, *, anchor_name: str | None = None, language: Language = "en"
-) -> str:
+def describe(view: GraphView, evidence: Evidence, *, anchor_name: str | None = None, language: Language = "en") -> str:
     """One line that says why; ``anchor_name`` stands for the item of the history (e.g. "this item")."""
     item_type = view.schema.item_type
     spec, middle = evidence.spec, evidence.middle

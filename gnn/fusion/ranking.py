@@ -56,10 +56,12 @@ class FusedRanker:
         k: int,
         exclude: sp.csr_array | None = None,
         allowed: npt.NDArray[np.bool_] | None = None,
+        bias: FloatArray | None = None,
     ) -> Fused:
         """The best ``k`` items per history with their scores and what each source contributes.
 
-        Shapes: ``exclude`` (B, I) defaults to the items of the history; ``allowed`` (I,).
+        Shapes: ``exclude`` (B, I) defaults to the items of the history; ``allowed`` (I,); ``bias`` (I,) is added to
+        the score of each item, e.g. what a shop wants shown more.
         """
         pool = candidates(
             self.operators,
@@ -68,8 +70,9 @@ class FusedRanker:
             exclude=exclude,
             allowed=allowed,
             depth=max(PROVISIONAL_DEPTH, 2 * k),
+            groups=() if bias is None else _levels(bias),
         )
-        return self._ranked(pool, histories, k)
+        return self._ranked(pool, histories, k, bias)
 
     def score_items(
         self,
@@ -78,21 +81,19 @@ class FusedRanker:
         *,
         exclude: sp.csr_array | None = None,
         allowed: npt.NDArray[np.bool_] | None = None,
+        bias: FloatArray | None = None,
     ) -> Fused:
         """The scores :meth:`fuse` gives to these items, in the order given, barred ones too.
 
         Shapes: ``item_index`` (B, C), -1 for none; ``exclude`` and ``allowed`` say who an item is ranked among.
         """
-        given = features_of(
-            self.operators, self.weights.space, histories, item_index, exclude=exclude, allowed=allowed
-        )
+        given = features_of(self.operators, self.weights.space, histories, item_index, exclude=exclude, allowed=allowed)
         weight = self.weights.of_length(histories.lengths)
-        score = _scores(given, weight)
-        return Fused(item_index, score, self._contribution(given.features * weight[:, None, :]))
+        return Fused(item_index, _scores(given, weight, bias), self._contribution(given.features * weight[:, None, :]))
 
-    def _ranked(self, pool: Candidates, histories: Histories, k: int) -> Fused:
+    def _ranked(self, pool: Candidates, histories: Histories, k: int, bias: FloatArray | None) -> Fused:
         weight = self.weights.of_length(histories.lengths)
-        score = _scores(pool, weight)
+        score = _scores(pool, weight, bias)
         best = np.argsort(-score, axis=1, kind="stable")[:, :k]
         chosen = np.take_along_axis(pool.item_index, best, axis=1)
         weighted = np.take_along_axis(pool.features, best[..., None], axis=1) * weight[:, None, :]
@@ -121,8 +122,23 @@ class FusedRanker:
         return result
 
 
-def _scores(pool: Candidates, weight: FloatArray) -> FloatArray:
-    """The learned score of each candidate; -inf in the padding. Shape (B, C)."""
+def _scores(pool: Candidates, weight: FloatArray, bias: FloatArray | None) -> FloatArray:
+    """The learned score of each candidate with its bias; -inf in the padding. Shape (B, C)."""
     score = np.matmul(pool.features, weight[:, :, None])[..., 0]
+    if bias is not None:
+        score += bias[np.maximum(pool.item_index, 0)]
     score[pool.item_index < 0] = -np.inf
     return np.asarray(score, np.float32)
+
+
+MAX_LEVELS = 8
+
+
+def _levels(bias: FloatArray) -> list[npt.NDArray[np.bool_]]:
+    """Items of about equal bias: within a level the order without bias is the order with it. Shapes: (I,) each."""
+    values = np.unique(bias)
+    if values.size <= MAX_LEVELS:
+        return [bias == value for value in values]
+    edges = np.linspace(float(values[0]), float(values[-1]), MAX_LEVELS + 1)[1:-1]
+    level = np.digitize(bias, edges)
+    return [level == number for number in range(MAX_LEVELS)]

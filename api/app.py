@@ -18,12 +18,15 @@ from api.metrics import Metrics
 from api.observing import Observing
 from api.openapi import describe
 from api.parts import Parts, StoreHolder
+from api.pathfinding import PathsReply
 from api.problems import InvalidField, MethodNotAllowed, UnknownField, problem_response
 from api.releases import FolderReleases
-from api.routes import answers, events, graph, models, operations, page
+from api.routes import answers, events, explaining, graph, models, operations, page
 from api.serving import Releases, Serving
 from api.settings import Settings
 from graph.errors import InputError, KindredError, NotFound
+
+SWAP_DEADLINE_S = 30.0
 
 MESSAGES: dict[str, Any] = {
     "Envelope": Envelope,
@@ -31,7 +34,13 @@ MESSAGES: dict[str, Any] = {
     "PostedEvents": events.PostedEvents,
     "Acknowledged": Acknowledged,
     "NeighborsReply": NeighborsReply,
+    "PathsReply": PathsReply,
+    "ExplanationReply": explaining.ExplanationReply,
+    "WhatIfBody": explaining.WhatIfBody,
+    "WhatIfReply": explaining.WhatIfReply,
     "ModelsReply": models.ModelsReply,
+    "EvaluationsReply": models.EvaluationsReply,
+    "CurrentReply": models.CurrentReply,
     "LiveReply": operations.LiveReply,
     "ReadyReply": operations.ReadyReply,
     "ProblemReply": operations.ProblemReply,
@@ -68,7 +77,7 @@ def create_app(settings: Settings, *, releases: Releases | None = None, store: S
     app.add_exception_handler(KindredError, _on_error)
     app.add_exception_handler(RequestValidationError, _on_bad_parameters)
     app.add_exception_handler(HTTPException, _on_http_error)
-    for room in (answers, events, graph, models, operations, page):
+    for room in (answers, events, explaining, graph, models, operations, page):
         app.include_router(room.router)
     describe(app, MESSAGES)
     return app
@@ -93,7 +102,8 @@ def _parts(settings: Settings, releases: Releases | None, store: StoreHolder | N
     )
     lane = Lane(settings.engine_threads, settings.engine_waiting, settings.read_deadline_s)
     store_lane = Lane(1, settings.events_waiting, settings.write_deadline_s)
-    return Parts(settings, store, serving, writer, lane, store_lane, metrics)
+    release_lane = Lane(1, 4, SWAP_DEADLINE_S)
+    return Parts(settings, store, serving, writer, lane, store_lane, release_lane, metrics)
 
 
 async def _on_error(request: Request, error: Exception) -> Response:

@@ -62,6 +62,11 @@ def json_response(document: object, status: int = 200) -> Response:
 
 def enveloped(answer: Answer, live: Live, *, include: frozenset[str], stale: bool, began: float) -> Response:
     """The reply for an engine's answer; ``began`` is when the request came, by ``perf_counter``."""
+    return json_response(envelope_of(answer, live, include=include, stale=stale, began=began))
+
+
+def envelope_of(answer: Answer, live: Live, *, include: frozenset[str], stale: bool, began: float) -> Envelope:
+    """The message for an engine's answer."""
     item_type = live.view.schema.item_type
     items = [
         ListedItem(
@@ -75,18 +80,16 @@ def enveloped(answer: Answer, live: Live, *, include: frozenset[str], stale: boo
         for item in answer.items
     ]
     took_ms = round((time.perf_counter() - began) * 1000, 3)
-    return json_response(
-        Envelope(
-            uuid.uuid4().hex,
-            items,
-            answer.fallback_used,
-            answer.unknown_ids,
-            ReleaseName(live.release_id, live.trained_at),
-            answer.graph_watermark,
-            stale,
-            None,
-            took_ms,
-        )
+    return Envelope(
+        uuid.uuid4().hex,
+        items,
+        answer.fallback_used,
+        answer.unknown_ids,
+        ReleaseName(live.release_id, live.trained_at),
+        answer.graph_watermark,
+        stale,
+        None,
+        took_ms,
     )
 
 

@@ -32,11 +32,17 @@ def edited(view: GraphView, mutations: Iterable[Mutation]) -> GraphView:
         InputError: for a value of the wrong kind.
         NotFound: for an edge whose end is not there, or a removal of what is not there.
     """
-    overlay = Overlay(view.snapshot) if view.overlay is None else view.overlay.branch()
-    changed = view.over(overlay)
+    changed = forked(view)
     for mutation in mutations:  # one by one: an edge may hang on a node of the mutation before
+        overlay = changed.overlay
+        assert overlay is not None  # a fork has one
         overlay.apply(list(_changes(changed, mutation)))
     return changed
+
+
+def forked(view: GraphView) -> GraphView:
+    """The graph as it is now, which later changes do not reach."""
+    return view.over(Overlay(view.snapshot) if view.overlay is None else view.overlay.branch())
 
 
 def _changes(view: GraphView, mutation: Mutation) -> Iterator[Change]:

@@ -53,7 +53,8 @@ OTHER_VERB: Mapping[Language, str] = {"en": "chose", "zh": "选"}
 
 CHINESE: Mapping[str, str] = {
     "brand": "品牌", "category": "类别", "genre": "类型", "kind of film": "影片种类",
-    "actor": "演员", "director": "导演", "writer": "编剧", "producer": "制片人", "cinematographer": "摄影师", "language": "语言", "country": "国家",
+    "actor": "演员", "director": "导演", "writer": "编剧", "producer": "制片人",
+    "cinematographer": "摄影师", "language": "语言", "country": "国家",
     "production company": "制作公司", "age rating": "分级", "subject": "题材", "tag": "标签", "color": "颜色",
     "author": "作者", "artist": "艺术家", "maker": "制造商", "publisher": "出版社", "series": "系列",
     "age group": "年龄段",

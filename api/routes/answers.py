@@ -11,6 +11,7 @@ from fastapi import APIRouter, Query, Request, Response
 from msgspec import Struct, field
 from pydantic import BaseModel, ConfigDict, Field
 
+from api.engine.phrases import Language, language_of
 from api.engine.request import Event as SessionEvent
 from api.engine.request import Request as EngineRequest
 from api.envelope import enveloped, parse_include
@@ -24,8 +25,13 @@ N = Annotated[int, Field(ge=1, le=MAX_RESULTS, description="How many items.")]
 Include = Annotated[str | None, Field(max_length=200, description="Some of properties, score, reasons, with commas.")]
 
 
+Lang = Annotated[Literal["en", "zh"] | None, Field(description="Of the reasons; else what Accept-Language prefers.")]
+
+
 class _Query(BaseModel):
     model_config = ConfigDict(extra="forbid")
+
+    lang: Lang = None
 
 
 class RelatedQuery(_Query):
@@ -68,11 +74,12 @@ class RecommendationsBody(Struct, forbid_unknown_fields=True, kw_only=True):
     exclude: Annotated[list[str], msgspec.Meta(max_length=MAX_LIST)] = field(default_factory=list)
     n: Annotated[int, msgspec.Meta(ge=1, le=MAX_RESULTS)] = 10
     include: str | Annotated[list[str], msgspec.Meta(max_length=10)] | None = None
+    lang: Literal["en", "zh"] | None = None
 
 
 _BODY = msgspec.json.Decoder(RecommendationsBody)
 _BODY_FIELDS = (
-    "some of user_id, events (item_id, kind, timestamp), items, exclude, n, include; filters, boosts, "
+    "some of user_id, events (item_id, kind, timestamp), items, exclude, n, include, lang; filters, boosts, "
     "promotions, pins, diversity, rotation, scenario and context are not served yet"
 )
 
@@ -84,7 +91,12 @@ async def related(request: Request, item_id: str, query: Annotated[RelatedQuery,
     began, parts = time.perf_counter(), parts_of(request)
     live = parts.serving.live
     answer = await parts.lane.run(
-        live.engine.related, checked_id(item_id, "item_id"), query.kind, query.n, reasons="reasons" in include
+        live.engine.related,
+        checked_id(item_id, "item_id"),
+        query.kind,
+        query.n,
+        reasons="reasons" in include,
+        language=asked_language(request, query.lang),
     )
     return enveloped(answer, live, include=include, stale=parts.serving.stale, began=began)
 
@@ -92,7 +104,8 @@ async def related(request: Request, item_id: str, query: Annotated[RelatedQuery,
 @router.get("/users/{user_id:path}/recommendations", summary="Recommendations", responses=reply("Envelope"))
 async def recommendations(request: Request, user_id: str, query: Annotated[RecommendationsQuery, Query()]) -> Response:
     """Recommendations for a user; an unknown one is answered as a newcomer, and `fallback_used` says so."""
-    asked = EngineRequest(checked_id(user_id, "user_id"), n=query.n)
+    language = asked_language(request, query.lang)
+    asked = EngineRequest(checked_id(user_id, "user_id"), n=query.n, language=language)
     return await _recommended(request, asked, parse_include(query.include))
 
 
@@ -107,13 +120,7 @@ async def recommend(request: Request) -> Response:
     settings = parts_of(request).settings
     raw = await read_body(request, settings.body_limit_bytes, settings.body_timeout_s)
     body = decode_json(raw, _BODY, _BODY_FIELDS)
-    asked = EngineRequest(
-        user_id=None if body.user_id is None else checked_id(body.user_id, "user_id"),
-        events=tuple(_session_event(event, f"events[{at}].") for at, event in enumerate(body.events)),
-        items=tuple(checked_id(item_id, f"items[{at}]") for at, item_id in enumerate(body.items)),
-        exclude=tuple(checked_id(item_id, f"exclude[{at}]") for at, item_id in enumerate(body.exclude)),
-        n=body.n,
-    )
+    asked = engine_request(body, asked_language(request, body.lang))
     return await _recommended(request, asked, parse_include(body.include))
 
 
@@ -123,8 +130,31 @@ async def trending(request: Request, query: Annotated[TrendingQuery, Query()]) -
     include = parse_include(query.include)
     began, parts = time.perf_counter(), parts_of(request)
     live = parts.serving.live
-    answer = await parts.lane.run(live.engine.trending, query.window, query.n, reasons="reasons" in include)
+    answer = await parts.lane.run(
+        live.engine.trending,
+        query.window,
+        query.n,
+        reasons="reasons" in include,
+        language=asked_language(request, query.lang),
+    )
     return enveloped(answer, live, include=include, stale=parts.serving.stale, began=began)
+
+
+def asked_language(request: Request, lang: str | None) -> Language:
+    """The language of a request: its own word, else its Accept-Language."""
+    return language_of(lang, request.headers.get("accept-language"))
+
+
+def engine_request(body: RecommendationsBody, language: Language = "en") -> EngineRequest:
+    """What a body asks of the engine; :class:`InvalidField` for what cannot be used."""
+    return EngineRequest(
+        user_id=None if body.user_id is None else checked_id(body.user_id, "user_id"),
+        events=tuple(_session_event(event, f"events[{at}].") for at, event in enumerate(body.events)),
+        items=tuple(checked_id(item_id, f"items[{at}]") for at, item_id in enumerate(body.items)),
+        exclude=tuple(checked_id(item_id, f"exclude[{at}]") for at, item_id in enumerate(body.exclude)),
+        n=body.n,
+        language=language,
+    )
 
 
 async def _recommended(request: Request, asked: EngineRequest, include: frozenset[str]) -> Response:

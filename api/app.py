@@ -21,7 +21,7 @@ from api.parts import Parts, StoreHolder
 from api.pathfinding import PathsReply
 from api.problems import InvalidField, MethodNotAllowed, UnknownField, problem_response
 from api.releases import FolderReleases
-from api.routes import answers, events, explaining, graph, models, operations, page
+from api.routes import answers, events, explaining, graph, models, operations, page, users
 from api.serving import Releases, Serving
 from api.settings import Settings
 from graph.errors import InputError, KindredError, NotFound
@@ -38,6 +38,10 @@ MESSAGES: dict[str, Any] = {
     "ExplanationReply": explaining.ExplanationReply,
     "WhatIfBody": explaining.WhatIfBody,
     "WhatIfReply": explaining.WhatIfReply,
+    "AudienceReply": users.AudienceReply,
+    "AttributesReply": users.AttributesReply,
+    "ProfileReply": users.ProfileReply,
+    "RankBody": users.RankBody,
     "ModelsReply": models.ModelsReply,
     "EvaluationsReply": models.EvaluationsReply,
     "CurrentReply": models.CurrentReply,
@@ -77,7 +81,7 @@ def create_app(settings: Settings, *, releases: Releases | None = None, store: S
     app.add_exception_handler(KindredError, _on_error)
     app.add_exception_handler(RequestValidationError, _on_bad_parameters)
     app.add_exception_handler(HTTPException, _on_http_error)
-    for room in (answers, events, explaining, graph, models, operations, page):
+    for room in (answers, events, explaining, graph, models, operations, page, users):
         app.include_router(room.router)
     describe(app, MESSAGES)
     return app

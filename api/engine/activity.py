@@ -111,6 +111,15 @@ class ActivityFeed:
                 newest = max(newest, int(times[times <= until_s].max(initial=NO_TIME)))
         return None if newest == NO_TIME else newest
 
+    def last_s(self, num_users: int) -> npt.NDArray[np.int64]:
+        """When each user was last here; ``NO_TIME`` where unknown. Shape (U,). What was taken back still counts."""
+        last = np.full(num_users, NO_TIME, np.int64)
+        for base, changes in self._parts():
+            for part in (base,) if changes is None else (base, changes.now):
+                inside = part.user_index < num_users
+                np.maximum.at(last, part.user_index[inside], part.timestamp_s[inside])
+        return last
+
     def since_snapshot(self) -> Activity:
         """What came or changed since the snapshot."""
         return Activity.joined([changes.now for _, changes in self._parts() if changes is not None])

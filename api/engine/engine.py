@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from api.engine.answer import Answer, RankedItem
+from api.engine.audience import Audience, audience
 from api.engine.evidence import EvidenceSearch
 from api.engine.keeper import Moment, SourceKeeper
 from api.engine.payload import Policy, engine_part, family_of
@@ -181,6 +182,20 @@ class Engine:
         moment = self._keeper.current()
         repeat = self.policy.repeat if request.repeat is None else request.repeat
         return scored(moment, self.stage(moment, request.steering), request, items, repeat=repeat)
+
+    def audience(self, item_id: str, n: int = 10) -> Audience:
+        """The users an item is for, without those who have it.
+
+        Raises:
+            NotFound: when the graph holds no such item.
+        """
+        moment = self._keeper.current()
+        view, sources = moment.view, moment.sources
+        item = view.index_of(self._schema.item_type, item_id)
+        if item is None:
+            raise NotFound("no such item", got=item_id, remedy="Ask for an item that is in the graph.")
+        last_s = self._related.last_s(view.num_nodes(self._schema.user_type))
+        return audience(view, sources.ranker, item, check_n(n), num_items=sources.num_items, last_s=last_s)
 
     def related(
         self,

@@ -76,6 +76,10 @@ class RelatedItems:
         self.baskets(num_items)
         self._activity.newest_s(int(self._clock()))
 
+    def last_s(self, num_users: int) -> npt.NDArray[np.int64]:
+        """When each user was last here. Shape (U,)."""
+        return self._activity.last_s(num_users)
+
     def similar(self, sources: Sources, item: int, n: int, stage: Stage) -> Listed:
         """Items that meet the same need, then popular ones."""
         return _listed(sources, [("similar", self._likeness(sources, item))], n, item, stage)

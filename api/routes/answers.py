@@ -149,7 +149,7 @@ def engine_request(body: RecommendationsBody, language: Language = "en") -> Engi
     """What a body asks of the engine; :class:`InvalidField` for what cannot be used."""
     return EngineRequest(
         user_id=None if body.user_id is None else checked_id(body.user_id, "user_id"),
-        events=tuple(_session_event(event, f"events[{at}].") for at, event in enumerate(body.events)),
+        events=session_events(body.events),
         items=tuple(checked_id(item_id, f"items[{at}]") for at, item_id in enumerate(body.items)),
         exclude=tuple(checked_id(item_id, f"exclude[{at}]") for at, item_id in enumerate(body.exclude)),
         n=body.n,
@@ -164,6 +164,11 @@ async def _recommended(request: Request, asked: EngineRequest, include: frozense
     if answer.fallback_used is not None:
         parts.metrics.fallbacks.labels(answer.fallback_used).inc()
     return enveloped(answer, live, include=include, stale=parts.serving.stale, began=began)
+
+
+def session_events(events: list[PostedSessionEvent]) -> tuple[SessionEvent, ...]:
+    """A session as the engine takes it; :class:`InvalidField` for what cannot be used."""
+    return tuple(_session_event(event, f"events[{at}].") for at, event in enumerate(events))
 
 
 def _session_event(event: PostedSessionEvent, place: str) -> SessionEvent:

@@ -14,6 +14,7 @@ from rich.markup import escape
 from api.command.demo import run_demo
 from api.command.groups.graph import graph_group
 from api.command.groups.release import release_group
+from api.command.groups.report import report
 from api.command.health import checks
 from api.command.options import DataDirOption, JsonOption, StoreOption, settings_with
 from api.command.recipe import Order, experiment_on, forget_trainings, material_from, models_named, publish
@@ -67,6 +68,7 @@ app = typer.Typer(
 )
 app.add_typer(release_group, name="release")
 app.add_typer(graph_group, name="graph")
+app.command()(report)
 
 ModelsOption = Annotated[str | None, typer.Option("--models", help="Models to fit, by comma. Default: all.")]
 ProtocolOption = Annotated[

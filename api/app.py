@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 from api.browsing import NeighborsReply
 from api.envelope import Envelope
 from api.events import Acknowledged, EventWriter
+from api.given import GivenLog
 from api.limits import Lane
 from api.metrics import Metrics
 from api.observing import Observing
@@ -23,7 +24,7 @@ from api.problems import InvalidField, MethodNotAllowed, UnknownField, problem_r
 from api.releases import FolderReleases
 from api.routes import answers, events, explaining, graph, models, operations, page, users
 from api.serving import Releases, Serving
-from api.settings import Settings
+from api.settings import Settings, given_folder
 from graph.errors import InputError, KindredError, NotFound
 
 SWAP_DEADLINE_S = 30.0
@@ -97,17 +98,19 @@ def _parts(settings: Settings, releases: Releases | None, store: StoreHolder | N
         poll_interval_s=settings.poll_interval_s,
         stale_after_s=settings.stale_after_s,
     )
+    given = GivenLog(given_folder(settings), days=settings.attribution_days, megabytes=settings.attribution_megabytes)
     writer = EventWriter(
         store,
         knows_item=serving.knows_item,
         committed=serving.catch_up,
+        stored=given.note_outcomes,
         metrics=metrics,
         waiting=settings.events_waiting,
     )
     lane = Lane(settings.engine_threads, settings.engine_waiting, settings.read_deadline_s)
     store_lane = Lane(1, settings.events_waiting, settings.write_deadline_s)
     release_lane = Lane(1, 4, SWAP_DEADLINE_S)
-    return Parts(settings, store, serving, writer, lane, store_lane, release_lane, metrics)
+    return Parts(settings, store, serving, writer, lane, store_lane, release_lane, metrics, given)
 
 
 async def _on_error(request: Request, error: Exception) -> Response:

@@ -12,6 +12,7 @@ from msgspec import UNSET, Struct, UnsetType
 from starlette.responses import Response
 
 from api.engine.answer import Answer
+from api.given import GivenLog
 from api.problems import InvalidField
 from api.serving import Live
 
@@ -60,9 +61,23 @@ def json_response(document: object, status: int = 200) -> Response:
     return Response(_ENCODER.encode(document), status, media_type="application/json")
 
 
-def enveloped(answer: Answer, live: Live, *, include: frozenset[str], stale: bool, began: float) -> Response:
-    """The reply for an engine's answer; ``began`` is when the request came, by ``perf_counter``."""
-    return json_response(envelope_of(answer, live, include=include, stale=stale, began=began))
+def enveloped(
+    answer: Answer,
+    live: Live,
+    *,
+    include: frozenset[str],
+    stale: bool,
+    began: float,
+    given: tuple[GivenLog, str] | None = None,
+) -> Response:
+    """The reply for an engine's answer; ``began`` is when the request came, by ``perf_counter``.
+
+    ``given`` is where the list is kept for attribution, and as which kind.
+    """
+    envelope = envelope_of(answer, live, include=include, stale=stale, began=began)
+    if given is not None:
+        given[0].note(envelope, given[1])
+    return json_response(envelope)
 
 
 def envelope_of(answer: Answer, live: Live, *, include: frozenset[str], stale: bool, began: float) -> Envelope:

@@ -11,6 +11,7 @@ from starlette.requests import Request
 
 from api.engine import Engine
 from api.events import EventWriter
+from api.given import GivenLog
 from api.limits import Lane
 from api.metrics import Metrics
 from api.serving import Live, Serving
@@ -56,13 +57,16 @@ class Parts:
     release_lane: Lane
     """A thread for swapping releases, which takes longer than an answer may."""
     metrics: Metrics
+    given: GivenLog
 
     def start(self) -> None:
+        self.given.start()
         self.serving.start()
         self.writer.start()
 
     def close(self) -> None:
         self.writer.close()
+        self.given.close()
         self.serving.close()
         self.lane.close()
         self.store_lane.close()

@@ -98,7 +98,8 @@ async def related(request: Request, item_id: str, query: Annotated[RelatedQuery,
         reasons="reasons" in include,
         language=asked_language(request, query.lang),
     )
-    return enveloped(answer, live, include=include, stale=parts.serving.stale, began=began)
+    given = (parts.given, f"related:{query.kind}")
+    return enveloped(answer, live, include=include, stale=parts.serving.stale, began=began, given=given)
 
 
 @router.get("/users/{user_id:path}/recommendations", summary="Recommendations", responses=reply("Envelope"))
@@ -137,7 +138,8 @@ async def trending(request: Request, query: Annotated[TrendingQuery, Query()]) -
         reasons="reasons" in include,
         language=asked_language(request, query.lang),
     )
-    return enveloped(answer, live, include=include, stale=parts.serving.stale, began=began)
+    given = (parts.given, "trending")
+    return enveloped(answer, live, include=include, stale=parts.serving.stale, began=began, given=given)
 
 
 def asked_language(request: Request, lang: str | None) -> Language:
@@ -163,7 +165,8 @@ async def _recommended(request: Request, asked: EngineRequest, include: frozense
     answer = await parts.lane.run(live.engine.recommend, replace(asked, reasons="reasons" in include))
     if answer.fallback_used is not None:
         parts.metrics.fallbacks.labels(answer.fallback_used).inc()
-    return enveloped(answer, live, include=include, stale=parts.serving.stale, began=began)
+    given = (parts.given, "recommendations")
+    return enveloped(answer, live, include=include, stale=parts.serving.stale, began=began, given=given)
 
 
 def session_events(events: list[PostedSessionEvent]) -> tuple[SessionEvent, ...]:

@@ -142,7 +142,9 @@ async def rank(request: Request) -> Response:
     items = [checked_id(item_id, f"items[{at}]") for at, item_id in enumerate(body.items)]
     live = parts.serving.live
     answer = await parts.lane.run(order, engine_of(live), asked, items)
-    return enveloped(answer, live, include=parse_include(body.include), stale=parts.serving.stale, began=began)
+    include = parse_include(body.include)
+    given = (parts.given, "rank")
+    return enveloped(answer, live, include=include, stale=parts.serving.stale, began=began, given=given)
 
 
 def _audience(engine: Engine, item_id: str, n: int) -> tuple[list[ListedUser], str]:

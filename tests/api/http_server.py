@@ -121,6 +121,7 @@ def settings_for(folder: Path, port: int) -> Settings:
     return Settings(
         store=f"sqlite:{folder / 'graph.db'}",
         releases=folder / "releases",
+        work_dir=folder / "work",
         port=port,
         read_deadline_s=20,
         write_deadline_s=20,

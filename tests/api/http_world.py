@@ -256,7 +256,13 @@ async def running(folder: Path, *, ready: bool = True, filled: bool = True, **se
         fill(inside)
     store = FaultyStore(inside)
     releases = FakeReleases(folder, inside, "r1" if ready else None)
-    chosen = {"poll_interval_s": 0.05, "read_deadline_s": 5.0, "write_deadline_s": 5.0, **settings}
+    chosen = {
+        "work_dir": folder / "work",
+        "poll_interval_s": 0.05,
+        "read_deadline_s": 5.0,
+        "write_deadline_s": 5.0,
+        **settings,
+    }
     app = create_app(Settings(**chosen), releases=releases, store=StoreHolder("", lambda _: store))
     transport = httpx2.ASGITransport(app, raise_app_exceptions=True)
     async with (

@@ -89,6 +89,7 @@ def envelope_of(answer: Answer, live: Live, *, include: frozenset[str], stale: b
             item.score,
             item.rank,
             item.sources,
+            item.promotion,
             reasons=[reason.to_json() for reason in item.reasons] if "reasons" in include else UNSET,
             properties=dict(live.view.properties(item_type, item.item_index)) if "properties" in include else UNSET,
         )

@@ -14,6 +14,7 @@ from api.events import EventWriter
 from api.given import GivenLog
 from api.limits import Lane
 from api.metrics import Metrics
+from api.rules import RulesFile
 from api.serving import Live, Serving
 from api.settings import Settings
 from graph.store import GraphStore, open_store
@@ -57,6 +58,7 @@ class Parts:
     release_lane: Lane
     """A thread for swapping releases, which takes longer than an answer may."""
     metrics: Metrics
+    rules: RulesFile
     given: GivenLog
 
     def start(self) -> None:

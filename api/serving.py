@@ -14,6 +14,7 @@ import structlog
 from api.engine.answer import Answer
 from api.engine.phrases import Language
 from api.engine.request import RelatedKind, Request
+from api.engine.steering import NO_STEERING, Steering
 from api.metrics import Metrics
 from api.problems import NotReady
 from graph.errors import KindredError
@@ -45,10 +46,17 @@ class Answering(Protocol):
         *,
         reasons: bool = False,
         language: Language = "en",
+        steering: Steering = NO_STEERING,
     ) -> Answer: ...
 
     def trending(
-        self, window: str = "7d", n: int = 10, *, reasons: bool = False, language: Language = "en"
+        self,
+        window: str = "7d",
+        n: int = 10,
+        *,
+        reasons: bool = False,
+        language: Language = "en",
+        steering: Steering = NO_STEERING,
     ) -> Answer: ...
 
 

@@ -170,6 +170,7 @@ def fit_models(
         if isinstance(model, SupportsTrainingRun) and model.record is not None:
             fitted.options[name] |= {"epochs": model.best_epochs}
             fitted.records[name] = model.record.model_dump(mode="json")
+        fitted.options[name] |= getattr(model, "learned_options", {})
         weights = getattr(model, "fold_in_weights", None)
         if weights is not None:
             fitted.fold_in[name] = weights()
@@ -213,7 +214,7 @@ def run_experiment(
 
     clock = _Clock(progress)
     clock.enter("fit")
-    data = TrainingData(split.train, knowledge, split.validation, recipe.seed, recipe.device)
+    data = TrainingData(split.train, knowledge, split.validation, recipe.seed, recipe.device, recipe.ordered)
     models = tuned_options(recipe.models, data, progress) if recipe.tuned else recipe.models
     fitted = fit_models(models, data, progress, runs=runs)
     sources = {

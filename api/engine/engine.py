@@ -13,16 +13,18 @@ from api.engine.answer import Answer, RankedItem
 from api.engine.audience import Audience, audience
 from api.engine.evidence import EvidenceSearch
 from api.engine.keeper import Moment, SourceKeeper
+from api.engine.listed import POPULARITY, Listed
+from api.engine.newcomers import Demographics, read_interests
 from api.engine.payload import Policy, engine_part, family_of
 from api.engine.phrases import THIS_ITEM, Language
-from api.engine.ranking import Ranked, ranked
+from api.engine.ranking import ranked
 from api.engine.reading import profile_of
 from api.engine.reasons import Told, shares_of
-from api.engine.related import POPULARITY, Listed, RelatedItems
+from api.engine.recommending import Asked, recommended
+from api.engine.related import RelatedItems
 from api.engine.request import RELATED_KINDS, RelatedKind, Request, check_n, window_seconds
-from api.engine.rows import stacked_rows
 from api.engine.scoring import Scored, scored
-from api.engine.session import resolve
+from api.engine.session import Session, resolve
 from api.engine.steering import NO_RULES, NO_STEERING, Rules, Stage, Stages, Steering
 from gnn.fusion import FusedRanker
 from gnn.histories import Histories, IntArray
@@ -66,6 +68,7 @@ class Engine:
         self._keeper = SourceKeeper(view, overlay, ranker, everything, options or {})
         self._related = RelatedItems(view, overlay, self._families, clock)
         self._clock = clock
+        self._demographics = Demographics(view)
         self.stages = Stages(view.schema, rules)
 
     @classmethod
@@ -143,45 +146,46 @@ class Engine:
         """The best ``k`` items of each history, by the lines that :meth:`recommend` runs. Shape (B, k)."""
         return ranked(self._keeper.current().sources, histories, k).item_index
 
-    def stage(self, moment: Moment, steering: Steering = NO_STEERING) -> Stage:
+    def stage(self, moment: Moment, steering: Steering = NO_STEERING, user_index: int = -1) -> Stage:
         """What filters, rules and a request's own wishes say of every item at a moment."""
-        return self.stages.of(moment.view, moment.sources.num_items, steering, now_s=self._clock())
+        num_items = moment.sources.num_items
+        return self.stages.of(moment.view, num_items, steering, user_index=user_index, now_s=self._clock())
 
     def recommend(self, request: Request) -> Answer:
         """Items for a user, a session, a cart, or a newcomer.
 
         Raises:
-            FilterError: when a filter of the request cannot be used.
+            InputError: when a filter of the request, or what else steers it, cannot be used.
         """
         moment = self._keeper.current()
         sources = moment.sources
-        stage = self.stage(moment, request.steering)
         session = resolve(moment.view, request)
-        repeat = self.policy.repeat if request.repeat is None else request.repeat
-        history = session.history[sources.allowed[session.history]]
-        shut = session.barred if repeat else np.concatenate([session.barred, session.seen, session.history])
-        block = Histories.of([history.tolist()], sources.num_items, [session.user_index])
-        shut_row = stacked_rows([shut], sources.num_items)
-        result = ranked(sources, block, request.n, exclude=shut_row, allowed=stage.allowed, bias=stage.bias)
-        found = result.item_index[0] >= 0
-        listed = Listed(
-            result.item_index[0][found],
-            result.score[0][found],
-            _contributions(result, sources.ranker.sources),
-            POPULARITY if bool(result.filled[0].any()) else None,
-        )
+        asked = self._asked(moment, session, request)
+        listed = recommended(moment, asked, request.n, demographics=self._demographics)
         told = None
         if request.reasons:
-            search = self._search(moment, history, listed, session.user_index)
+            search = self._search(moment, asked.history, listed, session.user_index)
             told = Told.of(search, listed.item_index.tolist(), language=request.language)
-            told = told.with_costs(sources, history, session.user_index, shut, stage.allowed)
-        return self._answer(moment, listed, told, unknown_ids=session.unknown_ids)
+            told = told.with_costs(sources, asked.history, session.user_index, asked.shut, asked.stage.allowed)
+        return self._answer(moment, listed, told, unknown_ids=asked.unknown_ids)
 
     def scored(self, request: Request, items: Sequence[int]) -> Scored:
         """The scores :meth:`recommend` would give to some items, whether it would show them or not."""
         moment = self._keeper.current()
-        repeat = self.policy.repeat if request.repeat is None else request.repeat
-        return scored(moment, self.stage(moment, request.steering), request, items, repeat=repeat)
+        return scored(moment, self._asked(moment, resolve(moment.view, request), request), items)
+
+    def _asked(self, moment: Moment, session: Session, request: Request) -> Asked:
+        stage = self.stage(moment, request.steering, session.user_index)
+        picks = read_interests(moment.view, moment.sources, self.stages.masks, request.interests)
+        session = session.after(picks.items)
+        history = np.concatenate([picks.typical, session.history])
+        return Asked(
+            session,
+            stage.weighed(picks.weighing),
+            history[moment.sources.allowed[history]],
+            self.policy.repeat if request.repeat is None else request.repeat,
+            tuple(dict.fromkeys([*session.unknown_ids, *picks.unknown_ids, *stage.unknown_ids])),
+        )
 
     def audience(self, item_id: str, n: int = 10) -> Audience:
         """The users an item is for, without those who have it.
@@ -207,7 +211,10 @@ class Engine:
         language: Language = "en",
         steering: Steering = NO_STEERING,
     ) -> Answer:
-        """Items related to one item: ``similar`` (the same need) or ``bought_together`` (the same basket).
+        """Items related to one item.
+
+        ``similar`` meets the same need, ``bought_together`` lies in the same basket, ``complementary`` does so for
+        another need, and ``cross_category`` goes with the item but shares no category with it.
 
         Raises:
             NotFound: when the graph holds no such item.
@@ -220,14 +227,14 @@ class Engine:
         item = moment.view.index_of(self._schema.item_type, item_id)
         if item is None:
             raise NotFound("no such item", got=item_id, remedy="Ask for an item that is in the graph.")
-        listing = self._related.similar if kind == "similar" else self._related.bought_together
-        listed = listing(moment.sources, item, n, self.stage(moment, steering))
+        stage = self.stage(moment, steering)
+        listed = self._related.of(kind, moment, item, n, stage)
         search = self._search(moment, np.array([item], np.int32), listed) if reasons else None
         here = THIS_ITEM[language]
         told = (
             None if search is None else Told.of(search, listed.item_index.tolist(), language=language, anchor_name=here)
         )
-        return self._answer(moment, listed, told)
+        return self._answer(moment, listed, told, unknown_ids=stage.unknown_ids)
 
     def trending(
         self,
@@ -245,7 +252,7 @@ class Engine:
         """
         moment = self._keeper.current()
         stage = self.stage(moment, steering)
-        listed = self._related.trending(moment.sources, window_seconds(window), check_n(n), stage)
+        listed = self._related.trending(moment, window_seconds(window), check_n(n), stage)
         search = self._search(moment, np.empty(0, np.int32), listed) if reasons else None
         told = None if search is None else Told.of(search, listed.item_index.tolist(), language=language)
         return self._answer(moment, listed, told)
@@ -275,17 +282,7 @@ class Engine:
                     rank=at + 1,
                     sources=tuple(sorted(given, key=lambda name: (-given[name], name))),
                     reasons=reasons or (),
+                    promotion=listed.promotions.get(index),
                 )
             )
         return Answer(tuple(items), listed.fallback, unknown_ids, self.release_id, self.trained_at, view.watermark)
-
-
-def _contributions(result: Ranked, names: Sequence[str]) -> list[dict[str, float]]:
-    """Of each item of the first history the sources that speak for it; if none does, the one least against it."""
-    listed = []
-    for at, parts in enumerate(result.contribution[0]):
-        given = {name: float(part) for name, part in zip(names, parts, strict=True) if part > 0}
-        if not given and not result.filled[0, at]:
-            given = {names[int(np.argmax(parts))]: 0.0}
-        listed.append(given)
-    return listed

@@ -54,9 +54,7 @@ def missing_paths(moment: Moment, user_id: str | None, scores: Scored, item: int
     An attribute of the history that the item lacks, a curated relation from the history, a step of the user to what
     leads to the item. Only edge types that the ranking learns from.
     """
-    allowed = moment.sources.allowed
-    history = scores.session.history[allowed[scores.session.history]]
-    anchors = latest_distinct(history, MAX_ANCHORS)
+    anchors = latest_distinct(scores.asked.history, MAX_ANCHORS)
     kinds = (
         _attributes(moment, anchors, item, limit),
         _relations(moment, anchors, item, limit),
@@ -109,7 +107,7 @@ def _steps(moment: Moment, user_id: str | None, scores: Scored, item: int, limit
     """Steps the user has not taken to the items that lead to this one most."""
     view, sources = moment.view, moment.sources
     specs = telling_interactions(view.schema)
-    if user_id is None or not specs or scores.session.user_index < 0:
+    if user_id is None or not specs or scores.asked.session.user_index < 0:
         return
     pull = np.zeros(sources.num_items, np.float32)
     for operator in sources.ranker.operators.values():
@@ -117,7 +115,7 @@ def _steps(moment: Moment, user_id: str | None, scores: Scored, item: int, limit
         if column is not None and (peak := float(column.max(initial=0.0))) > 0:
             pull += column / peak
     pull[~sources.allowed] = 0.0
-    pull[[item, *scores.session.history.tolist(), *scores.session.seen.tolist()]] = 0.0
+    pull[[item, *scores.asked.session.history.tolist(), *scores.asked.session.seen.tolist()]] = 0.0
     schema = view.schema
     for leading in np.argsort(-pull, kind="stable")[:limit].tolist():
         if pull[leading] <= 0:

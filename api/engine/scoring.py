@@ -8,11 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from api.engine.keeper import Moment
-from api.engine.request import Request
+from api.engine.recommending import Asked
 from api.engine.rows import stacked_rows
-from api.engine.session import Session, resolve
-from api.engine.steering import Stage
-from gnn.histories import FloatArray, Histories, IntArray
+from gnn.histories import FloatArray, IntArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +25,7 @@ class Scored:
     score: FloatArray
     contribution: FloatArray
     sources: tuple[str, ...]
-    session: Session
+    asked: Asked
     speaks: bool
 
     def parts(self, at: int) -> dict[str, float]:
@@ -36,21 +34,19 @@ class Scored:
         return dict(sorted(named.items(), key=lambda pair: -pair[1]))
 
 
-def scored(moment: Moment, stage: Stage, request: Request, items: Sequence[int], *, repeat: bool) -> Scored:
+def scored(moment: Moment, asked: Asked, items: Sequence[int]) -> Scored:
     """The scores of some items, whether they may be shown or not."""
-    sources = moment.sources
-    session = resolve(moment.view, request)
-    history = session.history[sources.allowed[session.history]]
-    asked = np.asarray(items, np.int32)
-    if not history.size:
-        nothing = np.zeros((asked.size, len(sources.ranker.sources)), np.float32)
-        return Scored(asked, sources.popularity[asked], nothing, sources.ranker.sources, session, speaks=False)
-    shut = session.barred if repeat else np.concatenate([session.barred, session.seen, session.history])
+    sources, stage = moment.sources, asked.stage
+    wanted = np.asarray(items, np.int32)
+    names = sources.ranker.sources
+    if not asked.history.size:
+        nothing = np.zeros((wanted.size, len(names)), np.float32)
+        return Scored(wanted, sources.popularity[wanted], nothing, names, asked, speaks=False)
     fused = sources.ranker.score_items(
-        Histories.of([history.tolist()], sources.num_items, [session.user_index]),
-        asked[None, :],
-        exclude=stacked_rows([shut], sources.num_items),
+        asked.block(sources.num_items),
+        wanted[None, :],
+        exclude=stacked_rows([asked.shut], sources.num_items),
         allowed=sources.allowed if stage.allowed is None else sources.allowed & stage.allowed,
         bias=stage.bias,
     )
-    return Scored(asked, fused.score[0], fused.contribution[0], sources.ranker.sources, session, speaks=True)
+    return Scored(wanted, fused.score[0], fused.contribution[0], names, asked, speaks=True)

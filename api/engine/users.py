@@ -74,7 +74,7 @@ def order(engine: Engine, request: Request, item_ids: Sequence[str]) -> Answer:
     return Answer(
         tuple(items),
         None if scores.speaks else "popularity",
-        tuple(dict.fromkeys((*scores.session.unknown_ids, *unknown))),
+        tuple(dict.fromkeys((*scores.asked.session.unknown_ids, *unknown))),
         engine.release_id,
         engine.trained_at,
         view.watermark,

@@ -122,7 +122,7 @@ def explain(engine: Engine, item_id: str, request: Request, *, search: bool = Tr
 
 
 def _removals(engine: Engine, scores: Scored, item: int, request: Request, verdict: Verdict) -> tuple[Removal, ...]:
-    session = scores.session
+    session = scores.asked.session
     found = [Removal(removal.by, removal.rule) for removal in verdict.removals]
     if (session.barred == item).any():
         found.append(Removal("excluded", "it is in the cart or excluded by the request"))

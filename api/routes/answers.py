@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
-from typing import Annotated, Literal
+from typing import Annotated
 
 import msgspec
 from fastapi import APIRouter, Query, Request, Response
 from msgspec import Struct, field
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from api.asking import ListQuery, SteeringBody
 from api.engine.phrases import Language, language_of
 from api.engine.request import Event as SessionEvent
+from api.engine.request import RelatedKind
 from api.engine.request import Request as EngineRequest
 from api.envelope import enveloped, parse_include
 from api.limits import MAX_LIST, MAX_RESULTS, checked_id, decode_json, read_body
@@ -25,31 +27,22 @@ N = Annotated[int, Field(ge=1, le=MAX_RESULTS, description="How many items.")]
 Include = Annotated[str | None, Field(max_length=200, description="Some of properties, score, reasons, with commas.")]
 
 
-Lang = Annotated[Literal["en", "zh"] | None, Field(description="Of the reasons; else what Accept-Language prefers.")]
-
-
-class _Query(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-    lang: Lang = None
-
-
-class RelatedQuery(_Query):
+class RelatedQuery(ListQuery):
     """Parameters of related items."""
 
-    kind: Literal["similar", "bought_together"] = "similar"
+    kind: RelatedKind = "similar"
     n: N = 10
     include: Include = None
 
 
-class RecommendationsQuery(_Query):
+class RecommendationsQuery(ListQuery):
     """Parameters of a user's recommendations."""
 
     n: N = 10
     include: Include = None
 
 
-class TrendingQuery(_Query):
+class TrendingQuery(ListQuery):
     """Parameters of trending items."""
 
     window: Annotated[str, Field(max_length=10, description="How far back, e.g. 24h, 7d, 4w.")] = "7d"
@@ -65,7 +58,7 @@ class PostedSessionEvent(Struct, forbid_unknown_fields=True, kw_only=True):
     timestamp: int | float | str | None = None
 
 
-class RecommendationsBody(Struct, forbid_unknown_fields=True, kw_only=True):
+class RecommendationsBody(SteeringBody, forbid_unknown_fields=True, kw_only=True):
     """The full form of a recommendation request."""
 
     user_id: str | None = None
@@ -74,19 +67,20 @@ class RecommendationsBody(Struct, forbid_unknown_fields=True, kw_only=True):
     exclude: Annotated[list[str], msgspec.Meta(max_length=MAX_LIST)] = field(default_factory=list)
     n: Annotated[int, msgspec.Meta(ge=1, le=MAX_RESULTS)] = 10
     include: str | Annotated[list[str], msgspec.Meta(max_length=10)] | None = None
-    lang: Literal["en", "zh"] | None = None
+    lang: Language | None = None
 
 
 _BODY = msgspec.json.Decoder(RecommendationsBody)
 _BODY_FIELDS = (
-    "some of user_id, events (item_id, kind, timestamp), items, exclude, n, include, lang; filters, boosts, "
-    "promotions, pins, diversity, rotation, scenario and context are not served yet"
+    "some of user_id, events (item_id, kind, timestamp), items, exclude, n, include, lang, interests, filter, strict, "
+    "diversity, boosts, promotions, pins, caps, calibration, freshness, rotation, scenario, context"
 )
 
 
 @router.get("/items/{item_id:path}/related", summary="Related items", responses=reply("Envelope"))
 async def related(request: Request, item_id: str, query: Annotated[RelatedQuery, Query()]) -> Response:
-    """Items like this one (`similar`) or bought with it (`bought_together`). An unknown item is a 404."""
+    """Items like this one (`similar`), bought with it (`bought_together`), bought with it for another need
+    (`complementary`), or going with it from another category (`cross_category`). An unknown item is a 404."""
     include = parse_include(query.include)
     began, parts = time.perf_counter(), parts_of(request)
     live = parts.serving.live
@@ -97,6 +91,7 @@ async def related(request: Request, item_id: str, query: Annotated[RelatedQuery,
         query.n,
         reasons="reasons" in include,
         language=asked_language(request, query.lang),
+        steering=query.steering(),
     )
     given = (parts.given, f"related:{query.kind}")
     return enveloped(answer, live, include=include, stale=parts.serving.stale, began=began, given=given)
@@ -106,7 +101,7 @@ async def related(request: Request, item_id: str, query: Annotated[RelatedQuery,
 async def recommendations(request: Request, user_id: str, query: Annotated[RecommendationsQuery, Query()]) -> Response:
     """Recommendations for a user; an unknown one is answered as a newcomer, and `fallback_used` says so."""
     language = asked_language(request, query.lang)
-    asked = EngineRequest(checked_id(user_id, "user_id"), n=query.n, language=language)
+    asked = EngineRequest(checked_id(user_id, "user_id"), n=query.n, language=language, steering=query.steering())
     return await _recommended(request, asked, parse_include(query.include))
 
 
@@ -117,7 +112,8 @@ async def recommendations(request: Request, user_id: str, query: Annotated[Recom
     openapi_extra=json_body("RecommendationsBody"),
 )
 async def recommend(request: Request) -> Response:
-    """Recommendations for a user and/or a session (`events`) and/or a cart (`items`)."""
+    """Recommendations for a user and/or a session (`events`) and/or a cart (`items`) and/or a newcomer's picks
+    (`interests`), steered by filters, boosts, promotions, pins, caps, diversity and what else the body names."""
     settings = parts_of(request).settings
     raw = await read_body(request, settings.body_limit_bytes, settings.body_timeout_s)
     body = decode_json(raw, _BODY, _BODY_FIELDS)
@@ -137,6 +133,7 @@ async def trending(request: Request, query: Annotated[TrendingQuery, Query()]) -
         query.n,
         reasons="reasons" in include,
         language=asked_language(request, query.lang),
+        steering=query.steering(),
     )
     given = (parts.given, "trending")
     return enveloped(answer, live, include=include, stale=parts.serving.stale, began=began, given=given)
@@ -154,8 +151,10 @@ def engine_request(body: RecommendationsBody, language: Language = "en") -> Engi
         events=session_events(body.events),
         items=tuple(checked_id(item_id, f"items[{at}]") for at, item_id in enumerate(body.items)),
         exclude=tuple(checked_id(item_id, f"exclude[{at}]") for at, item_id in enumerate(body.exclude)),
+        interests=body.interests_asked(),
         n=body.n,
         language=language,
+        steering=body.steering(),
     )
 
 

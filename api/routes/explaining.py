@@ -13,17 +13,19 @@ from fastapi import APIRouter, Query, Request, Response
 from msgspec import Struct
 from pydantic import BaseModel, ConfigDict, Field
 
+from api.asking import Lang
 from api.edits import MAX_EDITS, Edit, mutation_of
 from api.engine import Answer, Engine
 from api.engine.imagining import Moved, WhatIf, what_if
 from api.engine.phrases import Language
+from api.engine.request import RelatedKind
 from api.engine.request import Request as EngineRequest
 from api.engine.whynot import Change, Explanation, Removal, explain
 from api.envelope import Envelope, ReleaseName, envelope_of, json_response, parse_include
 from api.limits import MAX_RESULTS, checked_id, decode_json, read_body
 from api.openapi import json_body, reply
 from api.parts import engine_of, now_ms, parts_of
-from api.routes.answers import Lang, N, RecommendationsBody, asked_language, engine_request
+from api.routes.answers import N, RecommendationsBody, asked_language, engine_request
 
 router = APIRouter(prefix="/v1", tags=["explanations"])
 ID = Annotated[str, Field(min_length=1, max_length=512)]
@@ -82,10 +84,10 @@ class AskRelated(Struct, forbid_unknown_fields=True, kw_only=True, tag_field="as
     """The list of ``GET /v1/items/{item_id}/related``."""
 
     item_id: str
-    kind: Literal["similar", "bought_together"] = "similar"
+    kind: RelatedKind = "similar"
     n: Annotated[int, msgspec.Meta(ge=1, le=MAX_RESULTS)] = 10
     include: str | Annotated[list[str], msgspec.Meta(max_length=10)] | None = None
-    lang: Literal["en", "zh"] | None = None
+    lang: Language | None = None
 
 
 class WhatIfBody(Struct, forbid_unknown_fields=True, kw_only=True):

@@ -8,7 +8,7 @@ is not that score but where it stands among the others, so each score is seen as
 - ``rank``: ``10 / (rank + 10)`` within the best :data:`RANK_DEPTH`, else 0,
 
 and every source reads the history in full (``even``), by recency (``recent``: 1 / (1 + steps back)) and by its
-last event alone (``last``).
+last event alone (``last``). A source that reads the order of events itself has one reading (``order``).
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ import numpy.typing as npt
 import scipy.sparse as sp
 
 from gnn.histories import FloatArray, Histories, IntArray
-from gnn.operators import ConstantOperator, Operator
+from gnn.operators import ConstantOperator, Operator, OrderedOperator, history_scores
 from gnn.ranker import top_k
 
-Context: TypeAlias = Literal["even", "recent", "last"]
+Context: TypeAlias = Literal["even", "recent", "last", "order"]
 View: TypeAlias = Literal["z", "log", "rank"]
 
 VIEWS: tuple[View, ...] = ("z", "log", "rank")
@@ -43,17 +43,23 @@ class FeatureSpace:
     contexts: tuple[Context, ...] = ("even", "recent", "last")
     constant: frozenset[str] = frozenset()
     """Sources that do not read the history, and so have one context only."""
+    sequential: frozenset[str] = frozenset()
+    """Sources that read the order of events themselves, and so have one context only."""
 
     @classmethod
     def over(cls, operators: Mapping[str, Operator], *, ordered: bool = True) -> FeatureSpace:
         """The space over these operators; ``ordered=False`` when the order of events means nothing."""
         constant = frozenset(name for name, source in operators.items() if isinstance(source, ConstantOperator))
+        sequential = frozenset(name for name, source in operators.items() if isinstance(source, OrderedOperator))
         contexts: tuple[Context, ...] = ("even", "recent", "last") if ordered else ("even",)
-        return cls(tuple(operators), contexts, constant)
+        return cls(tuple(operators), contexts, constant, sequential)
 
     def readings(self) -> Iterator[tuple[str, Context]]:
         """Every (source, context), in column order; each has ``len(VIEWS)`` columns."""
         for source in self.sources:
+            if source in self.sequential:
+                yield source, "order"
+                continue
             for context in self.contexts[:1] if source in self.constant else self.contexts:
                 yield source, context
 
@@ -151,8 +157,11 @@ def _readings(operators: Mapping[str, Operator], space: FeatureSpace, histories:
     """The z-scores of every reading, in column order. Shape (B, I) each."""
     weights = {context: getattr(histories, context)() for context in space.contexts}
     for source, context in space.readings():
-        known = histories.user_index if context == "even" else None
-        yield standardized(operators[source].score(weights[context], known))
+        if context == "order":
+            yield standardized(history_scores(operators[source], histories))
+        else:
+            known = histories.user_index if context == "even" else None
+            yield standardized(operators[source].score(weights[context], known))
 
 
 def _put(features: FloatArray, number: int, z: FloatArray, item_index: IntArray, top_scores: FloatArray) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
 
@@ -10,6 +10,7 @@ import numpy as np
 
 from api.engine.filters.values import Mask
 from api.engine.steering.asked import Calibration
+from api.engine.steering.grouping import Groups
 from gnn.histories import FloatArray
 
 
@@ -87,9 +88,9 @@ class Pinned:
 
 @dataclass(frozen=True, slots=True)
 class Capped:
-    """At most so many items of a list share one of the values that ``by`` names."""
+    """At most so many items of a list share one of the groups."""
 
-    by: str
+    groups: Groups
     at_most: int
 
 
@@ -142,6 +143,10 @@ class Stage:
     def places(self) -> bool:
         """Whether some positions are given to pins and promotions."""
         return bool(self.pins or self.promotions)
+
+    def weighed(self, weighing: tuple[Weighing, ...]) -> Stage:
+        """This stage with more boosts."""
+        return self if not weighing else replace(self, weighing=(*self.weighing, *weighing))
 
     def verdict(self, item_index: int) -> Verdict:
         """Which rule or filter removes an item, and which boosts fit it."""

@@ -10,13 +10,13 @@ import numpy as np
 from api.engine.filters import FilterError, FilterMasks
 from api.engine.filters.values import Mask
 from api.engine.steering.asked import NO_STEERING, Steering, holds
+from api.engine.steering.grouping import Groups
 from api.engine.steering.rules import NO_RULES, Boost, Cap, Hide, Pin, Promotion, Rules, Scenario
 from api.engine.steering.stage import Applied, Capped, Pinned, Promoted, Removal, Removing, Stage, Weighing
-from graph.schema import GraphSchema, PropertyKind
+from api.engine.steering.weighing import freshness, rotation
+from graph.schema import HIDDEN, GraphSchema, PropertyKind
 from graph.view import GraphView
 
-HIDDEN = "hidden"
-"""The boolean property of an item by which a curator hides it."""
 _NOT_HIDDEN = f"not {HIDDEN} = true"
 _PLAIN = Scenario()
 
@@ -33,8 +33,16 @@ class Stages:
         self._rules = rules
         self._hides = schema.node(schema.item_type).properties.get(HIDDEN) is PropertyKind.BOOLEAN
 
-    def of(self, view: GraphView, num_items: int, steering: Steering = NO_STEERING, *, now_s: float = 0.0) -> Stage:
-        """The stage of a request over a frozen view.
+    def of(
+        self,
+        view: GraphView,
+        num_items: int,
+        steering: Steering = NO_STEERING,
+        *,
+        user_index: int = -1,
+        now_s: float = 0.0,
+    ) -> Stage:
+        """The stage of a request over a frozen view; ``user_index`` is who asks, ``now_s`` the time.
 
         A rule that does not fit the graph any more says nothing; what the request itself asks must fit.
 
@@ -58,13 +66,17 @@ class Stages:
         return Stage(
             num_items,
             removing=tuple(removing),
-            weighing=(*making.boosts(rules.boosts, own=False), *making.boosts(steering.boosts, own=True)),
+            weighing=(
+                *making.boosts(rules.boosts, own=False),
+                *making.boosts(steering.boosts, own=True),
+                *making.varying(user_index),
+            ),
             promotions=(
                 *making.promotions(rules.promotions, own=False),
                 *making.promotions(steering.promotions, own=True),
             ),
             pins=_first_of_each_rank((*making.pins(steering.pins, own=True), *making.pins(rules.pins, own=False))),
-            caps=making.caps((*rules.caps, *steering.caps)),
+            caps=(*making.caps(rules.caps, own=False), *making.caps(steering.caps, own=True)),
             strict=bool(steering.strict),
             diversity=steering.diversity or 0.0,
             calibration=steering.calibration,
@@ -110,6 +122,16 @@ class _Making:
                 found.append(Weighing(Applied(boost.name or boost.filter, boost.factor), fits))
         return found
 
+    def varying(self, user_index: int) -> list[Weighing]:
+        """The weights that differ by item: freshness and rotation."""
+        found = []
+        if self._steering.freshness is not None:
+            found.append(freshness(self._view, self._steering.freshness, self._now_s))
+        if self._steering.rotation is not None:
+            shown = rotation(self._view, self._steering.rotation, user_index, self._now_s)
+            found += [] if shown is None else [shown]
+        return found
+
     def promotions(self, promotions: Iterable[Promotion], *, own: bool) -> list[Promoted]:
         found = []
         for number, promotion in enumerate(promotions):
@@ -129,8 +151,16 @@ class _Making:
                     found.append(Pinned(row, pin.rank, pin.name or "pin"))
         return found
 
-    def caps(self, caps: Iterable[Cap]) -> tuple[Capped, ...]:
-        return tuple(Capped(cap.by, cap.at_most) for cap in caps if holds(cap.when, self._steering, self._now_s))
+    def caps(self, caps: Iterable[Cap], *, own: bool) -> list[Capped]:
+        found = []
+        for number, cap in enumerate(caps):
+            if holds(cap.when, self._steering, self._now_s):
+                try:
+                    found.append(Capped(Groups(self._view, cap.by, f"caps[{number}].by"), cap.at_most))
+                except FilterError:
+                    if own:
+                        raise
+        return found
 
     def _of_rule(self, text: str | None, items: tuple[str, ...], *, tell: bool = False) -> Mask:
         """The items a rule names, by filter and one by one; none where its filter does not fit the graph."""

@@ -16,6 +16,7 @@ from api.command.groups.graph import graph_group
 from api.command.groups.keys import keys_group
 from api.command.groups.neo4j import neo4j_group
 from api.command.groups.release import release_group
+from api.command.groups.report import report
 from api.command.health import checks
 from api.command.options import DataDirOption, JsonOption, StoreOption, settings_with
 from api.command.recipe import Order, controls_on, experiment_on, forget_trainings, material_from, models_named, publish
@@ -72,6 +73,7 @@ app = typer.Typer(
 )
 app.add_typer(release_group, name="release")
 app.add_typer(graph_group, name="graph")
+app.command()(report)
 app.add_typer(keys_group, name="keys")
 app.add_typer(neo4j_group, name="neo4j")
 

@@ -13,14 +13,17 @@ from rich.markup import escape
 
 from api.command.demo import run_demo
 from api.command.groups.graph import graph_group
+from api.command.groups.keys import keys_group
+from api.command.groups.neo4j import neo4j_group
 from api.command.groups.release import release_group
 from api.command.health import checks
 from api.command.options import DataDirOption, JsonOption, StoreOption, settings_with
-from api.command.recipe import Order, experiment_on, forget_trainings, material_from, models_named, publish
+from api.command.recipe import Order, controls_on, experiment_on, forget_trainings, material_from, models_named, publish
 from api.command.tables import run_tables
 from api.command.terminal import (
     Telling,
     output,
+    print_controls,
     print_experiment,
     print_json,
     print_plan,
@@ -67,8 +70,12 @@ app = typer.Typer(
 )
 app.add_typer(release_group, name="release")
 app.add_typer(graph_group, name="graph")
+app.add_typer(keys_group, name="keys")
+app.add_typer(neo4j_group, name="neo4j")
 
-ModelsOption = Annotated[str | None, typer.Option("--models", help="Models to fit, by comma. Default: all.")]
+ModelsOption = Annotated[
+    str | None, typer.Option("--models", help="Models to fit, by comma, or all. Default: see docs/models.md.")
+]
 ProtocolOption = Annotated[
     str | None, typer.Option("--protocol", help="One of " + ", ".join(PROTOCOLS) + ". Default: what suits the data.")
 ]
@@ -76,6 +83,9 @@ TestFromOption = Annotated[str | None, typer.Option("--test-from", help="Date th
 TextOption = Annotated[str, typer.Option("--text", help="Text encoder: minilm, a name or path, or none.")]
 SeedOption = Annotated[int, typer.Option("--seed", help="Seed of everything random.")]
 TuneOption = Annotated[bool, typer.Option("--tune/--no-tune", help="Choose options on validation first.")]
+ControlsOption = Annotated[
+    bool, typer.Option("--controls", help="Also without the graph, text, embeddings, walks: says what the graph adds.")
+]
 DeviceOption = Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")]
 
 
@@ -136,7 +146,7 @@ def train(
     device: DeviceOption = "auto",
     as_json: JsonOption = False,
 ) -> None:
-    """Fit all models, compare them on validation, release what the gate lets through.
+    """Fit models, compare them on validation, release what the gate lets through.
 
     Example: kindred train --protocol temporal --models rp3beta,ease,text,graphsage
     """
@@ -166,10 +176,11 @@ def evaluate(
     tune: TuneOption = True,
     seed: SeedOption = 42,
     device: DeviceOption = "auto",
+    controls: ControlsOption = False,
     file: Annotated[Path | None, typer.Option("--output", help="Also write the result to this JSON file.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Compare all models and the fused ranking under one protocol; releases nothing.
+    """Compare models and the fused ranking under one protocol; releases nothing.
 
     Example: kindred evaluate --source s3rec --data-dir data/amazon_beauty_kg --protocol leave-one-out
     """
@@ -186,11 +197,19 @@ def evaluate(
                 ingest_into(mapping_named(source, settings), graph, settings)
             material = material_from(graph, folder, settings, text, tell)
         name, experiment = experiment_on(material, order, settings, tell)
+        found = controls_on(material, name, experiment, tell) if controls else None
     forget_trainings(settings)
     document = {"source": source or settings.store, "protocol": name} | experiment.to_document()
+    if found is not None:
+        document["controls"] = found
     if file is not None:
         file.write_text(json.dumps(document, indent=1) + "\n")
-    print_json(document) if as_json else print_experiment(experiment)
+    if as_json:
+        print_json(document)
+        return
+    print_experiment(experiment)
+    if found is not None:
+        print_controls(found)
 
 
 @app.command()
@@ -216,7 +235,7 @@ def demo(
 
     Example: kindred demo --no-serve
     """
-    settings = settings_with(port=port)
+    settings = settings_with(port=port, auth="off")  # a demo on this machine asks nobody for a key
     if serve:
         check_address(settings.host, settings.port)
     run_demo(settings)

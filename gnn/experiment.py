@@ -170,6 +170,7 @@ def fit_models(
         if isinstance(model, SupportsTrainingRun) and model.record is not None:
             fitted.options[name] |= {"epochs": model.best_epochs}
             fitted.records[name] = model.record.model_dump(mode="json")
+        fitted.options[name] |= getattr(model, "learned_options", {})
         weights = getattr(model, "fold_in_weights", None)
         if weights is not None:
             fitted.fold_in[name] = weights()

@@ -15,11 +15,13 @@ import numpy as np
 from api.command.terminal import Telling, encoding_bar, training_bar, warn
 from api.engine import Engine, engine_payload
 from api.settings import Settings
+from gnn.controls import run_controls, sentence
 from gnn.data import Interactions, ItemKnowledge, TrainingData
-from gnn.experiment import RELEASE, Experiment, Recipe, Runs, fit_models, run_experiment
+from gnn.experiment import FUSED, RELEASE, Experiment, Recipe, Runs, fit_models, run_experiment
 from gnn.fusion import FusedRanker, FusionWeights
+from gnn.gate import GATE_METRIC
 from gnn.knowledge import holdout_from, interactions_from, knowledge_from
-from gnn.models import MODELS
+from gnn.models import DEFAULT_MODELS, MODELS
 from gnn.operators import Operator
 from gnn.protocols import Cuts, protocol_for, protocol_named
 from gnn.training.run import TrainingRun
@@ -31,6 +33,7 @@ from graph.view import GraphView
 from ingest.text import encode_items, item_texts
 
 NO_TEXT = "none"
+ALL_MODELS = "all"
 CHECKPOINTS = "training"
 """Folder of the work folder where trainings keep what they need to go on; emptied when a command ends well."""
 BESIDE_THE_FUSION = ("popularity", "attributes", "relations", "text")
@@ -54,7 +57,7 @@ class Order:
     protocol: str | None = None
     cuts: Cuts = field(default_factory=Cuts)
     models: Mapping[str, Mapping[str, Any]] | None = None
-    """Models with their options; ``None`` means all that are installed, as they are."""
+    """Models with their options; ``None`` means the default ones that are installed, as they are."""
     text: str = "minilm"
     device: str = "auto"
     tuned: bool = True
@@ -65,7 +68,7 @@ class Order:
 
 
 def models_named(names: str | None) -> dict[str, dict[str, Any]] | None:
-    """The models in a list by comma, without options; ``None`` stays ``None``.
+    """The models in a list by comma, without options; ``all`` is the whole zoo; ``None`` stays ``None``.
 
     Raises:
         InputError: for a model that does not exist.
@@ -73,6 +76,8 @@ def models_named(names: str | None) -> dict[str, dict[str, Any]] | None:
     """
     if names is None:
         return None
+    if names.strip() == ALL_MODELS:
+        return models_installed(tuple(MODELS))
     chosen = [name.strip() for name in names.split(",") if name.strip()]
     for name in chosen:
         if name not in MODELS:
@@ -81,12 +86,12 @@ def models_named(names: str | None) -> dict[str, dict[str, Any]] | None:
     return {name: {} for name in chosen}
 
 
-def models_installed() -> dict[str, dict[str, Any]]:
-    """Every model whose packages are installed, without options; the others are named aloud."""
+def models_installed(names: tuple[str, ...] = DEFAULT_MODELS) -> dict[str, dict[str, Any]]:
+    """Those of the named models whose packages are installed, without options; the others are named aloud."""
     found: dict[str, dict[str, Any]] = {}
-    for name, entry in MODELS.items():
+    for name in names:
         try:
-            entry.build()
+            MODELS[name].build()
         except MissingExtra as missing:
             warn(f"going on without {name}: {missing}")
         else:
@@ -149,6 +154,14 @@ def experiment_on(material: Material, order: Order, settings: Settings, tell: Te
         runs=training_runs(material, f"{name} {split.protocol} {order.cuts}", settings),
     )
     return name, experiment
+
+
+def controls_on(material: Material, protocol: str, experiment: Experiment, tell: Telling) -> dict[str, Any]:
+    """The experiment again without its graph, texts, embeddings and walks, as JSON, with what the graph adds."""
+    ordered = protocol_named(protocol).ordered
+    results = run_controls(experiment, material.knowledge, ordered=ordered, progress=tell)
+    whole = next(row.validation.metrics[GATE_METRIC] for row in experiment.rows if row.model == FUSED)
+    return {"sentence": sentence(results, whole), "rows": [result.to_document() for result in results]}
 
 
 def training_runs(material: Material, measured: str, settings: Settings) -> Runs:

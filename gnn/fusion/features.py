@@ -13,7 +13,7 @@ last event alone (``last``). A source that reads the order of events itself has 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -92,11 +92,12 @@ def candidates(
     exclude: sp.csr_array | None = None,
     allowed: npt.NDArray[np.bool_] | None = None,
     depth: int = PROVISIONAL_DEPTH,
+    groups: Sequence[npt.NDArray[np.bool_]] = (),
 ) -> Candidates:
     """The candidates of each history: the best ``depth`` of the summed z-scores, and the best of every source.
 
     Shapes: ``exclude`` (B, I), non-zero = never a candidate, by default the items of the history;
-    ``allowed`` (I,) False = never a candidate.
+    ``allowed`` (I,) False = never a candidate; ``groups`` (I,) each, of which the best ``depth`` are candidates too.
     """
     if exclude is None:
         exclude = histories.even()
@@ -120,7 +121,8 @@ def candidates(
     best = [_best(z, RANK_DEPTH) for z in scores]
     # A source proposes what it scores above its own average; the others are equals it knows nothing of.
     proposed = [np.where(values > 0, index, -1)[:, :SOURCE_DEPTH] for index, values in best]
-    pool = _union([top_k(provisional, depth), *proposed])
+    of_groups = [top_k(np.where(group, provisional, np.float32(-np.inf)), depth) for group in groups]
+    pool = _union([top_k(provisional, depth), *of_groups, *proposed])
     features = np.zeros((*pool.shape, len(scores) * len(VIEWS)), np.float32)
     at = np.maximum(pool, 0)
     for number, (z, (_, top_scores)) in enumerate(zip(scores, best, strict=True)):

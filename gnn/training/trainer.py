@@ -88,6 +88,7 @@ class _Trainer:
             [value for value in module.parameters() if value.requires_grad],
             lr=self.config.learning_rate,
             weight_decay=self.config.weight_decay,
+            fused=True,
         )
         self._users = np.unique(self.data.train.user_index).astype(np.int32)
         self._sample = _validation_sample(self.data, self.config.validation_users)

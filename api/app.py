@@ -9,6 +9,7 @@ from typing import Any
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
 
 from api.browsing import NeighborsReply
 from api.envelope import Envelope
@@ -21,6 +22,9 @@ from api.parts import Parts, StoreHolder
 from api.problems import InvalidField, MethodNotAllowed, UnknownField, problem_response
 from api.releases import FolderReleases
 from api.routes import answers, events, graph, models, operations, page
+from api.routes import rules as rules_routes
+from api.rules import RULES_FILE, RulesFile
+from api.security import Door, KeyFile
 from api.serving import Releases, Serving
 from api.settings import Settings
 from graph.errors import InputError, KindredError, NotFound
@@ -35,8 +39,16 @@ MESSAGES: dict[str, Any] = {
     "LiveReply": operations.LiveReply,
     "ReadyReply": operations.ReadyReply,
     "ProblemReply": operations.ProblemReply,
+    **rules_routes.MESSAGES,
 }
 """Every message type, by the name the description gives it."""
+
+
+CORS: dict[str, Any] = {
+    "allow_methods": ("GET", "POST", "PUT", "PATCH", "DELETE"),
+    "allow_headers": ("authorization", "content-type", "if-match", "x-api-key"),
+    "expose_headers": ("etag", "retry-after", "x-request-id"),
+}
 
 
 def create_app(settings: Settings, *, releases: Releases | None = None, store: StoreHolder | None = None) -> FastAPI:
@@ -64,11 +76,15 @@ def create_app(settings: Settings, *, releases: Releases | None = None, store: S
         redirect_slashes=False,
     )
     app.state.parts = parts
+    if settings.auth == "on":
+        app.add_middleware(Door, keys=KeyFile(settings.keys), rate_limit=settings.rate_limit, metrics=parts.metrics)
+    if settings.cors_origins:
+        app.add_middleware(CORSMiddleware, allow_origins=settings.cors_origins, **CORS)
     app.add_middleware(Observing, metrics=parts.metrics)
     app.add_exception_handler(KindredError, _on_error)
     app.add_exception_handler(RequestValidationError, _on_bad_parameters)
     app.add_exception_handler(HTTPException, _on_http_error)
-    for room in (answers, events, graph, models, operations, page):
+    for room in (answers, events, graph, models, operations, page, rules_routes):
         app.include_router(room.router)
     describe(app, MESSAGES)
     return app
@@ -77,8 +93,9 @@ def create_app(settings: Settings, *, releases: Releases | None = None, store: S
 def _parts(settings: Settings, releases: Releases | None, store: StoreHolder | None) -> Parts:
     metrics = Metrics()
     store = store or StoreHolder(settings.store)
+    rules = RulesFile(settings.rules or settings.releases.parent / RULES_FILE)
     serving = Serving(
-        releases or FolderReleases(settings.releases),
+        releases or FolderReleases(settings.releases, rules),
         store,
         metrics=metrics,
         poll_interval_s=settings.poll_interval_s,
@@ -93,7 +110,7 @@ def _parts(settings: Settings, releases: Releases | None, store: StoreHolder | N
     )
     lane = Lane(settings.engine_threads, settings.engine_waiting, settings.read_deadline_s)
     store_lane = Lane(1, settings.events_waiting, settings.write_deadline_s)
-    return Parts(settings, store, serving, writer, lane, store_lane, metrics)
+    return Parts(settings, store, serving, writer, lane, store_lane, metrics, rules)
 
 
 async def _on_error(request: Request, error: Exception) -> Response:

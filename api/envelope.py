@@ -69,6 +69,7 @@ def enveloped(answer: Answer, live: Live, *, include: frozenset[str], stale: boo
             item.score,
             item.rank,
             item.sources,
+            item.promotion,
             reasons=[reason.to_json() for reason in item.reasons] if "reasons" in include else UNSET,
             properties=dict(live.view.properties(item_type, item.item_index)) if "properties" in include else UNSET,
         )

@@ -12,6 +12,7 @@ from starlette.requests import Request
 from api.events import EventWriter
 from api.limits import Lane
 from api.metrics import Metrics
+from api.rules import RulesFile
 from api.serving import Serving
 from api.settings import Settings
 from graph.store import GraphStore, open_store
@@ -53,6 +54,7 @@ class Parts:
     store_lane: Lane
     """A thread for questions to the store that a request has to wait for."""
     metrics: Metrics
+    rules: RulesFile
 
     def start(self) -> None:
         self.serving.start()

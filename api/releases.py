@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from api.engine import Engine
+from api.engine.steering import NO_RULES, Rules
 from api.serving import Live, ReleaseRow
 from graph.errors import KindredError, NotFound
 from graph.overlay import Overlay
@@ -18,8 +20,9 @@ FIGURES, VERDICT = "evaluation", "gate"
 class FolderReleases:
     """The releases of one folder, as ``kindred train`` writes them."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, rules: Callable[[], Rules] = lambda: NO_RULES) -> None:
         self._root = root
+        self._rules = rules
         self._rows: dict[str, tuple[Any, Any]] = {}
 
     def current_id(self) -> str | None:
@@ -30,7 +33,7 @@ class FolderReleases:
         """The release, verified, with its engine over an empty overlay."""
         release = open_release(self._root / release_id)
         overlay = Overlay(release.snapshot)
-        engine = Engine.from_release(release, overlay)
+        engine = Engine.from_release(release, overlay, rules=self._rules)
         return Live(
             release.id, release.created_at.isoformat(), engine, engine.view, overlay, release.snapshot.watermark
         )

@@ -13,6 +13,7 @@ import structlog
 
 from api.engine.answer import Answer
 from api.engine.request import RelatedKind, Request
+from api.engine.steering import NO_STEERING, Steering
 from api.metrics import Metrics
 from api.problems import NotReady
 from graph.errors import KindredError
@@ -36,9 +37,19 @@ class Answering(Protocol):
 
     def recommend(self, request: Request) -> Answer: ...
 
-    def related(self, item_id: str, kind: RelatedKind = "similar", n: int = 10, *, reasons: bool = False) -> Answer: ...
+    def related(
+        self,
+        item_id: str,
+        kind: RelatedKind = "similar",
+        n: int = 10,
+        *,
+        reasons: bool = False,
+        steering: Steering = NO_STEERING,
+    ) -> Answer: ...
 
-    def trending(self, window: str = "7d", n: int = 10, *, reasons: bool = False) -> Answer: ...
+    def trending(
+        self, window: str = "7d", n: int = 10, *, reasons: bool = False, steering: Steering = NO_STEERING
+    ) -> Answer: ...
 
 
 class Feedable(Protocol):

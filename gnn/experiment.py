@@ -230,7 +230,7 @@ def run_experiment(
 
     clock = _Clock(progress)
     clock.enter("fit")
-    data = TrainingData(split.train, knowledge, split.validation, recipe.seed, recipe.device)
+    data = TrainingData(split.train, knowledge, split.validation, recipe.seed, recipe.device, recipe.ordered)
     models = (
         tuned_options(recipe.models, data, progress, trials=recipe.trials, searches=recipe.searches)
         if recipe.tuned

@@ -119,6 +119,19 @@ class GraphView:
         never = [row for row in late if row not in changes.properties]
         return np.sort(np.asarray(gone + never, np.int32))
 
+    def changed_nodes(self, node_type: str) -> IntArray:
+        """Rows that came, changed or went since the snapshot, ascending."""
+        state = self._state
+        rows = () if state is None else tuple(state.nodes[node_type].properties)
+        return np.sort(np.asarray(rows, np.int32))
+
+    def state_of(self, name: str | EdgeType) -> object:
+        """What is the same object for as long as nothing of this node or edge type changes."""
+        state = self._state
+        if state is None:
+            return None
+        return state.nodes[name] if isinstance(name, str) else state.edges[name]
+
     def _changed_properties(self, node_type: str, index: int) -> dict[str, Value] | None:
         """Properties that differ from the snapshot's; None when they are the snapshot's."""
         state = self._state

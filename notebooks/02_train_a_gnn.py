@@ -59,8 +59,9 @@ knowledge = ItemKnowledge(
 split = leave_one_out(interactions)
 data = split.training_data(knowledge)
 figures, curves = {}, {}
-for name, options in {"popularity": {}, "lightgcn": {}, "rgcn": {}, "gat": {}}.items():
-    model = MODELS[name].build(**({"embedding_dim": 16, "threads": 1, "validate_steps": 2} if name != "popularity" else {}))
+small = {"embedding_dim": 16, "threads": 1, "validate_steps": 2}
+for name, options in {"popularity": {}, "lightgcn": small, "rgcn": small, "gat": small}.items():
+    model = MODELS[name].build(**options)
     operator = model.fit(data)
     figures[name] = evaluate(OperatorRanker(operator), split.train, split.validation, metrics=["ndcg@10"]).metrics
     if name != "popularity":
@@ -85,7 +86,7 @@ for name, epochs in curves.items():
 # nothing. On the command line: `kindred evaluate --controls`.
 
 # %%
-recipe = Recipe({"popularity": {}, "rp3beta": {}, "attributes": {}, "rgcn": {"embedding_dim": 16, "threads": 1}}, tuned=False)
+recipe = Recipe({"popularity": {}, "rp3beta": {}, "attributes": {}, "rgcn": small}, tuned=False)
 experiment = run_experiment(split, knowledge, recipe, test=False)
 whole = next(row.validation.metrics["ndcg@20"] for row in experiment.rows if row.model == FUSED)
 print("On validation " + sentence(run_controls(experiment, knowledge), whole) + ".")

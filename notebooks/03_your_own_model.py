@@ -19,7 +19,7 @@
 # %% [markdown]
 # ## 1. The file
 # `fit` sees `TrainingData` and returns an operator: numpy that turns weighted histories into scores of all items. In a
-# checkout this text is `gnn/models/jaccard.py`; the notebook writes it to a temporary folder, to leave the checkout as it is.
+# checkout this text is `gnn/models/jaccard.py`; the notebook writes it to a temporary folder, to leave the checkout alone.
 
 # %%
 from __future__ import annotations
@@ -28,6 +28,15 @@ import subprocess
 import sys
 from pathlib import Path
 from tempfile import mkdtemp
+
+import numpy as np
+
+from gnn.data import Interactions
+from gnn.evaluation import evaluate
+from gnn.models import MODELS, ModelEntry
+from gnn.operators import OperatorRanker
+from gnn.splits import leave_one_out
+from graph.errors import InputError
 
 folder = Path(mkdtemp(prefix="kindred-own-model-"))
 (folder / "jaccard.py").write_text('''
@@ -74,12 +83,10 @@ class Jaccard:
 
 # %% [markdown]
 # ## 2. The registry line
-# In a checkout it is one line in `gnn/models/__init__.py`. `default=False` keeps it out of `kindred train` until somebody
-# asks for it with `--models jaccard` or `--models all`.
+# In a checkout it is one line in `gnn/models/__init__.py`. `default=False` keeps it out of `kindred train` until
+# somebody asks for it with `--models jaccard` or `--models all`.
 
 # %%
-from gnn.models import MODELS, ModelEntry
-
 sys.path.insert(0, str(folder))
 MODELS["jaccard"] = ModelEntry("jaccard:Jaccard", "baseline", "overlapping neighbourhoods", default=False)
 MODELS["jaccard"].build(neighbors=20)
@@ -88,8 +95,6 @@ MODELS["jaccard"].build(neighbors=20)
 # A mistake in the options is told at once, before any work:
 
 # %%
-from graph.errors import InputError
-
 try:
     MODELS["jaccard"].build(neighbours=20)
 except InputError as refused:
@@ -98,11 +103,12 @@ except InputError as refused:
 # %% [markdown]
 # ## 3. The conformance suite
 # The suite reads the registry, so the line is all it needs. It asks, on a world whose right answer is known: are newcomers
-# served, does an event count in the next answer, are all scores finite, do the same seeds give the same bytes, can the arrays
-# be kept in a release and rebuilt? Here it is run for this one model, in a process of its own.
+# served, does an event count in the next answer, are all scores finite, does the same seed give the same bytes, can the
+# arrays be kept in a release and rebuilt? Here it is run for this one model, in a process of its own.
 
 # %%
-root = next(parent for parent in (Path.cwd(), *Path.cwd().parents, *map(Path, sys.path)) if (parent / "tests/gnn").is_dir())
+places = (Path.cwd(), *Path.cwd().parents, *map(Path, sys.path))
+root = next(place for place in places if (place / "tests" / "gnn").is_dir())
 plugin = f"""
 import sys
 sys.path[:0] = [{str(folder)!r}, {str(root)!r}]
@@ -110,9 +116,11 @@ from gnn.models import MODELS, ModelEntry
 MODELS["jaccard"] = ModelEntry("jaccard:Jaccard", "baseline", "overlapping neighbourhoods", default=False)
 """
 (folder / "registry_line.py").write_text(plugin)
-command = [sys.executable, "-c", "import sys; sys.path.insert(0, sys.argv.pop(1)); import pytest; sys.exit(pytest.main(sys.argv[1:]))"]
-arguments = [str(folder), "-p", "registry_line", "-p", "no:cacheprovider", "-q", "-k", "jaccard", "tests/gnn/test_model_conformance.py"]
-ran = subprocess.run([*command, *arguments], cwd=root, capture_output=True, text=True, check=False)
+start = "import sys; sys.path.insert(0, sys.argv.pop(1)); import pytest; sys.exit(pytest.main(sys.argv[1:]))"
+plugins = ["-p", "registry_line", "-p", "no:cacheprovider"]
+suite = ["-q", "-k", "jaccard", "tests/gnn/test_model_conformance.py"]
+command = [sys.executable, "-c", start, str(folder), *plugins, *suite]
+ran = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
 print(ran.stdout.strip().splitlines()[-1])
 assert ran.returncode == 0, ran.stdout + ran.stderr
 
@@ -121,17 +129,11 @@ assert ran.returncode == 0, ran.stdout + ran.stderr
 # And how good is it? Measured as every model is: full ranking, seen items left out, on people whose last choice is hidden.
 
 # %%
-import numpy as np
-
-from gnn.data import Interactions
-from gnn.evaluation import evaluate
-from gnn.operators import OperatorRanker
-from gnn.splits import leave_one_out
-
 rng = np.random.default_rng(3)
 people = np.repeat(np.arange(200), 8)
 things = np.concatenate([(rng.choice(30, 8, replace=False) * 4 + person % 4) for person in range(200)])
-split = leave_one_out(Interactions.of(people, things, num_users=200, num_items=120, timestamp_s=np.arange(people.size)))
+moments = np.arange(people.size)
+split = leave_one_out(Interactions.of(people, things, num_users=200, num_items=120, timestamp_s=moments))
 for name in ("popularity", "itemknn", "jaccard"):
     operator = MODELS[name].build().fit(split.training_data())
     measured = evaluate(OperatorRanker(operator), split.train, split.validation, metrics=["recall@20"]).metrics

@@ -204,7 +204,8 @@ def publish(material: Material, experiment: Experiment, protocol: str, settings:
     names = list(dict.fromkeys((*weights.space.sources, *beside)))
     tell.step(f"fitting the release on all {len(material.interactions):,} interactions: {', '.join(names)}")
     options = {name: experiment.fitted.options[name] for name in names}
-    data = TrainingData(material.interactions, material.knowledge, None, experiment.seed, experiment.device)
+    ordered = protocol_named(protocol).ordered
+    data = TrainingData(material.interactions, material.knowledge, None, experiment.seed, experiment.device, ordered)
     runs = training_runs(material, "everything", settings)
     fitted = fit_models(options, data, stage=RELEASE, runs=runs)
     arrays, documents = engine_payload(fitted.operators, weights, options=options)

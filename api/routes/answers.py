@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
-from typing import Annotated, Literal
+from typing import Annotated
 
 import msgspec
 from fastapi import APIRouter, Query, Request, Response
 from msgspec import Struct, field
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from api.asking import ListQuery, SteeringBody
 from api.engine.request import Event as SessionEvent
+from api.engine.request import RelatedKind
 from api.engine.request import Request as EngineRequest
 from api.envelope import enveloped, parse_include
 from api.limits import MAX_LIST, MAX_RESULTS, checked_id, decode_json, read_body
@@ -24,26 +26,22 @@ N = Annotated[int, Field(ge=1, le=MAX_RESULTS, description="How many items.")]
 Include = Annotated[str | None, Field(max_length=200, description="Some of properties, score, reasons, with commas.")]
 
 
-class _Query(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-
-class RelatedQuery(_Query):
+class RelatedQuery(ListQuery):
     """Parameters of related items."""
 
-    kind: Literal["similar", "bought_together"] = "similar"
+    kind: RelatedKind = "similar"
     n: N = 10
     include: Include = None
 
 
-class RecommendationsQuery(_Query):
+class RecommendationsQuery(ListQuery):
     """Parameters of a user's recommendations."""
 
     n: N = 10
     include: Include = None
 
 
-class TrendingQuery(_Query):
+class TrendingQuery(ListQuery):
     """Parameters of trending items."""
 
     window: Annotated[str, Field(max_length=10, description="How far back, e.g. 24h, 7d, 4w.")] = "7d"
@@ -59,7 +57,7 @@ class PostedSessionEvent(Struct, forbid_unknown_fields=True, kw_only=True):
     timestamp: int | float | str | None = None
 
 
-class RecommendationsBody(Struct, forbid_unknown_fields=True, kw_only=True):
+class RecommendationsBody(SteeringBody, forbid_unknown_fields=True, kw_only=True):
     """The full form of a recommendation request."""
 
     user_id: str | None = None
@@ -72,19 +70,25 @@ class RecommendationsBody(Struct, forbid_unknown_fields=True, kw_only=True):
 
 _BODY = msgspec.json.Decoder(RecommendationsBody)
 _BODY_FIELDS = (
-    "some of user_id, events (item_id, kind, timestamp), items, exclude, n, include; filters, boosts, "
-    "promotions, pins, diversity, rotation, scenario and context are not served yet"
+    "some of user_id, events (item_id, kind, timestamp), items, exclude, n, include, interests, filter, strict, "
+    "diversity, boosts, promotions, pins, caps, calibration, freshness, rotation, scenario, context"
 )
 
 
 @router.get("/items/{item_id:path}/related", summary="Related items", responses=reply("Envelope"))
 async def related(request: Request, item_id: str, query: Annotated[RelatedQuery, Query()]) -> Response:
-    """Items like this one (`similar`) or bought with it (`bought_together`). An unknown item is a 404."""
+    """Items like this one (`similar`), bought with it (`bought_together`), bought with it for another need
+    (`complementary`), or going with it from another category (`cross_category`). An unknown item is a 404."""
     include = parse_include(query.include)
     began, parts = time.perf_counter(), parts_of(request)
     live = parts.serving.live
     answer = await parts.lane.run(
-        live.engine.related, checked_id(item_id, "item_id"), query.kind, query.n, reasons="reasons" in include
+        live.engine.related,
+        checked_id(item_id, "item_id"),
+        query.kind,
+        query.n,
+        reasons="reasons" in include,
+        steering=query.steering(),
     )
     return enveloped(answer, live, include=include, stale=parts.serving.stale, began=began)
 
@@ -92,7 +96,7 @@ async def related(request: Request, item_id: str, query: Annotated[RelatedQuery,
 @router.get("/users/{user_id:path}/recommendations", summary="Recommendations", responses=reply("Envelope"))
 async def recommendations(request: Request, user_id: str, query: Annotated[RecommendationsQuery, Query()]) -> Response:
     """Recommendations for a user; an unknown one is answered as a newcomer, and `fallback_used` says so."""
-    asked = EngineRequest(checked_id(user_id, "user_id"), n=query.n)
+    asked = EngineRequest(checked_id(user_id, "user_id"), n=query.n, steering=query.steering())
     return await _recommended(request, asked, parse_include(query.include))
 
 
@@ -103,7 +107,8 @@ async def recommendations(request: Request, user_id: str, query: Annotated[Recom
     openapi_extra=json_body("RecommendationsBody"),
 )
 async def recommend(request: Request) -> Response:
-    """Recommendations for a user and/or a session (`events`) and/or a cart (`items`)."""
+    """Recommendations for a user and/or a session (`events`) and/or a cart (`items`) and/or a newcomer's picks
+    (`interests`), steered by filters, boosts, promotions, pins, caps, diversity and what else the body names."""
     settings = parts_of(request).settings
     raw = await read_body(request, settings.body_limit_bytes, settings.body_timeout_s)
     body = decode_json(raw, _BODY, _BODY_FIELDS)
@@ -112,7 +117,9 @@ async def recommend(request: Request) -> Response:
         events=tuple(_session_event(event, f"events[{at}].") for at, event in enumerate(body.events)),
         items=tuple(checked_id(item_id, f"items[{at}]") for at, item_id in enumerate(body.items)),
         exclude=tuple(checked_id(item_id, f"exclude[{at}]") for at, item_id in enumerate(body.exclude)),
+        interests=body.interests_asked(),
         n=body.n,
+        steering=body.steering(),
     )
     return await _recommended(request, asked, parse_include(body.include))
 
@@ -123,7 +130,9 @@ async def trending(request: Request, query: Annotated[TrendingQuery, Query()]) -
     include = parse_include(query.include)
     began, parts = time.perf_counter(), parts_of(request)
     live = parts.serving.live
-    answer = await parts.lane.run(live.engine.trending, query.window, query.n, reasons="reasons" in include)
+    answer = await parts.lane.run(
+        live.engine.trending, query.window, query.n, reasons="reasons" in include, steering=query.steering()
+    )
     return enveloped(answer, live, include=include, stale=parts.serving.stale, began=began)
 
 

@@ -56,10 +56,12 @@ class FusedRanker:
         k: int,
         exclude: sp.csr_array | None = None,
         allowed: npt.NDArray[np.bool_] | None = None,
+        bias: FloatArray | None = None,
     ) -> Fused:
         """The best ``k`` items per history with their scores and what each source contributes.
 
-        Shapes: ``exclude`` (B, I) defaults to the items of the history; ``allowed`` (I,).
+        Shapes: ``exclude`` (B, I) defaults to the items of the history; ``allowed`` (I,); ``bias`` (I,) is added to
+        the score of each item, e.g. what a shop wants shown more.
         """
         pool = candidates(
             self.operators,
@@ -68,12 +70,15 @@ class FusedRanker:
             exclude=exclude,
             allowed=allowed,
             depth=max(PROVISIONAL_DEPTH, 2 * k),
+            groups=() if bias is None else _levels(bias),
         )
-        return self._ranked(pool, histories, k)
+        return self._ranked(pool, histories, k, bias)
 
-    def _ranked(self, pool: Candidates, histories: Histories, k: int) -> Fused:
+    def _ranked(self, pool: Candidates, histories: Histories, k: int, bias: FloatArray | None) -> Fused:
         weight = self.weights.of_length(histories.lengths)
         score = np.matmul(pool.features, weight[:, :, None])[..., 0]
+        if bias is not None:
+            score += bias[np.maximum(pool.item_index, 0)]
         score[pool.item_index < 0] = -np.inf
         best = np.argsort(-score, axis=1, kind="stable")[:, :k]
         chosen = np.take_along_axis(pool.item_index, best, axis=1)
@@ -96,3 +101,16 @@ class FusedRanker:
             rows = np.arange(start, min(start + step, len(histories)))
             result[rows] = self.fuse(histories.take(rows), k=k).item_index
         return result
+
+
+MAX_LEVELS = 8
+
+
+def _levels(bias: FloatArray) -> list[npt.NDArray[np.bool_]]:
+    """Items of about equal bias: within a level the order without bias is the order with it. Shapes: (I,) each."""
+    values = np.unique(bias)
+    if values.size <= MAX_LEVELS:
+        return [bias == value for value in values]
+    edges = np.linspace(float(values[0]), float(values[-1]), MAX_LEVELS + 1)[1:-1]
+    level = np.digitize(bias, edges)
+    return [level == number for number in range(MAX_LEVELS)]

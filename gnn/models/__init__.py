@@ -21,6 +21,7 @@ MODELS: dict[str, ModelEntry] = {
     "text": ModelEntry("gnn.baselines.text:TextNeighbors", "text", "similar words, by text embedding"),
     "lightgcn": ModelEntry("gnn.models.lightgcn:LightGCN", "gnn", "linear propagation on user–item edges"),
     "graphsage": ModelEntry("gnn.models.graphsage:GraphSAGE", "gnn", "text-enriched heterogeneous GraphSAGE"),
+    "sequence": ModelEntry("gnn.models.sequence:GraphSequence", "gnn", "graph item vectors, attention over events"),
     "gat": ModelEntry("gnn.models.gat:GAT", "gnn", "attention along every edge type", default=False),
     "rgcn": ModelEntry("gnn.models.rgcn:RGCN", "gnn", "a convolution per relation", default=False),
     "kgin": ModelEntry("gnn.models.kgin:KGIN", "gnn", "intents over knowledge relations", default=False),

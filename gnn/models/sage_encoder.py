@@ -67,8 +67,10 @@ class SageEncoder(nn.Module):
         self.text = None if text is None else nn.Parameter(text / self.text_scale)
         self._outward = [kind for kind in edge_types if kind[0] == ITEM and kind[2] != ITEM]
         self._inward = [kind for kind in edge_types if kind[2] == ITEM]
-        self.outward = nn.ModuleList(_hetero(self._outward, dim, conv) for _ in range(layers if self._outward else 0))
-        self.inward = nn.ModuleList(_hetero(self._inward, dim, conv) for _ in range(layers if self._inward else 0))
+        self.outward = nn.ModuleList(
+            hetero_conv(self._outward, dim, conv) for _ in range(layers if self._outward else 0)
+        )
+        self.inward = nn.ModuleList(hetero_conv(self._inward, dim, conv) for _ in range(layers if self._inward else 0))
         self.root = nn.ModuleList(nn.Linear(dim, dim, bias=False) for _ in range(layers))
         for root in self.root:
             nn.init.zeros_(cast(nn.Linear, root).weight)
@@ -125,7 +127,8 @@ class SageEncoder(nn.Module):
         return cast(Tensor, cast(HeteroConv, self.inward[layer]).convs[edge_type].lin_l.weight)
 
 
-def _hetero(edge_types: list[EdgeType], dim: int, conv: Callable[[int], nn.Module]) -> nn.Module:
+def hetero_conv(edge_types: list[EdgeType], dim: int, conv: Callable[[int], nn.Module] = RowSAGEConv) -> nn.Module:
+    """One convolution per edge type, their messages summed."""
     with warnings.catch_warnings():
         # Items are read but not written in the first half of a layer, and the other way round; that is the design.
         warnings.filterwarnings("ignore", "There exist node types", UserWarning)

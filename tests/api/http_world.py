@@ -15,6 +15,7 @@ import httpx2
 from api.app import create_app
 from api.engine.answer import Answer, RankedItem, Reason, ReasonPath
 from api.engine.request import Request, window_seconds
+from api.engine.steering import NO_STEERING, Steering
 from api.parts import StoreHolder
 from api.serving import Live, ReleaseRow
 from api.settings import Settings
@@ -93,12 +94,22 @@ class CountingEngine:
         leave_out = seen | known | set(request.exclude)
         return self._answer(leave_out, request.n, None if seen or known else "popularity", tuple(sorted(unknown)))
 
-    def related(self, item_id: str, kind: str = "similar", n: int = 10, *, reasons: bool = False) -> Answer:
+    def related(
+        self,
+        item_id: str,
+        kind: str = "similar",
+        n: int = 10,
+        *,
+        reasons: bool = False,
+        steering: Steering = NO_STEERING,
+    ) -> Answer:
         if self.view.index_of("Item", item_id) is None:
             raise NotFound("there is no such item", got=item_id)
         return self._answer({item_id}, n, None, ())
 
-    def trending(self, window: str = "7d", n: int = 10, *, reasons: bool = False) -> Answer:
+    def trending(
+        self, window: str = "7d", n: int = 10, *, reasons: bool = False, steering: Steering = NO_STEERING
+    ) -> Answer:
         window_seconds(window)
         return self._answer(set(), n, None, ())
 
@@ -228,9 +239,9 @@ class World:
 
 
 @asynccontextmanager
-async def running(folder: Path, *, ready: bool = True, filled: bool = True, **settings: Any):
-    """A world whose application runs in this process."""
-    inside = open_store(f"sqlite:{folder / 'graph.db'}")
+async def running(folder: Path, *, url: str | None = None, ready: bool = True, filled: bool = True, **settings: Any):
+    """A world whose application runs in this process, over the store at ``url`` or an embedded one."""
+    inside = open_store(url or f"sqlite:{folder / 'graph.db'}")
     if filled:
         fill(inside)
     store = FaultyStore(inside)

@@ -12,7 +12,7 @@
 
 # %% [markdown]
 # # Train a GNN variant in twenty lines
-# A small shop, a split, two graph networks beside a baseline, a learning curve, and a control. Needs the training extra.
+# A small shop, a split, graph networks beside a baseline, a learning curve, and a control. Needs the training extra.
 
 # %%
 from __future__ import annotations

@@ -12,14 +12,14 @@
 
 # %% [markdown]
 # # Write your own model
-# One file with a configuration, a reference and a `fit`; one line in the registry; and the conformance suite, which every
-# model of this project passes, says whether it can be served. Here with a model that is too simple to be in the zoo:
+# One file with a configuration, a reference and a `fit`; one line in the registry; and the conformance suite, which
+# every model of this project passes, says whether it can be served. Here with a model that is too simple to be in the zoo:
 # items are near when their neighbourhoods overlap (Jaccard). Runs without the training extra.
 
 # %% [markdown]
 # ## 1. The file
 # `fit` sees `TrainingData` and returns an operator: numpy that turns weighted histories into scores of all items. In a
-# checkout this text is `gnn/models/jaccard.py`; the notebook writes it to a temporary folder, to leave the checkout alone.
+# checkout this text is `gnn/models/jaccard.py`; the notebook writes it to a temporary folder.
 
 # %%
 from __future__ import annotations
@@ -98,13 +98,13 @@ MODELS["jaccard"].build(neighbors=20)
 try:
     MODELS["jaccard"].build(neighbours=20)
 except InputError as refused:
-    print(str(refused).splitlines()[0])
+    print(refused)
 
 # %% [markdown]
 # ## 3. The conformance suite
-# The suite reads the registry, so the line is all it needs. It asks, on a world whose right answer is known: are newcomers
-# served, does an event count in the next answer, are all scores finite, does the same seed give the same bytes, can the
-# arrays be kept in a release and rebuilt? Here it is run for this one model, in a process of its own.
+# The suite reads the registry, so the line is all it needs. It asks, on a world whose right answer is known: are
+# newcomers served, does an event count in the next answer, are all scores finite, does the same seed give the same
+# bytes, can the arrays be kept in a release and rebuilt? Here it is run for this one model, in a process of its own.
 
 # %%
 places = (Path.cwd(), *Path.cwd().parents, *map(Path, sys.path))
@@ -126,7 +126,7 @@ assert ran.returncode == 0, ran.stdout + ran.stderr
 
 # %% [markdown]
 # ## 4. Beside the others
-# And how good is it? Measured as every model is: full ranking, seen items left out, on people whose last choice is hidden.
+# And how good is it? Measured as every model is: full ranking, seen items left out, the last choice hidden.
 
 # %%
 rng = np.random.default_rng(3)

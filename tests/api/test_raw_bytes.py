@@ -91,7 +91,8 @@ VALID_BODIES = (
     b'{"user_id":"t00","item_id":"tea","kind":"purchase","event_id":"e1","value":2,"timestamp":1700000000,"recommendation_id":"r"}',
     b'[{"user_id":"t00","item_id":"tea","kind":"view","value":5},{"user_id":"b03","item_id":"gone","kind":"purchase"}]',
     b'{"user_id":"t00","events":[{"item_id":"pot","kind":"view","timestamp":"2026-01-01T00:00:00Z"}],"items":["cup"],"exclude":["saucer"],"n":5,"include":["reasons"]}',
-    b'{"user_id":"t00","filter":"not brand = \\"acme\\"","strict":false,"diversity":0.5,"boosts":[{"filter":"price < 5","factor":2}],'
+    b'{"user_id":"t00","filter":"not brand = \\"acme\\"","strict":false,'
+    b'"diversity":0.5,"boosts":[{"filter":"price < 5","factor":2}],'
     b'"pins":[{"item_id":"tea","rank":1}],"promotions":[{"name":"p","filter":"exists brand","positions":[2]}],'
     b'"caps":[{"by":"category","at_most":1}],"calibration":{"by":"brand","strength":0.5},"rotation":{"shown":["pot"]},'
     b'"freshness":{"half_life":"7d"},"interests":[{"type":"Brand","id":"nivea"}],"context":{"channel":"a","time":1}}',

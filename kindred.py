@@ -90,6 +90,9 @@ TuneOption = Annotated[bool, typer.Option("--tune/--no-tune", help="Choose optio
 ControlsOption = Annotated[
     bool, typer.Option("--controls", help="Also without the graph, text, embeddings, walks: says what the graph adds.")
 ]
+TrialsOption = Annotated[
+    int | None, typer.Option("--trials", min=1, help="Search options of every model with so many trials (optuna).")
+]
 DeviceOption = Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")]
 
 
@@ -154,6 +157,7 @@ def train(
     models: ModelsOption = None,
     text: TextOption = "minilm",
     tune: TuneOption = True,
+    trials: TrialsOption = None,
     seed: SeedOption = 42,
     device: DeviceOption = "auto",
     as_json: JsonOption = False,
@@ -164,7 +168,7 @@ def train(
     """
     settings = settings_with(store=store)
     tell = Telling()
-    order = order_from(protocol, test_from, models, text, tune, seed, device)
+    order = order_from(protocol, test_from, models, text, tune, trials, seed, device)
     with working_folder(settings) as folder, opened(settings) as graph:
         material = material_from(graph, folder, settings, text, tell)
         name, experiment = experiment_on(material, order, settings, tell)
@@ -186,6 +190,7 @@ def evaluate(
     models: ModelsOption = None,
     text: TextOption = "minilm",
     tune: TuneOption = True,
+    trials: TrialsOption = None,
     seed: SeedOption = 42,
     device: DeviceOption = "auto",
     controls: ControlsOption = False,
@@ -200,7 +205,7 @@ def evaluate(
     if file is not None and not file.parent.is_dir():
         raise InputError("the result cannot be written", expected="a folder that exists", got=str(file.parent))
     tell = Telling()
-    order = order_from(protocol, test_from, models, text, tune, seed, device)
+    order = order_from(protocol, test_from, models, text, tune, trials, seed, device)
     with working_folder(settings) as folder:
         if source is not None:
             settings = settings.model_copy(update={"store": f"sqlite:{folder / 'graph.db'}"})
@@ -287,13 +292,20 @@ def doctor(store: StoreOption = None, as_json: JsonOption = False) -> None:
 
 
 def order_from(
-    protocol: str | None, test_from: str | None, models: str | None, text: str, tune: bool, seed: int, device: str
+    protocol: str | None,
+    test_from: str | None,
+    models: str | None,
+    text: str,
+    tune: bool,
+    trials: int | None,
+    seed: int,
+    device: str,
 ) -> Order:
     """What the options ask for; :class:`InputError`, before any work, for what cannot be."""
     if protocol is not None:
         protocol_named(protocol)
     cuts = Cuts(seed, test_from=None if test_from is None else epoch_seconds(test_from))
-    return Order(protocol, cuts, models_named(models), text, device, tune)
+    return Order(protocol, cuts, models_named(models), text, device, tune, trials)
 
 
 def main() -> NoReturn:

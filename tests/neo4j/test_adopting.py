@@ -55,14 +55,12 @@ def test_a_foreign_graph_is_read_written_and_found_under_its_own_names(
     with open_store(f"{empty_neo4j.store_url}?timeout_s=60") as store:
         assert isinstance(store, Neo4jStore)
         store.line.command(FOREIGN)
-        before = store.line.command("MATCH (n) RETURN labels(n) AS labels, properties(n) AS p ORDER BY p.sku, p.name")
+        before = store.line.command("MATCH (n) RETURN labels(n) AS labels, properties(n) AS p")
         stats, unseen = adopt(store, read_adoption(mapping))
         assert stats.edges == {PURCHASED: 3, ("Item", "HAS_BRAND", "Brand"): 1}
         assert unseen == {"User": 1}
-        after = (
-            "MATCH (n) WHERE NOT n:KindredMeta RETURN labels(n) AS labels, properties(n) AS p ORDER BY p.sku, p.name"
-        )
-        assert store.line.command(after) == before
+        after = "MATCH (n) WHERE NOT n:KindredMeta RETURN labels(n) AS labels, properties(n) AS p"
+        assert sorted(map(repr, store.line.command(after))) == sorted(map(repr, before))
         item = store.node("Item", "s1")
         assert item is not None
         assert item.properties == {"price": 3.0, "title": "Red bag"}

@@ -45,9 +45,9 @@ def mutations() -> Iterator[Mutation]:
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_an_imported_graph_is_the_graph_that_bolt_writes(neo4j_servers: TestServers, tmp_path: Path) -> None:
-    server = neo4j_servers.new("5") if neo4j_servers.of("5") else None
-    assert server is not None
-    url = server.store_url
+    assert neo4j_servers.of("5")  # skips, loudly, where no server can be had
+    server = neo4j_servers.new("5")
+    url = f"{server.store_url}?timeout_s=60"
 
     def fill(target: FirstLoad) -> int:
         target.ensure_schema(WORLD)

@@ -68,7 +68,7 @@ def _measured(connection: Connection, home: Path, edges: int, transactions: int,
         _row("the same load again", again, batched, "edges/s", None),
         _row("first import, the import tool alone", imported / steps["import"], loading, "edges/s", 200_000),
         _row(
-            "first import, files to indexes and the server up again",
+            "first import, from rows to indexes and a running server",
             imported / sum(steps.values()),
             loading,
             "edges/s",

@@ -59,6 +59,12 @@ class LiveItems:
         self._lock = threading.Lock()
         self._state = LiveState()
 
+    def forked(self) -> LiveItems:
+        """Another one that goes on from here, over another view of the same graph."""
+        other = LiveItems(self._encoder, self._like)
+        other._state = self._state
+        return other
+
     @property
     def state(self) -> LiveState:
         return self._state

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from starlette.requests import Request
 
@@ -14,6 +14,7 @@ from api.events import EventWriter
 from api.given import GivenLog
 from api.limits import Lane
 from api.metrics import Metrics
+from api.pulse import Pulse
 from api.rules import RulesFile
 from api.serving import Live, Serving
 from api.settings import Settings
@@ -60,6 +61,7 @@ class Parts:
     metrics: Metrics
     rules: RulesFile
     given: GivenLog
+    pulse: Pulse = field(default_factory=Pulse)
 
     def start(self) -> None:
         self.given.start()

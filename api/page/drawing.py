@@ -1,0 +1,202 @@
+"""Reasons as a drawing: their paths put together to one small graph, laid out from left to right."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from api.engine.answer import Reason
+from graph.records import NodeKey
+from graph.schema import EdgeRole
+from graph.view import GraphView
+
+BOX_WIDTH, BOX_HEIGHT, GAP = 148, 44, 132
+_ROW = 84
+_LETTERS = 19
+PEOPLE = "People"
+"""Stands for customers who are not named."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One edge of a path: how it reads, and the edit that would cut it, if it is one edge of the graph."""
+
+    relation: str
+    start: NodeKey
+    end: NodeKey
+    count: int | None
+    cut: dict[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class ToldReason:
+    """A reason in words, with its path as nodes and steps in turn."""
+
+    text: str
+    share: int
+    nodes: list[tuple[NodeKey, str]]
+    steps: list[Step]
+
+
+@dataclass(slots=True)
+class Box:
+    """A node in the drawing, by its centre."""
+
+    key: NodeKey
+    title: str
+    role: str
+    column: int
+    x: float = 0.0
+    y: float = 0.0
+
+    @property
+    def label(self) -> str:
+        """The title, shortened to what fits."""
+        return self.title if len(self.title) <= _LETTERS else self.title[: _LETTERS - 1].rstrip() + "…"
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """An edge in the drawing."""
+
+    step: Step
+    path: str
+    x: float
+    y: float
+
+    @property
+    def label(self) -> str:
+        """The relation, with how many people it stands for."""
+        name = self.step.relation.replace("_", " ").lower()
+        return f"{name} · {self.step.count} people" if self.step.count else name
+
+
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """A small graph with places for everything."""
+
+    boxes: list[Box]
+    lines: list[Line]
+    width: int
+    height: int
+    roles: list[str] = field(default_factory=list)
+
+
+def told(view: GraphView, reasons: Sequence[Reason], user_id: str | None) -> list[ToldReason]:
+    """The reasons with their steps; before a choice of a known user stands the user."""
+    return [_told(view, reason, user_id) for reason in reasons]
+
+
+def drawing_of(view: GraphView, reasons: Sequence[ToldReason]) -> Drawing | None:
+    """The paths of the reasons in one drawing; ``None`` where none has an edge."""
+    steps = list({(step.start, step.relation, step.end): step for reason in reasons for step in reason.steps}.values())
+    if not steps:
+        return None
+    boxes = _boxes(view, reasons)
+    width, height = _place(boxes)
+    return Drawing(
+        list(boxes.values()),
+        [_line(boxes, step) for step in steps],
+        width,
+        height,
+        roles=list(dict.fromkeys(box.role for box in boxes.values())),
+    )
+
+
+def _told(view: GraphView, reason: Reason, user_id: str | None) -> ToldReason:
+    nodes = list(reason.path.nodes)
+    steps: list[Step] = []
+    for at, hop in enumerate(reason.path.hops):
+        start = nodes[at]
+        end = nodes[at + 1] if at + 1 < len(nodes) else (PEOPLE, hop.edge_type[1])
+        cut = None
+        if hop.direction is not None:
+            source, target = (start, end) if hop.direction == "out" else (end, start)
+            cut = _removal(hop.edge_type[1], source, target)
+        steps.append(Step(hop.edge_type[1], start, end, hop.count, cut))
+    if len(reason.path.hops) == len(nodes) and steps:
+        nodes.append(steps[-1].end)
+    first = None if user_id is None or not steps else _chosen(view, user_id, nodes[0])
+    if first is not None:
+        nodes.insert(0, first.start)
+        steps.insert(0, first)
+    return ToldReason(
+        reason.text, round(100 * reason.weight), [(node, _title(view, node, steps)) for node in nodes], steps
+    )
+
+
+def _chosen(view: GraphView, user_id: str, anchor: NodeKey) -> Step | None:
+    """The user's own edge to the item a path starts from."""
+    schema = view.schema
+    user, item = view.index_of(schema.user_type, user_id), view.index_of(*anchor)
+    if user is None or item is None or anchor[0] != schema.item_type:
+        return None
+    for spec in schema.edges_with(EdgeRole.INTERACTION):
+        if spec.positive and not spec.holdout and view.has_edge(spec.edge_type, user, item):
+            key = (schema.user_type, user_id)
+            return Step(spec.relation, key, anchor, None, _removal(spec.relation, key, anchor))
+    return None
+
+
+def _removal(relation: str, source: NodeKey, target: NodeKey) -> dict[str, Any]:
+    return {"do": "remove_edge", "edge": relation, "from": list(source), "to": list(target)}
+
+
+def _title(view: GraphView, key: NodeKey, steps: Sequence[Step]) -> str:
+    if key[0] == PEOPLE:
+        count = next((step.count for step in steps if step.end == key), None)
+        return "a few people" if count is None else f"{count} people"
+    index = view.index_of(*key)
+    title = key[1] if index is None else view.title(*(key[0], index))
+    return f"{key[0]} {title}" if key[0] == view.schema.user_type and title == key[1] else title
+
+
+def role_of(view: GraphView, node_type: str) -> str:
+    """How a node is coloured: user, item, people, or one of three colours for the other types."""
+    schema = view.schema
+    if node_type == schema.user_type:
+        return "user"
+    if node_type == schema.item_type:
+        return "item"
+    if node_type == PEOPLE:
+        return "people"
+    others = [spec.name for spec in schema.nodes if spec.name not in (schema.user_type, schema.item_type)]
+    return f"other{others.index(node_type) % 3}"
+
+
+def _boxes(view: GraphView, reasons: Sequence[ToldReason]) -> dict[NodeKey, Box]:
+    """Every node once, in the column of its longest way from the start; the ends of the paths share the last."""
+    boxes: dict[NodeKey, Box] = {}
+    last = max(len(reason.nodes) for reason in reasons) - 1
+    for reason in reasons:
+        for at, (key, title) in enumerate(reason.nodes):
+            column = last if at == len(reason.nodes) - 1 and at else at
+            box = boxes.setdefault(key, Box(key, title, role_of(view, key[0]), column))
+            box.column = max(box.column, column)
+    return boxes
+
+
+def _place(boxes: dict[NodeKey, Box]) -> tuple[int, int]:
+    """Gives every box its place; the drawing's width and height."""
+    columns: dict[int, list[Box]] = {}
+    for box in boxes.values():
+        columns.setdefault(box.column, []).append(box)
+    tallest = max(len(column) for column in columns.values())
+    height = max(2, tallest) * _ROW
+    last = max(columns) or 1
+    width = BOX_WIDTH + 8 + last * (BOX_WIDTH + GAP)
+    for column, members in columns.items():
+        for at, box in enumerate(members):
+            box.x = BOX_WIDTH / 2 + 4 + (width - BOX_WIDTH - 8) * column / last
+            box.y = height * (at + 0.5) / len(members)
+    return width, height
+
+
+def _line(boxes: dict[NodeKey, Box], step: Step) -> Line:
+    start, end = boxes[step.start], boxes[step.end]
+    forward = 1 if end.x >= start.x else -1
+    x1, x2 = start.x + forward * BOX_WIDTH / 2, end.x - forward * BOX_WIDTH / 2
+    bend = (x2 - x1) / 2
+    path = f"M{x1:.0f} {start.y:.0f} C{x1 + bend:.0f} {start.y:.0f} {x2 - bend:.0f} {end.y:.0f} {x2:.0f} {end.y:.0f}"
+    return Line(step, path, (x1 + x2) / 2, (start.y + end.y) / 2)

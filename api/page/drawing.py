@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from api.engine.answer import Reason
@@ -11,8 +12,9 @@ from graph.records import NodeKey
 from graph.schema import EdgeRole
 from graph.view import GraphView
 
-BOX_WIDTH, BOX_HEIGHT, GAP = 148, 44, 132
-_ROW = 84
+BOX_WIDTH, BOX_HEIGHT, GAP = 164, 44, 120
+_ROW = 78
+_MARGIN = 4
 _LETTERS = 19
 PEOPLE = "People"
 """Stands for customers who are not named."""
@@ -80,7 +82,6 @@ class Drawing:
     lines: list[Line]
     width: int
     height: int
-    roles: list[str] = field(default_factory=list)
 
 
 def told(view: GraphView, reasons: Sequence[Reason], user_id: str | None) -> list[ToldReason]:
@@ -94,13 +95,10 @@ def drawing_of(view: GraphView, reasons: Sequence[ToldReason]) -> Drawing | None
     if not steps:
         return None
     boxes = _boxes(view, reasons)
-    width, height = _place(boxes)
+    bends = {at: _bends(boxes, step) for at, step in enumerate(steps)}
+    width, height = _place([*boxes.values(), *(bend for found in bends.values() for bend in found)])
     return Drawing(
-        list(boxes.values()),
-        [_line(boxes, step) for step in steps],
-        width,
-        height,
-        roles=list(dict.fromkeys(box.role for box in boxes.values())),
+        list(boxes.values()), [_line(boxes, step, bends[at]) for at, step in enumerate(steps)], width, height
     )
 
 
@@ -147,8 +145,13 @@ def _title(view: GraphView, key: NodeKey, steps: Sequence[Step]) -> str:
     if key[0] == PEOPLE:
         count = next((step.count for step in steps if step.end == key), None)
         return "a few people" if count is None else f"{count} people"
+    return told_title(view, key)
+
+
+def told_title(view: GraphView, key: NodeKey) -> str:
+    """The node's title; a user without one is named by type and id."""
     index = view.index_of(*key)
-    title = key[1] if index is None else view.title(*(key[0], index))
+    title = key[1] if index is None else view.title(key[0], index)
     return f"{key[0]} {title}" if key[0] == view.schema.user_type and title == key[1] else title
 
 
@@ -177,26 +180,37 @@ def _boxes(view: GraphView, reasons: Sequence[ToldReason]) -> dict[NodeKey, Box]
     return boxes
 
 
-def _place(boxes: dict[NodeKey, Box]) -> tuple[int, int]:
+def _bends(boxes: Mapping[NodeKey, Box], step: Step) -> list[Box]:
+    """Places that a long edge keeps free for itself in the columns it passes, so that it runs into no box."""
+    start, end = boxes[step.start].column, boxes[step.end].column
+    return [Box(step.start, "", "", column) for column in range(start + 1, end)]
+
+
+def _place(boxes: Sequence[Box]) -> tuple[int, int]:
     """Gives every box its place; the drawing's width and height."""
     columns: dict[int, list[Box]] = {}
-    for box in boxes.values():
+    for box in boxes:
         columns.setdefault(box.column, []).append(box)
-    tallest = max(len(column) for column in columns.values())
-    height = max(2, tallest) * _ROW
-    last = max(columns) or 1
-    width = BOX_WIDTH + 8 + last * (BOX_WIDTH + GAP)
+    height = max(2, max(len(members) for members in columns.values())) * _ROW
     for column, members in columns.items():
         for at, box in enumerate(members):
-            box.x = BOX_WIDTH / 2 + 4 + (width - BOX_WIDTH - 8) * column / last
+            box.x = _MARGIN + BOX_WIDTH / 2 + column * (BOX_WIDTH + GAP)
             box.y = height * (at + 0.5) / len(members)
-    return width, height
+    return 2 * _MARGIN + BOX_WIDTH + max(columns) * (BOX_WIDTH + GAP), height
 
 
-def _line(boxes: dict[NodeKey, Box], step: Step) -> Line:
+def _line(boxes: Mapping[NodeKey, Box], step: Step, bends: Sequence[Box]) -> Line:
+    """A curve that leaves and enters boxes and bends level."""
     start, end = boxes[step.start], boxes[step.end]
-    forward = 1 if end.x >= start.x else -1
-    x1, x2 = start.x + forward * BOX_WIDTH / 2, end.x - forward * BOX_WIDTH / 2
-    bend = (x2 - x1) / 2
-    path = f"M{x1:.0f} {start.y:.0f} C{x1 + bend:.0f} {start.y:.0f} {x2 - bend:.0f} {end.y:.0f} {x2:.0f} {end.y:.0f}"
-    return Line(step, path, (x1 + x2) / 2, (start.y + end.y) / 2)
+    half = BOX_WIDTH / 2
+    points = [(start.x + half, start.y)]
+    for bend in bends:
+        points += [(bend.x - half, bend.y), (bend.x + half, bend.y)]
+    points.append((end.x - half, end.y))
+    path = f"M{points[0][0]:.0f} {points[0][1]:.0f}"
+    for (x1, y1), (x2, y2) in pairwise(points):
+        middle = (x1 + x2) / 2
+        path += f" C{middle:.0f} {y1:.0f} {middle:.0f} {y2:.0f} {x2:.0f} {y2:.0f}"
+    if bends:
+        return Line(step, path, bends[0].x, bends[0].y)
+    return Line(step, path, (points[0][0] + points[-1][0]) / 2, (start.y + end.y) / 2)

@@ -12,7 +12,7 @@ from api.engine.answer import RankedItem
 from api.engine.finding.search import MAX_QUERY
 from api.engine.request import RelatedKind, Request
 from api.engine.users import profile
-from api.page.drawing import Drawing, ToldReason, drawing_of, role_of, told
+from api.page.drawing import Drawing, ToldReason, drawing_of, role_of, told, told_title
 from api.page.rendering import page_address
 from graph.errors import NotFound
 from graph.records import NodeKey
@@ -22,12 +22,13 @@ from graph.view import GraphView
 KINDS: tuple[tuple[RelatedKind, str, str], ...] = (
     ("similar", "Similar", "instead of it"),
     ("complementary", "Complementary", "with it, for another need"),
-    ("bought_together", "Together", "in the same basket"),
-    ("cross_category", "Elsewhere", "from another category"),
+    ("bought_together", "Bought together", "in the same basket"),
+    ("cross_category", "Cross-category", "from another category"),
 )
 LIST_LENGTH = 8
 _TAGS = 3
 _NEIGHBORS = 60
+_AROUND = 8
 _SUGGESTED = 20
 _TARGETS = 200
 
@@ -44,7 +45,7 @@ class Card:
     sources: str
     promotion: str | None
     here: str
-    why: str
+    why: str | None
     shown: bool
 
 
@@ -136,14 +137,15 @@ def look_at_user(engine: Engine, user_id: str, why: str | None) -> dict[str, Any
     shown = picked.item_id if picked else None
     return {
         "view_name": "user",
-        "title": f"{view.schema.user_type} {user_id}",
+        "title": told_title(view, (view.schema.user_type, user_id)),
         "subject_id": user_id,
         "known": known.known,
         "counts": sorted(known.interactions.items()),
         "latest": [(title, page_address(item=item_id)) for item_id, title in known.latest],
         "interests": {
-            kind: [(one.title, round(100 * one.share), one.lift) for one in found]
-            for kind, found in known.interests.items()
+            kind: [(one.title, round(100 * one.share), one.lift) for one in known.interests[kind]]
+            for kind in _telling_types(view)
+            if kind in known.interests
         },
         "cards": _cards(view, answer, shown, {"user": user_id}),
         "texts": {item.item_id: item.reasons[0].text for item in answer.items if item.reasons},
@@ -244,11 +246,19 @@ def _cards(view: GraphView, answer: Answer, shown: str | None, address: dict[str
             ", ".join(item.sources),
             item.promotion,
             page_address(item=item.item_id),
-            page_address(**address, why=item.item_id) + "#why",
+            page_address(**address, why=item.item_id) + "#why" if address else None,
             item.item_id == shown,
         )
         for item in answer.items
     ]
+
+
+def _telling_types(view: GraphView) -> list[str]:
+    """Types of the items' attributes, such as brand and category; what else an item is linked to is too much here."""
+    item = view.schema.item_type
+    return list(
+        dict.fromkeys(spec.target for spec in view.schema.edges_with(EdgeRole.ATTRIBUTE) if spec.source == item)
+    )
 
 
 def _tags(view: GraphView, item: int, *, limit: int) -> list[str]:
@@ -286,7 +296,7 @@ def _why(
         drawing_of(view, reasons),
         request,
         subject,
-        subject[1] if row is None else view.title(subject[0], row),
+        told_title(view, subject),
         additions if row is not None else [],
         {target: _choices(view, target) for _, target in additions if view.num_nodes(target) <= _TARGETS},
     )
@@ -300,9 +310,10 @@ def _choices(view: GraphView, node_type: str) -> list[tuple[str, str]]:
 def _groups(view: GraphView, key: NodeKey) -> list[NeighborGroup]:
     """What an item is connected to, people left out."""
     entries = []
-    for spec in view.schema.edges:
+    order = (EdgeRole.ATTRIBUTE, EdgeRole.ITEM_RELATION)
+    for spec in sorted(view.schema.edges, key=lambda spec: (*(spec.role is not role for role in order), spec.role)):
         if spec.source == key[0] and spec.target != view.schema.user_type:
-            entries += neighbors_page(view, *key, relation=spec.relation, direction="out", limit=12).neighbors
+            entries += neighbors_page(view, *key, relation=spec.relation, direction="out", limit=_AROUND).neighbors
     return _grouped(view, list({(entry.edge, entry.node): entry for entry in entries}.values()))
 
 

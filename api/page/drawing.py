@@ -95,11 +95,10 @@ def drawing_of(view: GraphView, reasons: Sequence[ToldReason]) -> Drawing | None
     if not steps:
         return None
     boxes = _boxes(view, reasons)
-    bends = {at: _bends(boxes, step) for at, step in enumerate(steps)}
-    width, height = _place([*boxes.values(), *(bend for found in bends.values() for bend in found)])
-    return Drawing(
-        list(boxes.values()), [_line(boxes, step, bends[at]) for at, step in enumerate(steps)], width, height
-    )
+    ways = [[boxes[step.start], *_bends(boxes, step), boxes[step.end]] for step in steps]
+    width, height = _place(ways)
+    lines = [_line(step, way) for step, way in zip(steps, ways, strict=True)]
+    return Drawing(list(boxes.values()), lines, width, height)
 
 
 def _told(view: GraphView, reason: Reason, user_id: str | None) -> ToldReason:
@@ -186,22 +185,25 @@ def _bends(boxes: Mapping[NodeKey, Box], step: Step) -> list[Box]:
     return [Box(step.start, "", "", column) for column in range(start + 1, end)]
 
 
-def _place(boxes: Sequence[Box]) -> tuple[int, int]:
-    """Gives every box its place; the drawing's width and height."""
-    columns: dict[int, list[Box]] = {}
-    for box in boxes:
-        columns.setdefault(box.column, []).append(box)
-    height = max(2, max(len(members) for members in columns.values())) * _ROW
-    for column, members in columns.items():
+def _place(ways: Sequence[Sequence[Box]]) -> tuple[int, int]:
+    """Gives every box on a way its place, beside those that lead to it; the drawing's width and height."""
+    boxes = list({id(box): box for way in ways for box in way}.values())
+    before: dict[int, list[Box]] = {id(box): [] for box in boxes}
+    for near, far in (pair for way in ways for pair in pairwise(way)):
+        before[id(far)].append(near)
+    columns = [[box for box in boxes if box.column == at] for at in range(1 + max(box.column for box in boxes))]
+    height = max(2, max(map(len, columns))) * _ROW
+    for column, members in enumerate(columns):
+        members.sort(key=lambda box: sum(near.y for near in before[id(box)]) / max(1, len(before[id(box)])))
         for at, box in enumerate(members):
             box.x = _MARGIN + BOX_WIDTH / 2 + column * (BOX_WIDTH + GAP)
             box.y = height * (at + 0.5) / len(members)
-    return 2 * _MARGIN + BOX_WIDTH + max(columns) * (BOX_WIDTH + GAP), height
+    return 2 * _MARGIN + BOX_WIDTH + (len(columns) - 1) * (BOX_WIDTH + GAP), height
 
 
-def _line(boxes: Mapping[NodeKey, Box], step: Step, bends: Sequence[Box]) -> Line:
-    """A curve that leaves and enters boxes and bends level."""
-    start, end = boxes[step.start], boxes[step.end]
+def _line(step: Step, way: Sequence[Box]) -> Line:
+    """A curve that leaves and enters boxes and bends level; its label stands at its first bend, or halfway."""
+    start, *bends, end = way
     half = BOX_WIDTH / 2
     points = [(start.x + half, start.y)]
     for bend in bends:
@@ -211,6 +213,5 @@ def _line(boxes: Mapping[NodeKey, Box], step: Step, bends: Sequence[Box]) -> Lin
     for (x1, y1), (x2, y2) in pairwise(points):
         middle = (x1 + x2) / 2
         path += f" C{middle:.0f} {y1:.0f} {middle:.0f} {y2:.0f} {x2:.0f} {y2:.0f}"
-    if bends:
-        return Line(step, path, bends[0].x, bends[0].y)
-    return Line(step, path, (points[0][0] + points[-1][0]) / 2, (start.y + end.y) / 2)
+    label = (bends[0].x, bends[0].y) if bends else ((start.x + end.x) / 2, (start.y + end.y) / 2)
+    return Line(step, path, *label)

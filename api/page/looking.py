@@ -26,6 +26,7 @@ KINDS: tuple[tuple[RelatedKind, str, str], ...] = (
     ("cross_category", "Cross-category", "from another category"),
 )
 LIST_LENGTH = 8
+USER_LIST_LENGTH = 12
 _TAGS = 3
 _NEIGHBORS = 60
 _AROUND = 8
@@ -98,6 +99,7 @@ def look_at_item(engine: Engine, item_id: str, kind: RelatedKind, why: str | Non
     view = engine.now().view
     item_type = view.schema.item_type
     row = _row(view, (item_type, item_id))
+    tags = _tags(view, row, limit=8)
     lists = []
     picked: RankedItem | None = None
     for name, heading, meaning in KINDS:
@@ -112,8 +114,8 @@ def look_at_item(engine: Engine, item_id: str, kind: RelatedKind, why: str | Non
         "view_name": "item",
         "title": view.title(item_type, row),
         "subject_id": item_id,
-        "facts": _facts(view, item_type, row),
-        "tags": _tags(view, row, limit=8),
+        "facts": [(name, value) for name, value in _facts(view, item_type, row) if value != ", ".join(tags)],
+        "tags": tags,
         "kind": kind,
         "lists": lists,
         "why": _why(view, picked, request, (item_type, item_id), None),
@@ -124,14 +126,14 @@ def look_at_item(engine: Engine, item_id: str, kind: RelatedKind, why: str | Non
 def look_at_user(engine: Engine, user_id: str, why: str | None) -> dict[str, Any]:
     """A user, known or not: recommendations, why the picked one, and what the graph knows of the user."""
     view = engine.now().view
-    answer = engine.recommend(Request(user_id, n=2 * LIST_LENGTH, reasons=True))
+    answer = engine.recommend(Request(user_id, n=USER_LIST_LENGTH, reasons=True))
     picked = _picked(answer.items, why)
     known = profile(engine, user_id)
     item_type = view.schema.item_type
     request = {
         "ask": "recommendations",
         "user_id": user_id,
-        "n": 2 * LIST_LENGTH,
+        "n": USER_LIST_LENGTH,
         "include": ["properties"],
     }
     shown = picked.item_id if picked else None

@@ -16,6 +16,7 @@ from api.engine.baskets import Baskets
 from api.engine.filters.values import Mask
 from api.engine.keeper import Moment
 from api.engine.kinds import (
+    OTHER_NEED,
     behaviour_scores,
     complementary_scores,
     curated_complements,
@@ -128,7 +129,7 @@ class RelatedItems:
         if kind == "bought_together":
             return [("baskets", lambda: {"baskets": baskets()}), ("similar", similar)]
         if kind == "cross_category":
-            return [("cross_category", lambda: behaviour() | {"baskets": baskets()})]
+            return [("baskets", lambda: {"baskets": baskets()}), ("behaviour", behaviour)]
 
         @cache
         def complementary() -> dict[str, FloatArray]:
@@ -136,7 +137,7 @@ class RelatedItems:
 
         @cache
         def other_need() -> dict[str, FloatArray]:
-            return {name: part * (1.0 - alike()) ** 2 for name, part in behaviour().items()}
+            return {name: part * (1.0 - alike()) ** OTHER_NEED for name, part in behaviour().items()}
 
         return [("complementary", complementary), ("behaviour", other_need)]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
+from copy import copy
 from dataclasses import replace
 from functools import cache, partial
 from typing import TypeAlias
@@ -67,10 +68,22 @@ class RelatedItems:
         self._baskets: Baskets | None = None
         self._now: tuple[tuple[int, int], Baskets] | None = None
 
+    def over(self, view: GraphView) -> RelatedItems:
+        """The same lists over another view of the same snapshot; its sorted activity and baskets are shared."""
+        other = copy(self)
+        other._activity, other._bought = self._activity.over(view.overlay), self._bought.over(view.overlay)
+        other._building = threading.Lock()
+        other._now = None
+        return other
+
     def warm_up(self, num_items: int) -> None:
         """Sort the snapshot's activity by time and by basket."""
         self.baskets(num_items)
         self._activity.newest_s(int(self._clock()))
+
+    def last_s(self, num_users: int) -> npt.NDArray[np.int64]:
+        """When each user was last here. Shape (U,)."""
+        return self._activity.last_s(num_users)
 
     def of(self, kind: RelatedKind, moment: Moment, item: int, n: int, stage: Stage) -> Listed:
         """Items related to one item, as its kind asks and the stage steers; popular ones fill up the list."""

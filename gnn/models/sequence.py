@@ -131,7 +131,8 @@ class SequenceObjective:
         kept = rng.random((self._items.identity.shape[0], 1)) >= self.config.identity_dropout
         items = self._items(self._text, self._tensor(kept).float())
         queries, targets, weights = [], [], []
-        for _, at in aligned(self._histories, self.config.events + 1, users):
+        width = self.config.events + 1
+        for _, at in aligned(self._histories, width, users, self._ends(users, width, rng)):
             event, present = self._histories.item_index[at], at >= 0
             after = self._users(items[self._tensor(event[:, :-1])], self._tensor(~present[:, :-1]))
             for gap in range(1, min(self.config.ahead, at.shape[1] - 1) + 1):
@@ -154,6 +155,11 @@ class SequenceObjective:
             raised=None if raised is None else self._tensor(raised),
             half=multiplies_in_half(self.device.type),
         )
+
+    def _ends(self, users: IntArray, width: int, rng: np.random.Generator) -> IndexArray:
+        """Where each history is cut off this time: a long one shows another stretch of itself in every epoch."""
+        begin, end = self._histories.indptr[users], self._histories.indptr[users + 1]
+        return np.asarray(end - rng.integers(0, np.maximum(end - begin - width, 0) + 1), np.int64)
 
     def operator(self) -> Operator:
         items = np.array(self._items(self._text).float().cpu().numpy(), np.float32)

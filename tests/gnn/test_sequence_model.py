@@ -107,6 +107,25 @@ def test_aligned_blocks_hold_every_history_s_last_events_once() -> None:
     assert found == {number: row[-12:] for number, row in enumerate(rows) if row}
 
 
+def test_aligned_histories_can_be_cut_off_earlier() -> None:
+    histories = Histories.of([[1, 2, 3, 4, 5], [6], [7, 8]], NUM_ITEMS)
+    blocks = list(aligned(histories, 3, np.array([0, 2]), np.array([4, 7])))
+    found = {
+        int(row): histories.item_index[at[at >= 0]].tolist() for block in blocks for row, at in zip(*block, strict=True)
+    }
+    assert found == {0: [2, 3, 4], 2: [7]}
+
+
+def test_a_long_history_is_read_in_all_its_stretches() -> None:
+    train = Interactions.of(
+        np.zeros(40, int), np.arange(40), num_users=1, num_items=NUM_ITEMS, timestamp_s=np.arange(40)
+    )
+    objective = SequenceObjective(GraphSequence.Config(events=4), TrainingData(train, ItemKnowledge(), None))
+    rng = np.random.default_rng(0)
+    ends = {int(objective._ends(np.array([0], np.int32), 5, rng)[0]) for _ in range(2000)}
+    assert ends == set(range(5, 41))
+
+
 def test_order_that_means_nothing_is_refused() -> None:
     with pytest.raises(InputError, match="order"):
         MODELS["sequence"].build(epochs=1).fit(replace(chain(20), ordered=False))

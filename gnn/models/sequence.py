@@ -32,6 +32,8 @@ from graph.schema import EdgeType
 
 IndexArray: TypeAlias = npt.NDArray[np.int64]
 
+_TARGETS_A_STEP = 2048
+
 
 class GraphSequence:
     """Item vectors from identity, text, attributes and walks; a user is what attention makes of their last events.
@@ -48,6 +50,7 @@ class GraphSequence:
         epochs: int = Field(60, ge=1)
         learning_rate: float = Field(0.002, gt=0)
         batch_users: int = Field(256, ge=1)
+        """Users a step, where they are not given: at most so many, fewer where histories are long."""
         patience: int = Field(3, ge=1)
         validate_steps: int = Field(150, ge=1)
         embedding_dim: int = Field(64, ge=1)
@@ -88,10 +91,13 @@ class GraphSequence:
                 "the sequence model reads the order of events, and here it means nothing",
                 remedy="Measure with a protocol that keeps the order, or use graphsage.",
             )
+        config = self.config
+        if "batch_users" not in config.model_fields_set:
+            config = config.model_copy(update={"batch_users": _users_a_step(config, data)})
         with torch.random.fork_rng():
             torch.manual_seed(data.seed)
-            objective = SequenceObjective(self.config, data)
-        trained = train("GraphSequence", objective, self.config, data, self.run)
+            objective = SequenceObjective(config, data)
+        trained = train("GraphSequence", objective, config, data, self.run)
         self.record = trained.record
         self.best_epochs = trained.record.best_epoch
         return trained.operator
@@ -197,6 +203,13 @@ class SequenceObjective:
         if np.issubdtype(array.dtype, np.integer):
             array = array.astype(np.int64)
         return torch.from_numpy(np.ascontiguousarray(array)).to(self.device)
+
+
+def _users_a_step(config: GraphSequence.Config, data: TrainingData) -> int:
+    """As many users as have about :data:`_TARGETS_A_STEP` events to name between them."""
+    lengths = np.bincount(data.train.user_index)
+    mean = float(np.minimum(lengths[lengths > 0], config.events).mean()) if len(data.train) else 1.0
+    return int(np.clip(_TARGETS_A_STEP / mean, 8, config.batch_users))
 
 
 def _graph(

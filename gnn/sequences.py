@@ -137,9 +137,24 @@ class SequenceOperator:
             AttentionLayer(**{name: stacked[name][number] for name in AttentionLayer.NAMES})
             for number in range(len(stacked["norm"]))
         )
-        dim, num_heads = item_input.shape[1], stacked["distance"].shape[1]
-        fits = item_output.shape == item_input.shape and layers and dim % num_heads == 0
-        if not fits or any(layer.mix.shape != (dim, dim) for layer in layers):
+        layer = layers[0]
+        (dim, wide), num_heads = layer.widen.shape, layer.distance.shape[0]
+        expected = {
+            "norm": (2, dim),
+            "distance": (num_heads, layer.distance.shape[1]),
+            "query_key_value": (dim, 3 * dim),
+            "query_key_value_bias": (3 * dim,),
+            "mix": (dim, dim),
+            "mix_bias": (dim,),
+            "forward_norm": (2, dim),
+            "widen": (dim, wide),
+            "widen_bias": (wide,),
+            "narrow": (wide, dim),
+            "narrow_bias": (dim,),
+        }
+        fits = item_input.shape[1] == dim and item_output.shape == item_input.shape and dim % num_heads == 0
+        fits = fits and floats("final_norm").shape == (2, dim)
+        if not fits or any(stacked[name].shape != (len(layers), *shape) for name, shape in expected.items()):
             raise ValueError("shapes differ")
         bias = floats("item_bias") if "item_bias" in arrays else None
         return cls(item_input, item_output, layers, floats("final_norm"), bias)

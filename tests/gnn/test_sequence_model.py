@@ -83,9 +83,18 @@ def test_named_arrays_rebuild_it_bit_for_bit(trained: SequenceOperator) -> None:
     again = operator_from_arrays("sequence", trained.arrays())
     histories = Histories.of([[1, 2, 3], [9, 4]], NUM_ITEMS)
     np.testing.assert_array_equal(again.score_ordered(histories), trained.score_ordered(histories))
-    damaged = trained.arrays() | {"layer_mix": np.zeros((2, 3, 3), np.float32)}
-    with pytest.raises(ReleaseError):
-        operator_from_arrays("sequence", damaged)
+
+
+@pytest.mark.parametrize(
+    "name", ["item_input", "final_norm", "layer_mix", "layer_distance", "layer_widen", "layer_norm"]
+)
+def test_damaged_arrays_are_refused(trained: SequenceOperator, name: str) -> None:
+    arrays = trained.arrays()
+    without = {key: array for key, array in arrays.items() if key != name}
+    narrower = arrays | {name: arrays[name][..., :-1]}
+    for damaged in (without, narrower) if name != "layer_distance" else (without, arrays | {name: arrays[name][0]}):
+        with pytest.raises(ReleaseError):
+            operator_from_arrays("sequence", damaged)
 
 
 def test_weights_are_read_as_an_order_the_heaviest_last(trained: SequenceOperator) -> None:

@@ -16,6 +16,7 @@ from api.command.groups.graph import graph_group
 from api.command.groups.keys import keys_group
 from api.command.groups.neo4j import neo4j_group
 from api.command.groups.release import release_group
+from api.command.groups.report import report
 from api.command.health import checks
 from api.command.options import DataDirOption, JsonOption, StoreOption, settings_with
 from api.command.recipe import Order, controls_on, experiment_on, forget_trainings, material_from, models_named, publish
@@ -30,8 +31,9 @@ from api.command.terminal import (
     print_report,
     print_rows,
     progress_console,
+    say,
 )
-from api.command.workshop import epoch_seconds, ingest_into, mapping_named, opened, working_folder
+from api.command.workshop import epoch_seconds, ingest_in_bulk, ingest_into, mapping_named, opened, working_folder
 from api.server import check_address
 from api.server import serve as serve_http
 from gnn.protocols import PROTOCOLS, Cuts, protocol_named
@@ -45,6 +47,7 @@ from graph.errors import (
     SettingsError,
     StoreError,
 )
+from graph.store import shown_url
 from ingest.mapping import mapping_schema
 from ingest.planning import plan
 from ingest.sources import SOURCES
@@ -70,6 +73,7 @@ app = typer.Typer(
 )
 app.add_typer(release_group, name="release")
 app.add_typer(graph_group, name="graph")
+app.command()(report)
 app.add_typer(keys_group, name="keys")
 app.add_typer(neo4j_group, name="neo4j")
 
@@ -99,6 +103,9 @@ def ingest(
     data_dir: DataDirOption = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be created; write nothing.")] = False,
     max_bad: Annotated[float, typer.Option("--max-bad", help="Share of bad rows that stops the ingest.")] = 0.05,
+    bulk: Annotated[
+        bool, typer.Option("--bulk", help="First load of an empty Neo4j by its own import tool, while it is stopped.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Read a shop's files into the graph.
@@ -111,8 +118,13 @@ def ingest(
         shown = plan(prepared)
         print_json(json.loads(shown.to_json())) if as_json else print_plan(shown)
         return
-    with opened(settings) as graph:
-        report = ingest_into(prepared, graph, settings, max_bad=max_bad)
+    if bulk:
+        report, command = ingest_in_bulk(prepared, settings, max_bad=max_bad)
+        if command is not None:
+            say(f"The files are written. Where the server is, stopped and with them at hand:\n{command}")
+    else:
+        with opened(settings) as graph:
+            report = ingest_into(prepared, graph, settings, max_bad=max_bad)
     print_json(json.loads(report.to_json())) if as_json else print_report(report)
 
 
@@ -204,7 +216,7 @@ def evaluate(
         name, experiment = experiment_on(material, order, settings, tell)
         found = controls_on(material, name, experiment, tell) if controls else None
     forget_trainings(settings)
-    document = {"source": source or settings.store, "protocol": name} | experiment.to_document()
+    document = {"source": source or shown_url(settings.store), "protocol": name} | experiment.to_document()
     if found is not None:
         document["controls"] = found
     if file is not None:

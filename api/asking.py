@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Meta, Struct
 from pydantic import BaseModel, ConfigDict, Field
 
+from api.engine.phrases import Language
 from api.engine.request import Interest, window_seconds
 from api.engine.steering import (
     NO_STEERING,
@@ -34,6 +35,7 @@ Filter = Annotated[
 ]
 Strict = Annotated[bool | None, Field(description="A short list rather than one filled up by popularity.")]
 Diversity = Annotated[float | None, Field(ge=0, le=1, description="0 the best items, 1 the most different ones.")]
+Lang = Annotated[Language | None, Field(description="Of the reasons; else what Accept-Language prefers.")]
 ScenarioName = Annotated[str | None, Field(min_length=1, max_length=100, description="Where the list is shown.")]
 
 
@@ -46,6 +48,7 @@ class ListQuery(BaseModel):
     strict: Strict = None
     diversity: Diversity = None
     scenario: ScenarioName = None
+    lang: Lang = None
 
     def steering(self) -> Steering:
         """What the parameters ask of the list."""

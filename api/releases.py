@@ -11,7 +11,7 @@ from api.engine.steering import NO_RULES, Rules
 from api.serving import Live, ReleaseRow
 from graph.errors import KindredError, NotFound
 from graph.overlay import Overlay
-from graph.release import list_releases, open_release, release_document
+from graph.release import activate, list_releases, open_release, release_document, rollback
 
 FIGURES, VERDICT = "evaluation", "gate"
 """Documents that training writes into a release: its figures, and what the gate said."""
@@ -37,6 +37,14 @@ class FolderReleases:
         return Live(
             release.id, release.created_at.isoformat(), engine, engine.view, overlay, release.snapshot.watermark
         )
+
+    def activate(self, release_id: str) -> None:
+        """Points CURRENT to a release, after verifying it."""
+        activate(self._root, release_id)
+
+    def roll_back(self) -> str:
+        """Points CURRENT to the release before; its id."""
+        return rollback(self._root)
 
     def rows(self) -> list[ReleaseRow]:
         """Every release, newest first, with what training wrote into it; releases never change, so it is kept."""

@@ -50,6 +50,25 @@ class GraphView:
         view._frozen, view._base, view._matrices = self._state, self._base, self._matrices
         return view
 
+    def over(self, overlay: Overlay) -> GraphView:
+        """The same snapshot under another overlay; what the snapshot alone decides is shared."""
+        view = GraphView(self.snapshot, overlay)
+        view._base, view._matrices = self._base, dict(self._matrices)
+        return view
+
+    @property
+    def overlay(self) -> Overlay | None:
+        """What lies over the snapshot, if anything."""
+        return self._overlay
+
+    def qualifier(self, edge_type: EdgeType, code: int) -> str:
+        """The qualifier behind a code of :meth:`edge_row`; empty for -1."""
+        table = self.snapshot.edges(edge_type)
+        if code < len(table.columns.qualifier_names):
+            return table.qualifier_name(code)
+        assert self._overlay is not None  # a code beyond the snapshot's comes from an overlay
+        return self._overlay.new_qualifiers[edge_type].name(code)
+
     @property
     def _state(self) -> OverlayState | None:
         if self._frozen is not None or self._overlay is None:

@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from typing import Any
 
 import numpy as np
 
 from api.engine.answer import Answer, RankedItem
+from api.engine.audience import Audience, audience
 from api.engine.evidence import EvidenceSearch
 from api.engine.keeper import Moment, SourceKeeper
 from api.engine.listed import POPULARITY, Listed
 from api.engine.newcomers import Demographics, read_interests
 from api.engine.payload import Policy, engine_part, family_of
+from api.engine.phrases import THIS_ITEM, Language
 from api.engine.ranking import ranked
 from api.engine.reading import profile_of
-from api.engine.reasons import reasons_for, shares_of
-from api.engine.recommending import recommended
+from api.engine.reasons import Told, shares_of
+from api.engine.recommending import Asked, recommended
 from api.engine.related import RelatedItems
 from api.engine.request import RELATED_KINDS, RelatedKind, Request, check_n, window_seconds
-from api.engine.session import resolve
+from api.engine.scoring import Scored, scored
+from api.engine.session import Session, resolve
 from api.engine.steering import NO_RULES, NO_STEERING, Rules, Stage, Stages, Steering
 from gnn.fusion import FusedRanker
 from gnn.histories import Histories, IntArray
@@ -36,7 +40,8 @@ class Engine:
 
     ``view`` is the graph, ``overlay`` the overlay it reads, if any. ``ranker`` fuses sources that were fitted on the
     view's snapshot; ``operators`` are further ones, for related items. ``options`` are those the curated sources
-    (attributes, relations) were fitted with, to fit them again when their edges change.
+    (attributes, relations) were fitted with, to fit them again when their edges change. ``until_s`` keeps later
+    baskets out, for evaluation.
     """
 
     def __init__(
@@ -52,6 +57,7 @@ class Engine:
         release_id: str | None = None,
         trained_at: str | None = None,
         rules: Callable[[], Rules] = lambda: NO_RULES,
+        until_s: int | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.view = view
@@ -62,7 +68,7 @@ class Engine:
         everything = {**(operators or {}), **ranker.operators}
         self._families = {name: family_of(name) for name in everything} | dict(families or {})
         self._keeper = SourceKeeper(view, overlay, ranker, everything, options or {})
-        self._related = RelatedItems(view, overlay, self._families, clock)
+        self._related = RelatedItems(view, overlay, self._families, clock, until_s=until_s)
         self._clock = clock
         self._demographics = Demographics(view)
         self.stages = Stages(view.schema, rules)
@@ -97,6 +103,23 @@ class Engine:
         )
         engine.warm_up()
         return engine
+
+    def over(self, view: GraphView) -> Engine:
+        """This engine over another view of the same snapshot, e.g. one with imagined edits; both live on."""
+        other = copy(self)
+        other.view = view
+        other._keeper = self._keeper.over(view)
+        other._related = self._related.over(view)
+        return other
+
+    def now(self) -> Moment:
+        """The graph and the sources as of now, to ask several things of one moment."""
+        return self._keeper.current()
+
+    @property
+    def families(self) -> Mapping[str, str]:
+        """Source → family."""
+        return self._families
 
     def warm_up(self) -> None:
         """Build what is otherwise built on first use, so that no request waits for it."""
@@ -139,23 +162,46 @@ class Engine:
         moment = self._keeper.current()
         sources = moment.sources
         session = resolve(moment.view, request)
+        asked = self._asked(moment, session, request)
+        listed = recommended(moment, asked, request.n, demographics=self._demographics)
+        told = None
+        if request.reasons:
+            search = self._search(moment, asked.history, listed, session.user_index)
+            told = Told.of(search, listed.item_index.tolist(), language=request.language)
+            told = told.with_costs(sources, asked.history, session.user_index, asked.shut, asked.stage.allowed)
+        return self._answer(moment, listed, told, unknown_ids=asked.unknown_ids)
+
+    def scored(self, request: Request, items: Sequence[int]) -> Scored:
+        """The scores :meth:`recommend` would give to some items, whether it would show them or not."""
+        moment = self._keeper.current()
+        return scored(moment, self._asked(moment, resolve(moment.view, request), request), items)
+
+    def _asked(self, moment: Moment, session: Session, request: Request) -> Asked:
         stage = self.stage(moment, request.steering, session.user_index)
-        picks = read_interests(moment.view, sources, self.stages.masks, request.interests)
+        picks = read_interests(moment.view, moment.sources, self.stages.masks, request.interests)
         session = session.after(picks.items)
         history = np.concatenate([picks.typical, session.history])
-        history = history[sources.allowed[history]]
-        listed = recommended(
-            moment,
+        return Asked(
             session,
             stage.weighed(picks.weighing),
-            request.n,
-            history=history,
-            repeat=self.policy.repeat if request.repeat is None else request.repeat,
-            demographics=self._demographics,
+            history[moment.sources.allowed[history]],
+            self.policy.repeat if request.repeat is None else request.repeat,
+            tuple(dict.fromkeys([*session.unknown_ids, *picks.unknown_ids, *stage.unknown_ids])),
         )
-        search = self._search(moment, history, listed, session.user_index) if request.reasons else None
-        unknown = dict.fromkeys([*session.unknown_ids, *picks.unknown_ids, *stage.unknown_ids])
-        return self._answer(moment, listed, search, unknown_ids=tuple(unknown))
+
+    def audience(self, item_id: str, n: int = 10) -> Audience:
+        """The users an item is for, without those who have it.
+
+        Raises:
+            NotFound: when the graph holds no such item.
+        """
+        moment = self._keeper.current()
+        view, sources = moment.view, moment.sources
+        item = view.index_of(self._schema.item_type, item_id)
+        if item is None:
+            raise NotFound("no such item", got=item_id, remedy="Ask for an item that is in the graph.")
+        last_s = self._related.last_s(view.num_nodes(self._schema.user_type))
+        return audience(view, sources.ranker, item, check_n(n), num_items=sources.num_items, last_s=last_s)
 
     def related(
         self,
@@ -164,6 +210,7 @@ class Engine:
         n: int = 10,
         *,
         reasons: bool = False,
+        language: Language = "en",
         steering: Steering = NO_STEERING,
     ) -> Answer:
         """Items related to one item.
@@ -185,10 +232,20 @@ class Engine:
         stage = self.stage(moment, steering)
         listed = self._related.of(kind, moment, item, n, stage)
         search = self._search(moment, np.array([item], np.int32), listed) if reasons else None
-        return self._answer(moment, listed, search, unknown_ids=stage.unknown_ids, anchor_name="this item")
+        here = THIS_ITEM[language]
+        told = (
+            None if search is None else Told.of(search, listed.item_index.tolist(), language=language, anchor_name=here)
+        )
+        return self._answer(moment, listed, told, unknown_ids=stage.unknown_ids)
 
     def trending(
-        self, window: str = "7d", n: int = 10, *, reasons: bool = False, steering: Steering = NO_STEERING
+        self,
+        window: str = "7d",
+        n: int = 10,
+        *,
+        reasons: bool = False,
+        language: Language = "en",
+        steering: Steering = NO_STEERING,
     ) -> Answer:
         """What is chosen most just now, within a window before the newest event; then the most popular.
 
@@ -199,7 +256,8 @@ class Engine:
         stage = self.stage(moment, steering)
         listed = self._related.trending(moment, window_seconds(window), check_n(n), stage)
         search = self._search(moment, np.empty(0, np.int32), listed) if reasons else None
-        return self._answer(moment, listed, search)
+        told = None if search is None else Told.of(search, listed.item_index.tolist(), language=language)
+        return self._answer(moment, listed, told)
 
     def _search(self, moment: Moment, history: IntArray, listed: Listed, user_index: int = -1) -> EvidenceSearch:
         return EvidenceSearch(moment.view, moment.connections, history, listed.item_index, user_index, listed.together)
@@ -208,18 +266,15 @@ class Engine:
         self,
         moment: Moment,
         listed: Listed,
-        search: EvidenceSearch | None,
+        told: Told | None,
         *,
         unknown_ids: tuple[str, ...] = (),
-        anchor_name: str | None = None,
     ) -> Answer:
         view, item_type = moment.view, self._schema.item_type
         items = []
         for at, index in enumerate(listed.item_index.tolist()):
             given = listed.contributions[at] or {POPULARITY: 1.0}
-            reasons = search and reasons_for(
-                view, search, index, shares_of(given, self._families), anchor_name=anchor_name
-            )
+            reasons = told and told.reasons_for(view, index, shares_of(given, self._families))
             items.append(
                 RankedItem(
                     item_id=view.id_of(item_type, index),

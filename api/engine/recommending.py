@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
-import scipy.sparse as sp
 
 from api.engine.filters.values import Mask
 from api.engine.keeper import Moment
@@ -13,6 +13,7 @@ from api.engine.likeness import likeness
 from api.engine.listed import POPULARITY, Listed, nothing_listed
 from api.engine.newcomers import Demographics
 from api.engine.ranking import Ranked, ranked
+from api.engine.rows import stacked_rows
 from api.engine.session import Session
 from api.engine.steering.arranging import Arranging
 from api.engine.steering.stage import Stage
@@ -22,21 +23,33 @@ from gnn.ranker import top_k
 DEMOGRAPHICS = "demographics"
 
 
-def recommended(
-    moment: Moment,
-    session: Session,
-    stage: Stage,
-    n: int,
-    *,
-    history: IntArray,
-    repeat: bool,
-    demographics: Demographics,
-) -> Listed:
-    """Up to ``n`` items for a session. ``history`` is what is answered: the session's, or a newcomer's picks."""
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request as it is answered. ``history`` is the session's, or a newcomer's picks; ``repeat``: seen items too."""
+
+    session: Session
+    stage: Stage
+    history: IntArray
+    repeat: bool
+    unknown_ids: tuple[str, ...]
+
+    @property
+    def shut(self) -> IntArray:
+        """The items never shown."""
+        session = self.session
+        return session.barred if self.repeat else np.concatenate([session.barred, session.seen, session.history])
+
+    def block(self, num_items: int) -> Histories:
+        """The history as a block of one."""
+        return Histories.of([self.history.tolist()], num_items, [self.session.user_index])
+
+
+def recommended(moment: Moment, asked: Asked, n: int, *, demographics: Demographics) -> Listed:
+    """Up to ``n`` items for what was asked."""
     sources, view = moment.sources, moment.view
-    shut = session.barred if repeat else np.concatenate([session.barred, session.seen, session.history])
-    block = Histories.of([history.tolist()], sources.num_items, [session.user_index])
-    exclude = _one_row(shut, sources.num_items)
+    session, stage, history, shut = asked.session, asked.stage, asked.history, asked.shut
+    block = asked.block(sources.num_items)
+    exclude = stacked_rows([shut], sources.num_items)
     told = None
     if not history.size and session.user_index >= 0:
         told = demographics.scores(view, session.user_index, sources.num_items)
@@ -86,17 +99,10 @@ def recommended(
 def _contributions(result: Ranked, names: Sequence[str]) -> list[dict[str, float]]:
     """Of each item of the first history the sources that speak for it; if none does, the one least against it."""
     listed = []
-    for at, parts in enumerate(result.contribution[0]):
-        if result.item_index[0, at] < 0:
-            break
-        given = {name: float(part) for name, part in zip(names, parts, strict=True) if part > 0}
+    found = int((result.item_index[0] >= 0).sum())
+    for at, parts in enumerate(result.contribution[0, :found].tolist()):
+        given = {name: part for name, part in zip(names, parts, strict=True) if part > 0}
         if not given and not result.filled[0, at]:
-            given = {names[int(np.argmax(parts))]: 0.0}
+            given = {names[parts.index(max(parts))]: 0.0}
         listed.append(given)
     return listed
-
-
-def _one_row(items: IntArray, num_items: int) -> sp.csr_array:
-    columns = np.unique(items)
-    ones: FloatArray = np.ones(columns.size, np.float32)
-    return sp.csr_array((ones, columns, np.array([0, columns.size])), shape=(1, num_items))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
+from copy import copy
 from dataclasses import replace
 from functools import cache, partial
 from typing import TypeAlias
@@ -45,8 +46,15 @@ class RelatedItems:
     """Lists of related and of trending items. Safe to use from several threads."""
 
     def __init__(
-        self, view: GraphView, overlay: Overlay | None, families: Mapping[str, str], clock: Callable[[], float]
+        self,
+        view: GraphView,
+        overlay: Overlay | None,
+        families: Mapping[str, str],
+        clock: Callable[[], float],
+        *,
+        until_s: int | None = None,
     ) -> None:
+        self._until_s = until_s
         specs = learned_interactions(view.schema)
         self._bought_specs = [spec for spec in specs if spec.kind == "purchase"] or list(specs)
         self._snapshot = view.snapshot
@@ -59,10 +67,22 @@ class RelatedItems:
         self._baskets: Baskets | None = None
         self._now: tuple[tuple[int, int], Baskets] | None = None
 
+    def over(self, view: GraphView) -> RelatedItems:
+        """The same lists over another view of the same snapshot; its sorted activity and baskets are shared."""
+        other = copy(self)
+        other._activity, other._bought = self._activity.over(view.overlay), self._bought.over(view.overlay)
+        other._building = threading.Lock()
+        other._now = None
+        return other
+
     def warm_up(self, num_items: int) -> None:
         """Sort the snapshot's activity by time and by basket."""
         self.baskets(num_items)
         self._activity.newest_s(int(self._clock()))
+
+    def last_s(self, num_users: int) -> npt.NDArray[np.int64]:
+        """When each user was last here. Shape (U,)."""
+        return self._activity.last_s(num_users)
 
     def of(self, kind: RelatedKind, moment: Moment, item: int, n: int, stage: Stage) -> Listed:
         """Items related to one item, as its kind asks and the stage steers; popular ones fill up the list."""
@@ -151,6 +171,8 @@ class RelatedItems:
         with self._building:
             if self._baskets is None:
                 base = Activity.of(self._snapshot, self._bought_specs)
+                if self._until_s is not None:
+                    base = base.where(base.timestamp_s < self._until_s)
                 self._baskets = Baskets.of(base, len(self._snapshot.nodes(self._item_type)))
             if self._now is None or self._now[0] != (version, num_items):
                 since = self._bought.since_snapshot()

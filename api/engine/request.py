@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal, TypeAlias, get_args
 
+from api.engine.phrases import Language
 from api.engine.steering.asked import NO_STEERING, Steering
 from graph.errors import InputError
 
@@ -54,6 +55,8 @@ class Request:
     interests: tuple[Interest, ...] = ()
     n: int = 10
     reasons: bool = False
+    language: Language = "en"
+    """Of the reasons."""
     repeat: bool | None = None
     """Whether seen items may be recommended again (groceries); ``None`` leaves it to the engine's policy."""
     steering: Steering = NO_STEERING

@@ -12,6 +12,7 @@ from msgspec import Struct, field
 from pydantic import Field
 
 from api.asking import ListQuery, SteeringBody
+from api.engine.phrases import Language, language_of
 from api.engine.request import Event as SessionEvent
 from api.engine.request import RelatedKind
 from api.engine.request import Request as EngineRequest
@@ -66,11 +67,12 @@ class RecommendationsBody(SteeringBody, forbid_unknown_fields=True, kw_only=True
     exclude: Annotated[list[str], msgspec.Meta(max_length=MAX_LIST)] = field(default_factory=list)
     n: Annotated[int, msgspec.Meta(ge=1, le=MAX_RESULTS)] = 10
     include: str | Annotated[list[str], msgspec.Meta(max_length=10)] | None = None
+    lang: Language | None = None
 
 
 _BODY = msgspec.json.Decoder(RecommendationsBody)
 _BODY_FIELDS = (
-    "some of user_id, events (item_id, kind, timestamp), items, exclude, n, include, interests, filter, strict, "
+    "some of user_id, events (item_id, kind, timestamp), items, exclude, n, include, lang, interests, filter, strict, "
     "diversity, boosts, promotions, pins, caps, calibration, freshness, rotation, scenario, context"
 )
 
@@ -88,15 +90,18 @@ async def related(request: Request, item_id: str, query: Annotated[RelatedQuery,
         query.kind,
         query.n,
         reasons="reasons" in include,
+        language=asked_language(request, query.lang),
         steering=query.steering(),
     )
-    return enveloped(answer, live, include=include, stale=parts.serving.stale, began=began)
+    given = (parts.given, f"related:{query.kind}")
+    return enveloped(answer, live, include=include, stale=parts.serving.stale, began=began, given=given)
 
 
 @router.get("/users/{user_id:path}/recommendations", summary="Recommendations", responses=reply("Envelope"))
 async def recommendations(request: Request, user_id: str, query: Annotated[RecommendationsQuery, Query()]) -> Response:
     """Recommendations for a user; an unknown one is answered as a newcomer, and `fallback_used` says so."""
-    asked = EngineRequest(checked_id(user_id, "user_id"), n=query.n, steering=query.steering())
+    language = asked_language(request, query.lang)
+    asked = EngineRequest(checked_id(user_id, "user_id"), n=query.n, language=language, steering=query.steering())
     return await _recommended(request, asked, parse_include(query.include))
 
 
@@ -112,15 +117,7 @@ async def recommend(request: Request) -> Response:
     settings = parts_of(request).settings
     raw = await read_body(request, settings.body_limit_bytes, settings.body_timeout_s)
     body = decode_json(raw, _BODY, _BODY_FIELDS)
-    asked = EngineRequest(
-        user_id=None if body.user_id is None else checked_id(body.user_id, "user_id"),
-        events=tuple(_session_event(event, f"events[{at}].") for at, event in enumerate(body.events)),
-        items=tuple(checked_id(item_id, f"items[{at}]") for at, item_id in enumerate(body.items)),
-        exclude=tuple(checked_id(item_id, f"exclude[{at}]") for at, item_id in enumerate(body.exclude)),
-        interests=body.interests_asked(),
-        n=body.n,
-        steering=body.steering(),
-    )
+    asked = engine_request(body, asked_language(request, body.lang))
     return await _recommended(request, asked, parse_include(body.include))
 
 
@@ -131,9 +128,34 @@ async def trending(request: Request, query: Annotated[TrendingQuery, Query()]) -
     began, parts = time.perf_counter(), parts_of(request)
     live = parts.serving.live
     answer = await parts.lane.run(
-        live.engine.trending, query.window, query.n, reasons="reasons" in include, steering=query.steering()
+        live.engine.trending,
+        query.window,
+        query.n,
+        reasons="reasons" in include,
+        language=asked_language(request, query.lang),
+        steering=query.steering(),
     )
-    return enveloped(answer, live, include=include, stale=parts.serving.stale, began=began)
+    given = (parts.given, "trending")
+    return enveloped(answer, live, include=include, stale=parts.serving.stale, began=began, given=given)
+
+
+def asked_language(request: Request, lang: str | None) -> Language:
+    """The language of a request: its own word, else its Accept-Language."""
+    return language_of(lang, request.headers.get("accept-language"))
+
+
+def engine_request(body: RecommendationsBody, language: Language = "en") -> EngineRequest:
+    """What a body asks of the engine; :class:`InvalidField` for what cannot be used."""
+    return EngineRequest(
+        user_id=None if body.user_id is None else checked_id(body.user_id, "user_id"),
+        events=session_events(body.events),
+        items=tuple(checked_id(item_id, f"items[{at}]") for at, item_id in enumerate(body.items)),
+        exclude=tuple(checked_id(item_id, f"exclude[{at}]") for at, item_id in enumerate(body.exclude)),
+        interests=body.interests_asked(),
+        n=body.n,
+        language=language,
+        steering=body.steering(),
+    )
 
 
 async def _recommended(request: Request, asked: EngineRequest, include: frozenset[str]) -> Response:
@@ -142,7 +164,13 @@ async def _recommended(request: Request, asked: EngineRequest, include: frozense
     answer = await parts.lane.run(live.engine.recommend, replace(asked, reasons="reasons" in include))
     if answer.fallback_used is not None:
         parts.metrics.fallbacks.labels(answer.fallback_used).inc()
-    return enveloped(answer, live, include=include, stale=parts.serving.stale, began=began)
+    given = (parts.given, "recommendations")
+    return enveloped(answer, live, include=include, stale=parts.serving.stale, began=began, given=given)
+
+
+def session_events(events: list[PostedSessionEvent]) -> tuple[SessionEvent, ...]:
+    """A session as the engine takes it; :class:`InvalidField` for what cannot be used."""
+    return tuple(_session_event(event, f"events[{at}].") for at, event in enumerate(events))
 
 
 def _session_event(event: PostedSessionEvent, place: str) -> SessionEvent:

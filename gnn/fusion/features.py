@@ -99,21 +99,10 @@ def candidates(
     Shapes: ``exclude`` (B, I), non-zero = never a candidate, by default the items of the history;
     ``allowed`` (I,) False = never a candidate; ``groups`` (I,) each, of which the best ``depth`` are candidates too.
     """
-    if exclude is None:
-        exclude = histories.even()
-    barred = np.zeros((len(histories), histories.num_items), bool)
-    barred[np.repeat(np.arange(len(histories)), np.diff(exclude.indptr)), exclude.indices] = True
-    if allowed is not None:
-        barred |= ~allowed
-    weights = {context: getattr(histories, context)() for context in space.contexts}
+    barred = _barred(histories, exclude, allowed)
     scores = []
     provisional = np.zeros(barred.shape, np.float32)
-    for source, context in space.readings():
-        if context == "order":
-            z = standardized(history_scores(operators[source], histories))
-        else:
-            known = histories.user_index if context == "even" else None
-            z = standardized(operators[source].score(weights[context], known))
+    for z in _readings(operators, space, histories):
         provisional += np.clip(z, -3.0, 10.0)
         z[barred] = -np.inf
         scores.append(z)
@@ -124,17 +113,67 @@ def candidates(
     of_groups = [top_k(np.where(group, provisional, np.float32(-np.inf)), depth) for group in groups]
     pool = _union([top_k(provisional, depth), *of_groups, *proposed])
     features = np.zeros((*pool.shape, len(scores) * len(VIEWS)), np.float32)
-    at = np.maximum(pool, 0)
     for number, (z, (_, top_scores)) in enumerate(zip(scores, best, strict=True)):
-        chosen = np.take_along_axis(z, at, axis=1)
-        chosen[pool < 0] = 0.0
-        rank = ranks(chosen, top_scores)
-        column = number * len(VIEWS)
-        features[..., column] = np.clip(chosen, -5.0, 20.0)
-        features[..., column + 1] = np.log1p(np.maximum(chosen, 0.0))
-        features[..., column + 2] = np.where((rank < RANK_DEPTH) & (chosen > 0), 10.0 / (rank + 10.0), 0.0)
-    features[pool < 0] = 0.0
+        _put(features, number, z, pool, top_scores)
     return Candidates(pool, features)
+
+
+def features_of(
+    operators: Mapping[str, Operator],
+    space: FeatureSpace,
+    histories: Histories,
+    item_index: IntArray,
+    *,
+    exclude: sp.csr_array | None = None,
+    allowed: npt.NDArray[np.bool_] | None = None,
+) -> Candidates:
+    """The features of given items, barred ones too: where each stands among the items that are not barred.
+
+    Shapes: ``item_index`` (B, C), -1 for none; ``exclude`` and ``allowed`` as for :func:`candidates`.
+    """
+    barred = _barred(histories, exclude, allowed)
+    columns = len(space.columns)
+    features = np.zeros((*item_index.shape, columns), np.float32)
+    for number, z in enumerate(_readings(operators, space, histories)):
+        _, top_scores = _best(np.where(barred, np.float32(-np.inf), z), RANK_DEPTH)
+        _put(features, number, z, item_index, top_scores)
+    return Candidates(item_index, features)
+
+
+def _barred(
+    histories: Histories, exclude: sp.csr_array | None, allowed: npt.NDArray[np.bool_] | None
+) -> npt.NDArray[np.bool_]:
+    """Which items are never a candidate of each history. Shape (B, I)."""
+    if exclude is None:
+        exclude = histories.even()
+    barred = np.zeros((len(histories), histories.num_items), bool)
+    barred[np.repeat(np.arange(len(histories)), np.diff(exclude.indptr)), exclude.indices] = True
+    if allowed is not None:
+        barred |= ~allowed
+    return barred
+
+
+def _readings(operators: Mapping[str, Operator], space: FeatureSpace, histories: Histories) -> Iterator[FloatArray]:
+    """The z-scores of every reading, in column order. Shape (B, I) each."""
+    weights = {context: getattr(histories, context)() for context in space.contexts}
+    for source, context in space.readings():
+        if context == "order":
+            yield standardized(history_scores(operators[source], histories))
+        else:
+            known = histories.user_index if context == "even" else None
+            yield standardized(operators[source].score(weights[context], known))
+
+
+def _put(features: FloatArray, number: int, z: FloatArray, item_index: IntArray, top_scores: FloatArray) -> None:
+    """Writes the views of one reading of the chosen items into their columns; 0 for the padding."""
+    chosen = np.take_along_axis(z, np.maximum(item_index, 0), axis=1)
+    chosen[item_index < 0] = 0.0
+    rank = ranks(chosen, top_scores)
+    column = number * len(VIEWS)
+    features[..., column] = np.clip(chosen, -5.0, 20.0)
+    features[..., column + 1] = np.log1p(np.maximum(chosen, 0.0))
+    features[..., column + 2] = np.where((rank < RANK_DEPTH) & (chosen > 0), 10.0 / (rank + 10.0), 0.0)
+    features[item_index < 0] = 0.0
 
 
 def standardized(scores: FloatArray) -> FloatArray:

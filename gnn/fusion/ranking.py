@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
-from gnn.fusion.features import PROVISIONAL_DEPTH, VIEWS, Candidates, candidates
+from gnn.fusion.features import PROVISIONAL_DEPTH, VIEWS, Candidates, candidates, features_of
 from gnn.fusion.weights import FusionWeights
 from gnn.histories import FloatArray, Histories, IntArray
 from gnn.operators import Operator
@@ -74,25 +74,44 @@ class FusedRanker:
         )
         return self._ranked(pool, histories, k, bias)
 
+    def score_items(
+        self,
+        histories: Histories,
+        item_index: IntArray,
+        *,
+        exclude: sp.csr_array | None = None,
+        allowed: npt.NDArray[np.bool_] | None = None,
+        bias: FloatArray | None = None,
+    ) -> Fused:
+        """The scores :meth:`fuse` gives to these items, in the order given, barred ones too.
+
+        Shapes: ``item_index`` (B, C), -1 for none; ``exclude`` and ``allowed`` say who an item is ranked among.
+        """
+        given = features_of(self.operators, self.weights.space, histories, item_index, exclude=exclude, allowed=allowed)
+        weight = self.weights.of_length(histories.lengths)
+        return Fused(item_index, _scores(given, weight, bias), self._contribution(given.features * weight[:, None, :]))
+
     def _ranked(self, pool: Candidates, histories: Histories, k: int, bias: FloatArray | None) -> Fused:
         weight = self.weights.of_length(histories.lengths)
-        score = np.matmul(pool.features, weight[:, :, None])[..., 0]
-        if bias is not None:
-            score += bias[np.maximum(pool.item_index, 0)]
-        score[pool.item_index < 0] = -np.inf
+        score = _scores(pool, weight, bias)
         best = np.argsort(-score, axis=1, kind="stable")[:, :k]
         chosen = np.take_along_axis(pool.item_index, best, axis=1)
         weighted = np.take_along_axis(pool.features, best[..., None], axis=1) * weight[:, None, :]
-        contribution = np.zeros((*chosen.shape, len(self.sources)), np.float32)
-        for number, (source, _) in enumerate(self.weights.space.readings()):
-            part = weighted[..., number * len(VIEWS) : (number + 1) * len(VIEWS)].sum(axis=-1)
-            contribution[..., self.sources.index(source)] += part
+        contribution = self._contribution(weighted)
         missing = ((0, 0), (0, k - chosen.shape[1]))
         return Fused(
             np.pad(chosen, missing, constant_values=-1),
             np.pad(np.take_along_axis(score, best, axis=1), missing, constant_values=-np.inf),
             np.pad(contribution, (*missing, (0, 0))),
         )
+
+    def _contribution(self, weighted: FloatArray) -> FloatArray:
+        """Weighted features summed by source. Shape (B, C, F) → (B, C, S)."""
+        contribution = np.zeros((*weighted.shape[:2], len(self.sources)), np.float32)
+        for number, (source, _) in enumerate(self.weights.space.readings()):
+            part = weighted[..., number * len(VIEWS) : (number + 1) * len(VIEWS)].sum(axis=-1)
+            contribution[..., self.sources.index(source)] += part
+        return contribution
 
     def rank(self, histories: Histories, k: int) -> IntArray:
         result = np.full((len(histories), k), -1, np.int32)
@@ -101,6 +120,15 @@ class FusedRanker:
             rows = np.arange(start, min(start + step, len(histories)))
             result[rows] = self.fuse(histories.take(rows), k=k).item_index
         return result
+
+
+def _scores(pool: Candidates, weight: FloatArray, bias: FloatArray | None) -> FloatArray:
+    """The learned score of each candidate with its bias; -inf in the padding. Shape (B, C)."""
+    score = np.matmul(pool.features, weight[:, :, None])[..., 0]
+    if bias is not None:
+        score += bias[np.maximum(pool.item_index, 0)]
+    score[pool.item_index < 0] = -np.inf
+    return np.asarray(score, np.float32)
 
 
 MAX_LEVELS = 8

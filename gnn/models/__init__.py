@@ -16,6 +16,7 @@ MODELS: dict[str, ModelEntry] = {
     "als": ModelEntry("gnn.baselines.als:ALS", "baseline", "weighted matrix factorisation"),
     "bpr": ModelEntry("gnn.baselines.bpr:BPR", "baseline", "pairwise matrix factorisation"),
     "next_item": ModelEntry("gnn.baselines.next_item:NextItem", "walk", "what is chosen soon after"),
+    "previous_item": ModelEntry("gnn.baselines.previous_item:PreviousItem", "walk", "what was chosen shortly before"),
     "attributes": ModelEntry("gnn.baselines.attributes:AttributeWalk", "walk", "shared brands, categories, facts"),
     "relations": ModelEntry("gnn.baselines.relations:RelationWalk", "walk", "curated item relations"),
     "text": ModelEntry("gnn.baselines.text:TextNeighbors", "text", "similar words, by text embedding"),

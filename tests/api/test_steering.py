@@ -163,6 +163,12 @@ def test_a_cap_holds_and_the_list_is_as_long_as_it_allows(still_shop: Shop, user
     assert len(answer) == possible + len([name for name in PRODUCTS if name not in CATEGORIES])
 
 
+def test_a_cap_by_a_property_holds(shop: Shop) -> None:
+    shop.write(UpsertNodes("Product", list(PRODUCTS), [{"price": float(at % 2)} for at in range(len(PRODUCTS))]))
+    prices = [PRODUCTS.index(name) % 2 for name in ids(shop, caps=(Cap(by="price", at_most=2),))]
+    assert sorted(prices) == [0, 0, 1, 1]
+
+
 def test_what_is_pinned_counts_in_a_cap(still_shop: Shop) -> None:
     answer = ids(still_shop, pins=(Pin(item_id="mug", rank=1),), caps=(Cap(by="category", at_most=1),))
     assert [name for name in answer if CATEGORIES.get(name) == "Crockery"] == ["mug"]

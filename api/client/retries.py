@@ -22,5 +22,5 @@ class Retries:
 
     def wait_s(self, attempt: int, retry_after_s: float | None) -> float:
         """Seconds before try ``attempt + 1``; ``attempt`` counts from 1."""
-        backoff = self.first_s * 2 ** (attempt - 1) * random.uniform(0.5, 1.0)  # noqa: S311  # spread, not secrecy
+        backoff = self.first_s * 2.0 ** (attempt - 1) * random.uniform(0.5, 1.0)  # noqa: S311  # spread, not secrecy
         return min(self.longest_s, max(backoff, retry_after_s or 0.0))

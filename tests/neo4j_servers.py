@@ -88,7 +88,7 @@ class TestServers:
         """The line's server; skips the test, loudly, when none can be had."""
         if line not in self.running and line not in self.missing:
             try:
-                self.running[line] = self._given(line) or self._new(line)
+                self.running[line] = self._given(line) or self.new(line)
             except KindredError as error:
                 self.missing[line] = str(error)
         if line in self.missing:
@@ -108,7 +108,8 @@ class TestServers:
             return None
         return TestServer(home, line, found.version, read_connection(home))
 
-    def _new(self, line: str) -> TestServer:
+    def new(self, line: str) -> TestServer:
+        """Another server of the line, for a test that does to it what others would not survive."""
         home = self.new_folder(f"neo4j-{line}")
         self.ours.append(home)
         found = start(order(home, line, free_port(), free_port()), say=lambda _: None)

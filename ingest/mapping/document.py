@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, Field, model_validator
 
 from graph.schema import (
+    HIDDEN,
     EdgeRole,
     EdgeSpec,
     GraphSchema,
@@ -101,7 +102,7 @@ class MappingDocument(Part):
             NodeSpec(
                 name=name,
                 role=node.role,
-                properties={key: entry.kind for key, entry in node.properties.items()},
+                properties=_kept(node.role, {key: entry.kind for key, entry in node.properties.items()}),
                 title=node.title,
                 text=node.text,
             )
@@ -204,6 +205,11 @@ class MappingDocument(Part):
                 yield f"tables.{name} looks into the unknown table {reference!r}; there are: {', '.join(self.tables)}"
             elif next(_references(self.tables[reference]), None) is not None:
                 yield f"tables.{name} looks into {reference!r}, which itself looks into others; that is not supported"
+
+
+def _kept(role: NodeRole, properties: dict[str, PropertyKind]) -> dict[str, PropertyKind]:
+    """The properties declared, and for items the one by which a curator hides an item by hand."""
+    return {**properties, HIDDEN: properties.get(HIDDEN, PropertyKind.BOOLEAN)} if role is NodeRole.ITEM else properties
 
 
 def _unknown_properties(where: str, used: dict[str, Any], known: dict[str, Any]) -> Iterator[str]:

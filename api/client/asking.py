@@ -11,8 +11,8 @@ from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 import httpx2
 import msgspec
 
-from api.client import calls
-from api.client.calls import Call
+from api.client import calls, changes
+from api.client.call import Call
 from api.client.errors import ApiProblem, Unreachable, problem_from
 from api.client.retries import AGAIN, Retries
 from graph.errors import KindredError
@@ -25,7 +25,7 @@ def _waiting(build: Callable[P, Call[T]]) -> Callable[Concatenate[Kindred, P], T
     """A method of :class:`Kindred` that makes this call."""
 
     @wraps(build)
-    def method(self: Kindred, *args: P.args, **kwargs: P.kwargs) -> T:
+    def method(self: Kindred, /, *args: P.args, **kwargs: P.kwargs) -> T:
         return self.ask(build(*args, **kwargs))
 
     return method
@@ -35,7 +35,7 @@ def _awaited(build: Callable[P, Call[T]]) -> Callable[Concatenate[AsyncKindred, 
     """A method of :class:`AsyncKindred` that makes this call."""
 
     @wraps(build)
-    async def method(self: AsyncKindred, *args: P.args, **kwargs: P.kwargs) -> T:
+    async def method(self: AsyncKindred, /, *args: P.args, **kwargs: P.kwargs) -> T:
         return await self.ask(build(*args, **kwargs))
 
     return method
@@ -85,10 +85,22 @@ class Kindred:
     recommendations = _waiting(calls.recommendations)
     recommend = _waiting(calls.recommend)
     trending = _waiting(calls.trending)
-    post_events = _waiting(calls.post_events)
+    rank = _waiting(calls.rank)
+    audience = _waiting(calls.audience)
+    attributes = _waiting(calls.attributes)
+    profile = _waiting(calls.profile)
+    explain = _waiting(calls.explain)
+    what_if = _waiting(calls.what_if)
     neighbors = _waiting(calls.neighbors)
+    paths = _waiting(calls.paths)
+    rules = _waiting(calls.rules)
     models = _waiting(calls.models)
+    evaluations = _waiting(calls.evaluations)
     ready = _waiting(calls.ready)
+    post_events = _waiting(changes.post_events)
+    put_rules = _waiting(changes.put_rules)
+    activate = _waiting(changes.activate)
+    rollback = _waiting(changes.rollback)
 
 
 class AsyncKindred:
@@ -130,10 +142,22 @@ class AsyncKindred:
     recommendations = _awaited(calls.recommendations)
     recommend = _awaited(calls.recommend)
     trending = _awaited(calls.trending)
-    post_events = _awaited(calls.post_events)
+    rank = _awaited(calls.rank)
+    audience = _awaited(calls.audience)
+    attributes = _awaited(calls.attributes)
+    profile = _awaited(calls.profile)
+    explain = _awaited(calls.explain)
+    what_if = _awaited(calls.what_if)
     neighbors = _awaited(calls.neighbors)
+    paths = _awaited(calls.paths)
+    rules = _awaited(calls.rules)
     models = _awaited(calls.models)
+    evaluations = _awaited(calls.evaluations)
     ready = _awaited(calls.ready)
+    post_events = _awaited(changes.post_events)
+    put_rules = _awaited(changes.put_rules)
+    activate = _awaited(changes.activate)
+    rollback = _awaited(changes.rollback)
 
 
 def _headers(api_key: str | None) -> Mapping[str, str]:

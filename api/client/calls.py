@@ -1,55 +1,53 @@
-"""Every request the client can make: one function a route, from arguments to a :class:`Call`."""
+"""Every question the client can ask: one function a route, from arguments to a :class:`~api.client.call.Call`."""
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar
-from urllib.parse import quote
+from typing import Any
 
 from api.browsing import NeighborsReply
+from api.client.call import Call, by_comma, given
+from api.engine.phrases import Language
 from api.engine.request import RelatedKind
 from api.envelope import Envelope
-from api.events import Acknowledged
-from api.routes.models import ModelsReply
+from api.pathfinding import PathsReply
+from api.routes.explaining import ExplanationReply, WhatIfReply
+from api.routes.models import EvaluationsReply, ModelsReply
 from api.routes.operations import ReadyReply
-
-T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class Call(Generic[T]):
-    """One request: the route as the API's description names it, what goes in, and the type that comes out."""
-
-    reply: type[T]
-    method: str
-    route: str
-    path: Mapping[str, str] = field(default_factory=dict)
-    query: Mapping[str, Any] = field(default_factory=dict)
-    body: Any = None
-    headers: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def target(self) -> str:
-        """The path with its ids, percent-encoded."""
-        return self.route.format_map({name: quote(value, safe="") for name, value in self.path.items()})
-
-    @property
-    def sent_query(self) -> dict[str, str]:
-        """The parameters that were given, as text."""
-        return {name: _text(value) for name, value in self.query.items() if value is not None}
+from api.routes.rules import RulesReply
+from api.routes.users import AttributesReply, AudienceReply, ProfileReply
 
 
-def related(item_id: str, *, kind: RelatedKind = "similar", n: int = 10, include: Sequence[str] = ()) -> Call[Envelope]:
+def related(
+    item_id: str,
+    *,
+    kind: RelatedKind = "similar",
+    n: int = 10,
+    filter: str | None = None,  # noqa: A002  # the API's name
+    strict: bool | None = None,
+    diversity: float | None = None,
+    scenario: str | None = None,
+    lang: Language | None = None,
+    include: Sequence[str] = (),
+) -> Call[Envelope]:
     """Items related to one item."""
-    query = {"kind": kind, "n": n, "include": _list(include)}
+    query = _list_query(n, filter, strict, diversity, scenario, lang, include) | {"kind": kind}
     return Call(Envelope, "GET", "/v1/items/{item_id}/related", {"item_id": item_id}, query)
 
 
-def recommendations(user_id: str, *, n: int = 10, include: Sequence[str] = ()) -> Call[Envelope]:
+def recommendations(
+    user_id: str,
+    *,
+    n: int = 10,
+    filter: str | None = None,  # noqa: A002
+    strict: bool | None = None,
+    diversity: float | None = None,
+    scenario: str | None = None,
+    lang: Language | None = None,
+    include: Sequence[str] = (),
+) -> Call[Envelope]:
     """Recommendations for a user, known or not."""
-    query = {"n": n, "include": _list(include)}
+    query = _list_query(n, filter, strict, diversity, scenario, lang, include)
     return Call(Envelope, "GET", "/v1/users/{user_id}/recommendations", {"user_id": user_id}, query)
 
 
@@ -61,21 +59,71 @@ def recommend(
     exclude: Sequence[str] = (),
     n: int = 10,
     include: Sequence[str] = (),
+    **steering: Any,
 ) -> Call[Envelope]:
-    """Recommendations for a user, a session of events, a cart of items, or any of them together."""
+    """Recommendations for a user, a session of events, a cart of items, or any of them together.
+
+    ``steering`` takes the other fields of the route: filter, boosts, promotions, pins, caps, diversity and so on.
+    """
     body = {"events": list(events), "items": list(items), "exclude": list(exclude), "n": n, "include": list(include)}
-    return Call(Envelope, "POST", "/v1/recommendations", body=body | _given(user_id=user_id))
+    return Call(Envelope, "POST", "/v1/recommendations", body=body | given(user_id=user_id, **steering))
 
 
-def trending(*, window: str = "7d", n: int = 10, include: Sequence[str] = ()) -> Call[Envelope]:
+def trending(
+    *,
+    window: str = "7d",
+    n: int = 10,
+    filter: str | None = None,  # noqa: A002
+    strict: bool | None = None,
+    diversity: float | None = None,
+    scenario: str | None = None,
+    lang: Language | None = None,
+    include: Sequence[str] = (),
+) -> Call[Envelope]:
     """What is chosen most within a window."""
-    return Call(Envelope, "GET", "/v1/trending", query={"window": window, "n": n, "include": _list(include)})
+    query = _list_query(n, filter, strict, diversity, scenario, lang, include) | {"window": window}
+    return Call(Envelope, "GET", "/v1/trending", query=query)
 
 
-def post_events(*events: Mapping[str, Any]) -> Call[Acknowledged]:
-    """Events; those without an ``event_id`` get one here, so that a repeated request stores nothing twice."""
-    sent = [{"event_id": uuid.uuid4().hex, **event} for event in events]
-    return Call(Acknowledged, "POST", "/v1/events", body=sent)
+def rank(
+    items: Sequence[str],
+    *,
+    user_id: str | None = None,
+    events: Iterable[Mapping[str, Any]] = (),
+    include: Sequence[str] = (),
+) -> Call[Envelope]:
+    """The given items, best first for a user or a session."""
+    body = {"items": list(items), "events": list(events), "include": list(include)}
+    return Call(Envelope, "POST", "/v1/rank", body=body | given(user_id=user_id))
+
+
+def audience(item_id: str, *, n: int = 10) -> Call[AudienceReply]:
+    """The users most likely to want an item."""
+    return Call(AudienceReply, "GET", "/v1/items/{item_id}/audience", {"item_id": item_id}, {"n": n})
+
+
+def attributes(user_id: str, node_type: str, *, n: int = 10) -> Call[AttributesReply]:
+    """Brands, categories or tags for a user."""
+    query = {"type": node_type, "n": n}
+    return Call(AttributesReply, "GET", "/v1/users/{user_id}/attributes", {"user_id": user_id}, query)
+
+
+def profile(user_id: str) -> Call[ProfileReply]:
+    """What a user is interested in, with evidence."""
+    return Call(ProfileReply, "GET", "/v1/users/{user_id}/profile", {"user_id": user_id})
+
+
+def explain(
+    item_id: str, user_id: str, *, n: int = 10, changes: bool = True, lang: Language | None = None
+) -> Call[ExplanationReply]:
+    """Why an item is in a user's list, or why not."""
+    query = {"item_id": item_id, "user_id": user_id, "n": n, "changes": changes, "lang": lang}
+    return Call(ExplanationReply, "GET", "/v1/explanations", query=query)
+
+
+def what_if(edits: Iterable[Mapping[str, Any]], request: Mapping[str, Any]) -> Call[WhatIfReply]:
+    """A request before and after edits that are only imagined."""
+    return Call(WhatIfReply, "POST", "/v1/what-if", body={"edits": list(edits), "request": dict(request)})
 
 
 def neighbors(
@@ -93,9 +141,25 @@ def neighbors(
     return Call(NeighborsReply, "GET", "/v1/graph/nodes/{node_type}/{node_id}/neighbors", path, query)
 
 
+def paths(source: str, target: str, *, max_hops: int = 3, limit: int = 10) -> Call[PathsReply]:
+    """How two nodes hang together; each is ``Type:id``."""
+    query = {"from": source, "to": target, "max_hops": max_hops, "limit": limit}
+    return Call(PathsReply, "GET", "/v1/graph/paths", query=query)
+
+
+def rules() -> Call[RulesReply]:
+    """The shop's rules and their version."""
+    return Call(RulesReply, "GET", "/v1/rules")
+
+
 def models() -> Call[ModelsReply]:
     """The releases with their figures and the gate's verdicts."""
     return Call(ModelsReply, "GET", "/v1/models")
+
+
+def evaluations() -> Call[EvaluationsReply]:
+    """What each release was measured at."""
+    return Call(EvaluationsReply, "GET", "/v1/evaluations")
 
 
 def ready() -> Call[ReadyReply]:
@@ -103,13 +167,21 @@ def ready() -> Call[ReadyReply]:
     return Call(ReadyReply, "GET", "/ready")
 
 
-def _given(**values: Any) -> dict[str, Any]:
-    return {name: value for name, value in values.items() if value is not None}
-
-
-def _list(names: Sequence[str]) -> str | None:
-    return ",".join(names) or None
-
-
-def _text(value: Any) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
+def _list_query(
+    n: int,
+    filter_: str | None,
+    strict: bool | None,
+    diversity: float | None,
+    scenario: str | None,
+    lang: Language | None,
+    include: Sequence[str],
+) -> dict[str, Any]:
+    return {
+        "n": n,
+        "filter": filter_,
+        "strict": strict,
+        "diversity": diversity,
+        "scenario": scenario,
+        "lang": lang,
+        "include": by_comma(include),
+    }

@@ -13,9 +13,8 @@ import httpx2
 import msgspec
 import pytest
 
-from api.client import ApiProblem, AsyncKindred, Kindred, Retries, Unreachable
-from api.client import calls as call_module
-from api.client.calls import Call
+from api.client import ApiProblem, AsyncKindred, Kindred, Retries, Unreachable, calls, changes
+from api.client.call import Call
 from tests.api.http_world import World, running
 
 NOT_FOR_CLIENTS = {("GET", "/live"), ("GET", "/problems/{slug}")}
@@ -23,9 +22,13 @@ QUICK = Retries(first_s=0.001, longest_s=0.01)
 
 
 def builders() -> dict[str, Callable[..., Call[Any]]]:
-    """Every function of ``calls`` that makes a call, by name."""
-    found = inspect.getmembers(call_module, inspect.isfunction)
-    return {name: build for name, build in found if build.__module__ == call_module.__name__ and name[0] != "_"}
+    """Every function that makes a call, by name."""
+    return {
+        name: build
+        for module in (calls, changes)
+        for name, build in inspect.getmembers(module, inspect.isfunction)
+        if build.__module__ == module.__name__ and name[0] != "_"
+    }
 
 
 def example_of(build: Callable[..., Call[Any]]) -> Call[Any]:
@@ -33,6 +36,8 @@ def example_of(build: Callable[..., Call[Any]]) -> Call[Any]:
     hints = get_type_hints(build)
     arguments, keywords = [], {}
     for name, parameter in inspect.signature(build).parameters.items():
+        if parameter.kind is parameter.VAR_KEYWORD:
+            continue
         value = _value(name, str(hints[name]))
         if parameter.kind is parameter.KEYWORD_ONLY:
             keywords[name] = value
@@ -45,6 +50,8 @@ def _value(name: str, hint: str) -> Any:
     known = {"n": 3, "limit": 3, "window": "7d", "direction": "both", "include": ("reasons",), "kind": "similar"}
     if name in known:
         return known[name]
+    if name in ("rules", "request"):
+        return {}
     if "Mapping" in hint:
         event = {"user_id": "u0", "item_id": "i0", "kind": "purchase"}
         return event if name == "events" and not hint.startswith("collections.abc.Iterable") else [event]

@@ -20,6 +20,9 @@ from api.serving import Live, Serving
 from api.settings import Settings
 from graph.store import GraphStore, open_store
 
+PAGES_WAITING = 16
+PAGE_DEADLINE_S = 10.0
+
 
 class StoreHolder:
     """Opens the store on first use and keeps it; a store that is down at start is tried again when asked."""
@@ -62,6 +65,8 @@ class Parts:
     rules: RulesFile
     given: GivenLog
     pulse: Pulse = field(default_factory=Pulse)
+    page_lane: Lane = field(default_factory=lambda: Lane(1, PAGES_WAITING, PAGE_DEADLINE_S))
+    """A thread for pages: each asks the engine several times, and must not hold up the answers."""
 
     def start(self) -> None:
         self.given.start()
@@ -73,6 +78,7 @@ class Parts:
         self.given.close()
         self.serving.close()
         self.lane.close()
+        self.page_lane.close()
         self.store_lane.close()
         self.release_lane.close()
         self.store.close()

@@ -8,16 +8,19 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import httpx2
+
 from tests.api.http_server import until_ready
 from tests.chromium import chromium, watched
 from tests.free_ports import free_port
 
 FOLDER = Path(__file__).parents[1] / "docs" / "images"
+BUSY = 200
 ITEM = "/?item=50"
 USER = "/?user=1"
 PICTURES: tuple[tuple[str, str, dict[str, Any], str], ...] = (
-    ("page-light", ITEM, {"viewport": {"width": 1360, "height": 1180}, "color_scheme": "light"}, "top"),
-    ("page-dark", USER, {"viewport": {"width": 1360, "height": 1180}, "color_scheme": "dark"}, "what-if"),
+    ("page-light", ITEM, {"viewport": {"width": 1360, "height": 1190}, "color_scheme": "light"}, ""),
+    ("page-dark", USER, {"viewport": {"width": 1360, "height": 1630}, "color_scheme": "dark"}, "what-if"),
     (
         "page-phone",
         ITEM,
@@ -31,7 +34,9 @@ PICTURES: tuple[tuple[str, str, dict[str, Any], str], ...] = (
 def main() -> None:
     port = free_port()
     command = [sys.executable, "-m", "kindred", "serve", "--port", str(port)]
-    server = subprocess.Popen(command, env=os.environ | {"KINDRED_AUTH": "off"}, stdout=subprocess.DEVNULL)
+    server = subprocess.Popen(
+        command, env=os.environ | {"KINDRED_AUTH": "off"}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     try:
         until_ready(port, server)
         take_pictures(f"http://127.0.0.1:{port}", FOLDER)
@@ -43,6 +48,8 @@ def main() -> None:
 def take_pictures(site: str, folder: Path) -> None:
     """Nothing; the pictures are in the folder."""
     folder.mkdir(parents=True, exist_ok=True)
+    for user_id in range(1, BUSY + 1):  # a server that nobody asks has nothing to show in its strip
+        httpx2.get(f"{site}/v1/users/{user_id}/recommendations?include=reasons")
     with chromium() as browser:
         for name, address, screen, action in PICTURES:
             context = browser.new_context(**screen)
@@ -52,7 +59,7 @@ def take_pictures(site: str, folder: Path) -> None:
                 page.locator(".cut").first.click()
                 page.wait_for_selector(".outcome .columns")
             page.wait_for_timeout(200)
-            page.screenshot(path=str(folder / f"{name}.png"), full_page="full" in action)
+            page.screenshot(path=str(folder / f"{name}.png"))
             context.close()
             if troubles:
                 raise SystemExit(f"{name}: {troubles}")

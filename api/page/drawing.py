@@ -15,7 +15,7 @@ from graph.view import GraphView
 BOX_WIDTH, BOX_HEIGHT, GAP = 164, 44, 120
 _ROW = 78
 _MARGIN = 4
-_LETTERS = 19
+_LETTERS = 18
 PEOPLE = "People"
 """Stands for customers who are not named."""
 

@@ -25,11 +25,13 @@ KINDS: tuple[tuple[RelatedKind, str, str], ...] = (
     ("bought_together", "Bought together", "in the same basket"),
     ("cross_category", "Cross-category", "from another category"),
 )
-LIST_LENGTH = 8
+LIST_LENGTH = 6
 USER_LIST_LENGTH = 12
 _TAGS = 3
 _NEIGHBORS = 60
 _AROUND = 8
+_LATEST = 6
+_FOUND = 24
 _SUGGESTED = 20
 _TARGETS = 200
 
@@ -143,7 +145,7 @@ def look_at_user(engine: Engine, user_id: str, why: str | None) -> dict[str, Any
         "subject_id": user_id,
         "known": known.known,
         "counts": sorted(known.interactions.items()),
-        "latest": [(title, page_address(item=item_id)) for item_id, title in known.latest],
+        "latest": [(title, page_address(item=item_id)) for item_id, title in known.latest[:_LATEST]],
         "interests": {
             kind: [(one.title, round(100 * one.share), one.lift) for one in known.interests[kind]]
             for kind in _telling_types(view)
@@ -182,7 +184,7 @@ def look_at_node(engine: Engine, node_type: str, node_id: str, cursor: str | Non
 def look_for(engine: Engine, words: str) -> dict[str, Any]:
     """What a search finds, in words and by meaning."""
     view = engine.now().view
-    answer = engine.search(words[:MAX_QUERY], 3 * LIST_LENGTH)
+    answer = engine.search(words[:MAX_QUERY], _FOUND)
     named = [
         (one.text, one.node_type, role_of(view, one.node_type), address_of(view, (one.node_type, one.node_id)))
         for one in engine.suggest(words[:MAX_QUERY], 8)

@@ -49,7 +49,7 @@ async def index(request: Request, query: Annotated[PageQuery, Query()]) -> HTMLR
     """The picked item, user or node; what is live; how the server does."""
     parts = parts_of(request)
     asked = Asked(query.item, query.user, query.node, query.q, query.kind, query.why, query.cursor)
-    text, status = await parts.lane.run(_index, parts, asked)
+    text, status = await parts.page_lane.run(_index, parts, asked)
     return HTMLResponse(text, status, headers=HEADERS)
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import httpx2
 import pytest
 
+from api.security import KeyFile, Scope
 from tests.api.corner_shop import PRODUCTS
 from tests.api.http_server import serving
 from tests.api.stored_scripts import SCRIPTS
@@ -118,10 +119,10 @@ def test_suggestions_are_chosen_by_keyboard(window: Window) -> None:
     page, troubles = window.open("/")
     box = page.locator("#q")
     box.press_sequentially("tea p")
-    page.wait_for_selector("[role=option]")
+    page.wait_for_selector("#offers [role=option]")
     assert box.get_attribute("aria-expanded") == "true"
     box.press("ArrowDown")
-    assert page.locator("[role=option]").first.get_attribute("aria-selected") == "true"
+    assert page.locator("#offers [role=option]").first.get_attribute("aria-selected") == "true"
     box.press("Enter")
     page.wait_for_url("**/?item=pot")
     assert page.locator("h1").inner_text() == "Tea pot"
@@ -139,6 +140,25 @@ def test_without_scripts_everything_is_still_there(window: Window) -> None:
     page.get_by_role("link", name="why").nth(1).click()
     assert page.locator(".reasons li").count() >= 1
     assert page.locator(".box").count() >= 2
+
+
+def test_with_a_key_as_password_the_page_and_its_scripts_work(
+    window: Window, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, text = KeyFile(tmp_path / "keys.json").create("reader", frozenset({Scope.READER}))
+    monkeypatch.setenv("KINDRED_AUTH", "on")
+    monkeypatch.setenv("KINDRED_KEYS", str(tmp_path / "keys.json"))
+    with serving(tmp_path / "closed") as port:
+        closed = Window(window.browser, f"http://127.0.0.1:{port}")
+        assert httpx2.get(closed.site + "/").headers["www-authenticate"].endswith('Basic realm="kindred"')
+        page, troubles = closed.open(
+            "/?user=t03", **DESKTOP, http_credentials={"username": "anybody", "password": text}
+        )
+        page.locator(".cut").first.click()
+        page.wait_for_selector(".outcome .columns")
+        page.locator("#q").press_sequentially("tea")
+        page.wait_for_selector("#offers [role=option]")
+        assert [part for part in troubles if "401" not in part] == []
 
 
 @pytest.fixture
@@ -183,7 +203,7 @@ def test_stored_scripts_are_shown_and_never_run(booby_trapped: Window) -> None:
     page.goto(booby_trapped.site + "/?item=tea")
     assert page.locator("h1").inner_text() == SCRIPTS[0]
     page.locator("#q").press_sequentially("<img src")
-    page.wait_for_selector("[role=option]")
+    page.wait_for_selector("#offers [role=option]")
     page.goto(booby_trapped.site + "/?user=t03")
     page.locator(".cut").first.click()
     page.wait_for_selector(".outcome .columns")

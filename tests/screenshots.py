@@ -20,7 +20,7 @@ ITEM = "/?item=50"
 USER = "/?user=1"
 PICTURES: tuple[tuple[str, str, dict[str, Any], str], ...] = (
     ("page-light", ITEM, {"viewport": {"width": 1360, "height": 1190}, "color_scheme": "light"}, ""),
-    ("page-dark", USER, {"viewport": {"width": 1360, "height": 1630}, "color_scheme": "dark"}, "what-if"),
+    ("page-dark", USER, {"viewport": {"width": 1360, "height": 1900}, "color_scheme": "dark"}, "what-if"),
     (
         "page-phone",
         ITEM,

@@ -23,7 +23,7 @@ from api.parts import Parts, StoreHolder
 from api.pathfinding import PathsReply
 from api.problems import InvalidField, MethodNotAllowed, UnknownField, problem_response
 from api.releases import FolderReleases
-from api.routes import answers, events, explaining, graph, models, operations, page, users
+from api.routes import answers, events, explaining, gorse, graph, models, operations, page, users
 from api.routes import rules as rules_routes
 from api.rules import RULES_FILE, RulesFile
 from api.security import Door, KeyFile
@@ -54,6 +54,7 @@ MESSAGES: dict[str, Any] = {
     "ReadyReply": operations.ReadyReply,
     "ProblemReply": operations.ProblemReply,
     **rules_routes.MESSAGES,
+    **gorse.MESSAGES,
 }
 """Every message type, by the name the description gives it."""
 
@@ -98,7 +99,7 @@ def create_app(settings: Settings, *, releases: Releases | None = None, store: S
     app.add_exception_handler(KindredError, _on_error)
     app.add_exception_handler(RequestValidationError, _on_bad_parameters)
     app.add_exception_handler(HTTPException, _on_http_error)
-    for room in (answers, events, explaining, graph, models, operations, page, rules_routes, users):
+    for room in (answers, events, explaining, gorse, graph, models, operations, page, rules_routes, users):
         app.include_router(room.router)
     describe(app, MESSAGES)
     return app

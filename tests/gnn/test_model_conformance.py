@@ -18,8 +18,11 @@ from graph.errors import InputError, MissingExtra
 
 IMPERSONAL = {"popularity", "recent_popularity"}
 KNOWLEDGE_ONLY = {"attributes", "relations", "text"}
-SCORES_COLD_ITEMS = {"attributes", "relations", "text", "graphsage", "sequence"}
-OPTIONS: dict[str, dict[str, object]] = {"sequence": {"epochs": 40, "learning_rate": 0.01}}
+SCORES_COLD_ITEMS = {"attributes", "relations", "text", "graphsage", "sequence", "gat", "rgcn", "kgin"}
+OPTIONS: dict[str, dict[str, object]] = {
+    **{name: {"epochs": 60} for name in ("gat", "rgcn", "kgin", "xsimgcl")},
+    "sequence": {"epochs": 40, "learning_rate": 0.01},
+}
 """Options that keep a model's fit on the tiny world short, by name."""
 
 

@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 
 from api.browsing import NeighborsReply
+from api.catalogue import ItemReply, PostedBatch, PostedItem, WriteReply
 from api.envelope import Envelope
 from api.events import Acknowledged, EventWriter
 from api.given import GivenLog
@@ -21,9 +22,10 @@ from api.observing import Observing
 from api.openapi import describe
 from api.parts import Parts, StoreHolder
 from api.pathfinding import PathsReply
+from api.personal import ErasureReply, ExportReply, PostedUser
 from api.problems import InvalidField, MethodNotAllowed, UnknownField, problem_response
 from api.releases import FolderReleases
-from api.routes import answers, events, explaining, graph, models, operations, page, users
+from api.routes import answers, audiences, catalogue, events, explaining, graph, models, operations, page, search, users
 from api.routes import rules as rules_routes
 from api.rules import RULES_FILE, RulesFile
 from api.security import Door, KeyFile
@@ -38,15 +40,24 @@ MESSAGES: dict[str, Any] = {
     "RecommendationsBody": answers.RecommendationsBody,
     "PostedEvents": events.PostedEvents,
     "Acknowledged": Acknowledged,
+    "SuggestReply": search.SuggestReply,
+    "ItemReply": ItemReply,
+    "WriteReply": WriteReply,
+    "PostedItem": PostedItem,
+    "PostedBatch": PostedBatch,
+    "PostedEdges": catalogue.PostedEdges,
+    "ErasureReply": ErasureReply,
+    "ExportReply": ExportReply,
+    "PostedUser": PostedUser,
     "NeighborsReply": NeighborsReply,
     "PathsReply": PathsReply,
     "ExplanationReply": explaining.ExplanationReply,
     "WhatIfBody": explaining.WhatIfBody,
     "WhatIfReply": explaining.WhatIfReply,
-    "AudienceReply": users.AudienceReply,
-    "AttributesReply": users.AttributesReply,
-    "ProfileReply": users.ProfileReply,
-    "RankBody": users.RankBody,
+    "AudienceReply": audiences.AudienceReply,
+    "AttributesReply": audiences.AttributesReply,
+    "ProfileReply": audiences.ProfileReply,
+    "RankBody": audiences.RankBody,
     "ModelsReply": models.ModelsReply,
     "EvaluationsReply": models.EvaluationsReply,
     "CurrentReply": models.CurrentReply,
@@ -98,7 +109,9 @@ def create_app(settings: Settings, *, releases: Releases | None = None, store: S
     app.add_exception_handler(KindredError, _on_error)
     app.add_exception_handler(RequestValidationError, _on_bad_parameters)
     app.add_exception_handler(HTTPException, _on_http_error)
-    for room in (answers, events, explaining, graph, models, operations, page, rules_routes, users):
+    for room in (
+        answers, audiences, catalogue, events, explaining, graph, models, operations, page, rules_routes, search, users
+    ):  # fmt: skip
         app.include_router(room.router)
     describe(app, MESSAGES)
     return app

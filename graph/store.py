@@ -152,6 +152,17 @@ class HandEdits(Protocol):
     def reconcile(self) -> int: ...
 
 
+@runtime_checkable
+class Erasing(Protocol):
+    """What a store may offer beside the protocol: a node erased so that its id is nowhere in its files.
+
+    The change feed gives the node's deletion under a :func:`~graph.erasure.pseudonym`. Idempotent. A store without
+    it deletes nodes and may keep their ids.
+    """
+
+    def erase_node(self, node_type: str, node_id: str, *, batch_id: str, actor: str) -> Applied: ...
+
+
 STORES: Mapping[str, str] = {
     "sqlite": "graph.sqlite:open_sqlite",
     "neo4j": "graph.neo4j:open_neo4j",

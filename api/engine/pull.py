@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import scipy.sparse as sp
 
-from api.engine.sources import PaddedOperator
+from api.engine.folding import GrownEmbedding, ProxyOperator
 from gnn.histories import FloatArray
 from gnn.operators import (
     DenseOperator,
@@ -22,11 +22,11 @@ def item_column(operator: Operator, item: int) -> FloatArray | None:
 
     Shape (I,). ``None`` for an operator that no history moves, or whose pull is not a sum over the history.
     """
-    if isinstance(operator, PaddedOperator):
-        if item >= operator.known_items:
-            return None
-        inner = item_column(operator.inner, item)
-        return None if inner is None else np.pad(inner, (0, operator.num_items - inner.size))
+    if isinstance(operator, ProxyOperator):
+        return _through_proxies(operator, item)
+    if isinstance(operator, GrownEmbedding):
+        embedding = operator.embeddings_of(np.array([item], np.int32))[0]
+        return np.concatenate([operator.inner.fold_in @ embedding, operator.folded.fold_in @ embedding])
     if isinstance(operator, SparseOperator):
         return _column(operator.item_item, item)
     if isinstance(operator, FactorOperator):
@@ -44,6 +44,21 @@ def item_column(operator: Operator, item: int) -> FloatArray | None:
         ]
         return np.asarray(np.sum(known, axis=0), np.float32) if known else None
     return None
+
+
+def _through_proxies(operator: ProxyOperator, item: int) -> FloatArray | None:
+    """New items speak, and are spoken for, through the known items that stand for them."""
+    proxies = operator.proxies
+    if item < proxies.shape[1]:
+        known = item_column(operator.inner, item)
+    else:
+        row = item - proxies.shape[1]
+        standing = slice(int(proxies.indptr[row]), int(proxies.indptr[row + 1]))
+        pairs = zip(proxies.indices[standing].tolist(), proxies.data[standing].tolist(), strict=True)
+        columns = [(item_column(operator.inner, near), share) for near, share in pairs]
+        parts = [np.float32(share) * column for column, share in columns if column is not None]
+        known = np.asarray(np.sum(parts, axis=0), np.float32) if parts else None
+    return None if known is None else np.concatenate([known, proxies @ known]).astype(np.float32)
 
 
 def _column(matrix: sp.csr_array, column: int) -> FloatArray:

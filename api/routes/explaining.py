@@ -13,7 +13,7 @@ from fastapi import APIRouter, Query, Request, Response
 from msgspec import Struct
 from pydantic import BaseModel, ConfigDict, Field
 
-from api.asking import Lang
+from api.asking import Lang, asked_language
 from api.edits import MAX_EDITS, Edit, mutation_of
 from api.engine import Answer, Engine
 from api.engine.imagining import Moved, WhatIf, what_if
@@ -25,7 +25,7 @@ from api.envelope import Envelope, ReleaseName, envelope_of, json_response, pars
 from api.limits import MAX_RESULTS, checked_id, decode_json, read_body
 from api.openapi import json_body, reply
 from api.parts import engine_of, now_ms, parts_of
-from api.routes.answers import N, RecommendationsBody, asked_language, engine_request
+from api.routes.answers import N, RecommendationsBody, engine_request
 
 router = APIRouter(prefix="/v1", tags=["explanations"])
 ID = Annotated[str, Field(min_length=1, max_length=512)]

@@ -142,17 +142,6 @@ class BulkLoad(Protocol):
 
 
 @runtime_checkable
-class HandEdits(Protocol):
-    """What a store may offer whose graph others edit by hand, past :meth:`GraphStore.apply`.
-
-    ``reconcile`` notices what others have committed, puts it into the change feed as the actor ``browser``, so that
-    ``changes_since`` delivers it, and returns how many rows that were.
-    """
-
-    def reconcile(self) -> int: ...
-
-
-@runtime_checkable
 class Erasing(Protocol):
     """What a store may offer beside the protocol: a node erased so that its id is nowhere in its files.
 
@@ -161,6 +150,17 @@ class Erasing(Protocol):
     """
 
     def erase_node(self, node_type: str, node_id: str, *, batch_id: str, actor: str) -> Applied: ...
+
+
+@runtime_checkable
+class HandEdits(Protocol):
+    """What a store may offer whose graph others edit by hand, past :meth:`GraphStore.apply`.
+
+    ``reconcile`` notices what others have committed, puts it into the change feed as the actor ``browser``, so that
+    ``changes_since`` delivers it, and returns how many rows that were.
+    """
+
+    def reconcile(self) -> int: ...
 
 
 STORES: Mapping[str, str] = {

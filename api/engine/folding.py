@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
@@ -19,8 +19,8 @@ from api.engine.finding.live import LiveState
 from api.engine.finding.meaning import Meanings
 from gnn.data import ItemKnowledge
 from gnn.foldin import FoldedItems, ItemFoldIn
-from gnn.histories import FloatArray, IntArray
-from gnn.operators import Arrays, ConstantOperator, EmbeddingOperator, Operator
+from gnn.histories import FloatArray, Histories, IntArray
+from gnn.operators import Arrays, ConstantOperator, EmbeddingOperator, Operator, OrderedOperator
 from gnn.ranker import top_k
 from graph.release import Release
 
@@ -53,15 +53,37 @@ class ProxyOperator:
         late = sp.csr_array(weights[:, known:])
         if late.nnz:
             history = sp.csr_array(history + late @ self.proxies)
-        scores = self.inner.score(history, user_index)
+        return self._with_late(self.inner.score(history, user_index))
+
+    def arrays(self) -> Arrays:
+        return self.inner.arrays()
+
+    def _with_late(self, scores: FloatArray) -> FloatArray:
+        """The scores of known items, then those of new ones. Shape (B, I) → (B, I + N)."""
         lowest = scores.min(axis=1, keepdims=True, initial=np.inf)
         seen = np.diff(self.proxies.indptr) > 0
         likely = np.asarray((self.proxies @ scores.T).T, np.float32)
         late_scores = np.where(seen, lowest + CONFIDENCE * (likely - lowest), lowest)
         return np.concatenate([scores, late_scores.astype(np.float32)], axis=1)
 
-    def arrays(self) -> Arrays:
-        return self.inner.arrays()
+
+@dataclass(frozen=True)
+class ProxyOrderedOperator(ProxyOperator):
+    """The same over an operator that reads events in order: one with a new item reads as its nearest known item."""
+
+    inner: OrderedOperator
+
+    def score_ordered(self, histories: Histories) -> FloatArray:
+        known = self.proxies.shape[1]
+        nearest = np.full(self.proxies.shape[0], known, np.int32)  # of which nothing is known: passed over
+        for row in np.flatnonzero(np.diff(self.proxies.indptr)).tolist():
+            span = slice(self.proxies.indptr[row], self.proxies.indptr[row + 1])
+            nearest[row] = self.proxies.indices[span][np.argmax(self.proxies.data[span])]
+        items = histories.item_index.copy()
+        late = items >= known
+        items[late] = nearest[items[late] - known]
+        read = replace(histories, item_index=items, num_items=known + 1).among(known)
+        return self._with_late(self.inner.score_ordered(read))
 
 
 @dataclass(frozen=True)
@@ -190,6 +212,8 @@ class Folding:
                     for matrix in described.values():
                         known |= np.diff(matrix.indptr) > 0
                     return GrownEmbedding(operator, fold_in.apply(text, described), known)
+        if isinstance(operator, OrderedOperator):
+            return ProxyOrderedOperator(operator, proxies)
         return ProxyOperator(operator, proxies)
 
     def _vectors(self, live: LiveState, late: npt.NDArray[np.int64]) -> FloatArray | None:

@@ -38,7 +38,7 @@ def test_scores_are_bm25(documents: list[Mapping[str, float]]) -> None:
     index = TextIndex.from_arrays(TextIndex.of(documents).arrays())
     assert list(index.terms) == sorted({term for document in documents for term in document})
     for term in index.terms:
-        scores, _, _ = row_scores(index, [term], growing=False)
+        scores, _ = row_scores(index, [term], growing=False)
         expected = [bm25(documents, term, row) if term in documents[row] else 0.0 for row in range(len(documents))]
         np.testing.assert_allclose(scores, expected, rtol=1e-5)
 
@@ -57,6 +57,23 @@ def test_misspelt_words_mean_what_a_comparison_with_every_term_finds(terms: list
         assert found == {word}
     elif len(near) <= 20:
         assert found == near
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.text("abcd", min_size=3, max_size=8), min_size=1, max_size=15, unique=True),
+    st.text("abcd", min_size=4, max_size=6),
+)
+def test_misspelt_beginnings_are_those_that_a_comparison_finds(terms: list[str], word: str) -> None:
+    index = TextIndex.of([{term: 1.0} for term in terms])
+    found = {term for meant in meanings(index, word, growing=True) for term in index.terms[meant.start : meant.stop]}
+    sizes = range(len(word) - 1, len(word) + 2)
+
+    def begins(term: str) -> bool:
+        return term[0] == word[0] and any(OSA.distance(word, term[:size]) <= 1 for size in sizes if len(term) >= size)
+
+    if not any(term.startswith(word) for term in terms):
+        assert {term for term in terms if begins(term)} <= found
 
 
 def test_a_growing_word_means_everything_that_begins_with_it() -> None:

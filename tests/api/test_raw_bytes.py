@@ -114,6 +114,9 @@ VALID_BODIES = (
     b'{"user_id":"t00","item_id":"tea","kind":"purchase","event_id":"e1","value":2,"timestamp":1700000000,"recommendation_id":"r"}',
     b'[{"user_id":"t00","item_id":"tea","kind":"view","value":5},{"user_id":"b03","item_id":"gone","kind":"purchase"}]',
     b'{"user_id":"t00","events":[{"item_id":"pot","kind":"view","timestamp":"2026-01-01T00:00:00Z"}],"items":["cup"],"exclude":["saucer"],"n":5,"include":["reasons"]}',
+    b'{"properties":{"title":"Green tea","price":2.5},"relations":{"HAS_BRAND":[{"id":"acme"}],"COMPLEMENTS":["pot"]}}',
+    b'{"items":[{"item_id":"tea","properties":{"title":"Tea"}}],"delete":["gone"],"merge":true}',
+    b'[{"source":["Product","tea"],"relation":"COMPLEMENTS","target":["Product","pot"],"weight":2,"qualifier":"q"}]',
     b'{"user_id":"t00","filter":"not brand = \\"acme\\"","strict":false,'
     b'"diversity":0.5,"boosts":[{"filter":"price < 5","factor":2}],'
     b'"pins":[{"item_id":"tea","rank":1}],"promotions":[{"name":"p","filter":"exists brand","positions":[2]}],'
@@ -121,9 +124,6 @@ VALID_BODIES = (
     b'"freshness":{"half_life":"7d"},"interests":[{"type":"Brand","id":"nivea"}],"context":{"channel":"a","time":1}}',
     b'{"boosts":[{"filter":"price < 5","factor":0.5,"when":{"scenario":["x"],"hours":[22,6]}}],'
     b'"pins":[{"item_id":"tea","rank":1,"when":{"since":"2026-01-01T00:00:00Z"}}],"scenarios":{"x":{"diversity":0.1}}}',
-    b'{"properties":{"title":"Green tea","price":2.5},"relations":{"HAS_BRAND":[{"id":"acme"}],"COMPLEMENTS":["pot"]}}',
-    b'{"items":[{"item_id":"tea","properties":{"title":"Tea"}}],"delete":["gone"],"merge":true}',
-    b'[{"source":["Product","tea"],"relation":"COMPLEMENTS","target":["Product","pot"],"weight":2,"qualifier":"q"}]',
 )
 PIECES = (
     b"NaN",

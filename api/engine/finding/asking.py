@@ -18,6 +18,8 @@ MAX_WORDS = 24
 """Words of a query that are looked up; the rest of a pasted page is left out."""
 COMPLETED, ONE_SLIP, TWO_SLIPS, TORN = 0.8, 0.6, 0.35, 0.7
 _MAX_TYPOS = 20
+_LONGEST_BEGINNING = 16
+_LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
 _WHOLE = 1.0
 
 
@@ -71,45 +73,55 @@ def _misspelt(index: TextIndex, word: str) -> list[Meant]:
 
 
 def _misspelt_beginnings(index: TextIndex, word: str) -> list[Meant]:
-    """Terms whose beginning is the word with one slip, if its first letter is right or swapped with the second."""
-    if len(word) < 4:
+    """Terms that begin with the word but for one slip after its first letter."""
+    if len(word) < 4 or len(word) > _LONGEST_BEGINNING:
         return []
-    found = []
-    for first in dict.fromkeys(word[:2]):
-        places = index.starting_with(first)
-        beginnings: dict[str, int] = {}
-        for place in places:
-            beginnings.setdefault(index.terms[place][: len(word)], place)
-        hits = extract(word, list(beginnings), scorer=OSA.distance, score_cutoff=1, limit=_MAX_TYPOS)
-        for beginning, _, _ in hits:
-            longer = index.starting_with(beginning)
-            found.append(Meant(longer.start, longer.stop, ONE_SLIP * COMPLETED))
-    return found
+    found: dict[int, Meant] = {}
+    for beginning in _one_slip_away(word):
+        longer = index.starting_with(beginning)
+        if len(longer):
+            found[longer.start] = Meant(longer.start, longer.stop, ONE_SLIP * COMPLETED)
+    return list(found.values())[:_MAX_TYPOS]
+
+
+def _one_slip_away(word: str) -> Iterator[str]:
+    """Every beginning that differs from the word by one slip, its first letter aside."""
+    letters = dict.fromkeys(word + _LETTERS)
+    for at in range(1, len(word)):
+        yield word[:at] + word[at + 1 :]
+        yield word[: at - 1] + word[at] + word[at - 1] + word[at + 1 :]
+        for letter in letters:
+            yield word[:at] + letter + word[at + 1 :]
+            yield word[:at] + letter + word[at:]
 
 
 def _typo(place: int, distance: int) -> Meant:
     return Meant(place, place + 1, ONE_SLIP if distance <= 1 else TWO_SLIPS)
 
 
-def word_scores(index: TextIndex, word: str, *, growing: bool) -> tuple[FloatArray, float] | None:
-    """How much one word says of every row, by its best meaning there, and the rarity of its best meaning.
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What one word says: of which rows, how much of each, and how rare its best meaning is. Shapes: (R,) each."""
 
-    ``None`` when it means nothing here. Shape (N,).
-    """
+    rows: npt.NDArray[np.integer]
+    scores: FloatArray
+    rarity: float
+
+
+def word_scores(index: TextIndex, word: str, *, growing: bool) -> Said | None:
+    """How much one word says of the rows it is in, by its best meaning in each; ``None`` when it means nothing here."""
     found = meanings(index, word, growing=growing) or list(_torn(index, word))
     if not found:
         return None
-    scores = np.zeros(index.num_rows, np.float32)
-    rarity = 0.0
-    for meant in found:
-        span = slice(int(index.indptr[meant.start]), int(index.indptr[meant.stop]))
-        rows, impact = index.rows[span], index.impact[span] * np.float32(meant.weight)
-        if meant.stop - meant.start == 1:
-            scores[rows] = np.maximum(scores[rows], impact)
-        else:
-            np.maximum.at(scores, rows, impact)
-        rarity = max(rarity, float(index.rarity[meant.start : meant.stop].max()) * meant.weight)
-    return scores, rarity
+    rarity = max(float(index.rarity[meant.start : meant.stop].max()) * meant.weight for meant in found)
+    spans = [slice(int(index.indptr[meant.start]), int(index.indptr[meant.stop])) for meant in found]
+    if len(found) == 1 and found[0].stop - found[0].start == 1:
+        return Said(index.rows[spans[0]], index.impact[spans[0]] * np.float32(found[0].weight), rarity)
+    best = np.zeros(index.num_rows, np.float32)
+    for meant, span in zip(found, spans, strict=True):
+        np.maximum.at(best, index.rows[span], index.impact[span] * np.float32(meant.weight))
+    rows = np.flatnonzero(best)
+    return Said(rows, best[rows], rarity)
 
 
 def _torn(index: TextIndex, word: str) -> Iterator[Meant]:
@@ -136,25 +148,19 @@ def joined_words(index: TextIndex, words: Sequence[str]) -> list[str]:
     return joined
 
 
-def row_scores(
-    index: TextIndex, words: Sequence[str], *, growing: bool
-) -> tuple[FloatArray, FloatArray, npt.NDArray[np.float64]]:
-    """What all words of a query say of every row: the sum, the share of the query's weight found there, the weights.
-
-    Shapes: (N,), (N,), (W,).
-    """
+def row_scores(index: TextIndex, words: Sequence[str], *, growing: bool) -> tuple[FloatArray, FloatArray]:
+    """What all words of a query say of every row: the sum, and the share of the query's weight found there. (N,)."""
     total = np.zeros(index.num_rows, np.float32)
     covered = np.zeros(index.num_rows, np.float32)
     words = joined_words(index, words)
     unknown = float(np.log1p(index.num_rows + 1.0))
-    weights = []
+    whole = 1e-6
     for at, word in enumerate(words):
-        scored = word_scores(index, word, growing=growing and at == len(words) - 1)
-        if scored is None:
-            weights.append(unknown)
+        said = word_scores(index, word, growing=growing and at == len(words) - 1)
+        if said is None:
+            whole += unknown
             continue
-        scores, rarity = scored
-        total += scores
-        covered += np.where(scores > 0, np.float32(rarity), np.float32(0.0))
-        weights.append(max(rarity, 1e-6))
-    return total, covered / np.float32(max(sum(weights), 1e-6)), np.asarray(weights)
+        total[said.rows] += said.scores
+        covered[said.rows] += np.float32(said.rarity)
+        whole += said.rarity
+    return total, covered / np.float32(whole)

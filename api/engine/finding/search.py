@@ -22,6 +22,8 @@ DEPTH = 200
 """Candidates that words and that meaning each put forward."""
 MIN_COSINE = 0.3
 """Below it two short texts have nothing to do with each other."""
+_WORTH_A_LOOK = MIN_COSINE / 2
+"""The projection shows a part of the cosine; items below it are not compared in full."""
 LEXICAL, SEMANTIC, PERSONAL, POPULAR = 1.0, 0.4, 0.12, 0.03
 _REMEMBERED = 2_048
 
@@ -68,7 +70,7 @@ class ItemSearch:
         meant = self._meant(query)
         if meant is not None:
             rough = self._roughly(meant, live, allowed.size)
-            rough[~allowed] = 0.0
+            rough[~allowed | (rough < _WORTH_A_LOOK)] = 0.0
             candidates = np.union1d(candidates, _highest(rough, DEPTH))
             semantic = self._exactly(meant, live, candidates)
         else:
@@ -94,10 +96,10 @@ class ItemSearch:
         """BM25 of every item, less where words of the query are missing. Shape (I,)."""
         words, growing = asked_words(query), ends_open(query)
         total = np.zeros(num_items, np.float32)
-        base, covered, _ = row_scores(self._part.items, words, growing=growing)
+        base, covered = row_scores(self._part.items, words, growing=growing)
         total[: base.size] = base * covered
         for tier in live.tiers:
-            scores, covered, _ = row_scores(tier.index, words, growing=growing)
+            scores, covered = row_scores(tier.index, words, growing=growing)
             inside = tier.rows < num_items
             total[tier.rows[inside]] = (scores * covered)[inside]
         return total

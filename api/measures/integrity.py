@@ -15,6 +15,8 @@ from gnn.fusion import FusedRanker, FusionWeights
 from gnn.splits import Split
 
 SHARES = (0.0, 0.01, 0.03)
+PUSHED = (40, 400)
+"""Ranks by popularity of the items that are pushed: one that some lists hold anyway, and one that hardly any does."""
 FILLER = 20
 """Popular items each fake user takes beside the pushed one, to look like a customer (the "bandwagon" attack)."""
 K = 20
@@ -28,7 +30,7 @@ def measure_pushing(
     *,
     seed: int = 42,
 ) -> Rows:
-    """Fake users of one and three per cent push an item of middling popularity; honest users are measured.
+    """Fake users of one and three per cent push one item; honest users are measured.
 
     ``share of lists``: honest users whose best :data:`K` hold the pushed item.
 
@@ -38,10 +40,10 @@ def measure_pushing(
     counts = np.bincount(clean.item_index, minlength=clean.num_items)
     order = np.argsort(-counts, kind="stable")
     present = order[counts[order] > 0]
-    pushed = int(present[present.size // 2])
     users = np.unique(later.user_index).astype(np.int32)
     rows: Rows = []
-    for share in SHARES:
+    for place, share in ((place, share) for place in PUSHED for share in SHARES):
+        pushed = int(present[min(place, present.size - 1)])
         train = _attacked(clean, present, pushed, round(share * clean.num_users), seed)
         fitted = fit_models(models, TrainingData(train, knowledge, None, seed))
         ranker = FusedRanker(fitted.operators, weights)
@@ -50,6 +52,7 @@ def measure_pushing(
         figures = evaluate(ranker, honest, later, metrics=(f"ndcg@{K}",), slices=())
         rows.append(
             {
+                "pushed item, by popularity": place,
                 "fake users": f"{share:.0%}",
                 "share of lists": round(float((lists == pushed).any(axis=1).mean()), 4),
                 f"honest ndcg@{K}": round(figures.metrics[f"ndcg@{K}"], 4),

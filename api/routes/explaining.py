@@ -130,7 +130,7 @@ async def explanations(request: Request, query: Annotated[ExplanationQuery, Quer
     live = parts.serving.live
     asked = EngineRequest(checked_id(query.user_id, "user_id"), n=query.n, language=asked_language(request, query.lang))
     item_id = checked_id(query.item_id, "item_id")
-    explained = await parts.lane.run(explain, engine_of(live), item_id, asked, search=query.changes)
+    explained = await parts.patient_lane.run(explain, engine_of(live), item_id, asked, search=query.changes)
     release = ReleaseName(live.release_id, live.trained_at)
     return json_response(_explanation_reply(explained, query, release, parts.serving.stale, began))
 
@@ -145,7 +145,7 @@ async def imagine(request: Request) -> Response:
     edits = [mutation_of(edit, live.view.schema, now_ms(), f"edits[{at}].") for at, edit in enumerate(body.edits)]
     include = parse_include(body.request.include) | {"reasons"}
     ask = _asking(body.request, asked_language(request, body.request.lang))
-    found = await parts.lane.run(what_if, engine_of(live), edits, ask)
+    found = await parts.patient_lane.run(what_if, engine_of(live), edits, ask)
 
     def enveloped(answer: Answer) -> Envelope:
         return envelope_of(answer, live, include=include, stale=parts.serving.stale, began=began)

@@ -132,7 +132,7 @@ def test_a_parameter_of_a_later_version_is_told_what_is_served(tmp_path: Path) -
     async def scenario(world: World) -> None:
         problem = (await world.get("/v1/items/i0/related?colour=x")).json()
         assert problem["type"] == "/problems/unknown-field"
-        assert "one of filter, strict, diversity, scenario, kind, n, include" in problem["detail"]
+        assert "one of filter, strict, diversity, scenario, lang, kind, n, include" in problem["detail"]
 
     in_world(tmp_path, scenario)
 

@@ -11,6 +11,7 @@ from typing import Annotated, NoReturn
 import typer
 from rich.markup import escape
 
+from api.client import AsyncKindred
 from api.command.demo import run_demo
 from api.command.groups.graph import graph_group
 from api.command.groups.keys import keys_group
@@ -32,8 +33,10 @@ from api.command.terminal import (
     print_report,
     print_rows,
     progress_console,
+    say,
 )
-from api.command.workshop import epoch_seconds, ingest_into, mapping_named, opened, working_folder
+from api.command.workshop import epoch_seconds, ingest_in_bulk, ingest_into, mapping_named, opened, working_folder
+from api.mcp import run_stdio
 from api.server import check_address
 from api.server import serve as serve_http
 from gnn.protocols import PROTOCOLS, Cuts, protocol_named
@@ -47,6 +50,7 @@ from graph.errors import (
     SettingsError,
     StoreError,
 )
+from graph.store import shown_url
 from ingest.mapping import mapping_schema
 from ingest.planning import plan
 from ingest.sources import SOURCES
@@ -90,6 +94,9 @@ TuneOption = Annotated[bool, typer.Option("--tune/--no-tune", help="Choose optio
 ControlsOption = Annotated[
     bool, typer.Option("--controls", help="Also without the graph, text, embeddings, walks: says what the graph adds.")
 ]
+TrialsOption = Annotated[
+    int | None, typer.Option("--trials", min=1, help="Search options of every model with so many trials (optuna).")
+]
 DeviceOption = Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")]
 
 
@@ -100,6 +107,9 @@ def ingest(
     data_dir: DataDirOption = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be created; write nothing.")] = False,
     max_bad: Annotated[float, typer.Option("--max-bad", help="Share of bad rows that stops the ingest.")] = 0.05,
+    bulk: Annotated[
+        bool, typer.Option("--bulk", help="First load of an empty Neo4j by its own import tool, while it is stopped.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Read a shop's files into the graph.
@@ -112,8 +122,13 @@ def ingest(
         shown = plan(prepared)
         print_json(json.loads(shown.to_json())) if as_json else print_plan(shown)
         return
-    with opened(settings) as graph:
-        report = ingest_into(prepared, graph, settings, max_bad=max_bad)
+    if bulk:
+        report, command = ingest_in_bulk(prepared, settings, max_bad=max_bad)
+        if command is not None:
+            say(f"The files are written. Where the server is, stopped and with them at hand:\n{command}")
+    else:
+        with opened(settings) as graph:
+            report = ingest_into(prepared, graph, settings, max_bad=max_bad)
     print_json(json.loads(report.to_json())) if as_json else print_report(report)
 
 
@@ -146,6 +161,7 @@ def train(
     models: ModelsOption = None,
     text: TextOption = "minilm",
     tune: TuneOption = True,
+    trials: TrialsOption = None,
     seed: SeedOption = 42,
     device: DeviceOption = "auto",
     as_json: JsonOption = False,
@@ -156,7 +172,7 @@ def train(
     """
     settings = settings_with(store=store)
     tell = Telling()
-    order = order_from(protocol, test_from, models, text, tune, seed, device)
+    order = order_from(protocol, test_from, models, text, tune, trials, seed, device)
     with working_folder(settings) as folder, opened(settings) as graph:
         material = material_from(graph, folder, settings, text, tell)
         name, experiment = experiment_on(material, order, settings, tell)
@@ -178,6 +194,7 @@ def evaluate(
     models: ModelsOption = None,
     text: TextOption = "minilm",
     tune: TuneOption = True,
+    trials: TrialsOption = None,
     seed: SeedOption = 42,
     device: DeviceOption = "auto",
     controls: ControlsOption = False,
@@ -192,7 +209,7 @@ def evaluate(
     if file is not None and not file.parent.is_dir():
         raise InputError("the result cannot be written", expected="a folder that exists", got=str(file.parent))
     tell = Telling()
-    order = order_from(protocol, test_from, models, text, tune, seed, device)
+    order = order_from(protocol, test_from, models, text, tune, trials, seed, device)
     with working_folder(settings) as folder:
         if source is not None:
             settings = settings.model_copy(update={"store": f"sqlite:{folder / 'graph.db'}"})
@@ -203,7 +220,7 @@ def evaluate(
         name, experiment = experiment_on(material, order, settings, tell)
         found = controls_on(material, name, experiment, tell) if controls else None
     forget_trainings(settings)
-    document = {"source": source or settings.store, "protocol": name} | experiment.to_document()
+    document = {"source": source or shown_url(settings.store), "protocol": name} | experiment.to_document()
     if found is not None:
         document["controls"] = found
     if file is not None:
@@ -264,6 +281,20 @@ def serve(
 
 
 @app.command()
+def mcp(
+    url: Annotated[str, typer.Option("--url", help="Address of the API.")] = "http://127.0.0.1:8000",
+    api_key: Annotated[
+        str | None, typer.Option("--api-key", envvar="KINDRED_API_KEY", help="Key to ask with.", show_envvar=True)
+    ] = None,
+) -> None:
+    """Offer the API to an assistant over MCP, on standard input and output; it may do what the key may.
+
+    Example: kindred mcp --url http://127.0.0.1:8000
+    """
+    run_stdio(AsyncKindred(url, api_key=api_key))
+
+
+@app.command()
 def doctor(store: StoreOption = None, as_json: JsonOption = False) -> None:
     """Check packages, the graph store and the current release; each problem with its remedy.
 
@@ -279,13 +310,20 @@ def doctor(store: StoreOption = None, as_json: JsonOption = False) -> None:
 
 
 def order_from(
-    protocol: str | None, test_from: str | None, models: str | None, text: str, tune: bool, seed: int, device: str
+    protocol: str | None,
+    test_from: str | None,
+    models: str | None,
+    text: str,
+    tune: bool,
+    trials: int | None,
+    seed: int,
+    device: str,
 ) -> Order:
     """What the options ask for; :class:`InputError`, before any work, for what cannot be."""
     if protocol is not None:
         protocol_named(protocol)
     cuts = Cuts(seed, test_from=None if test_from is None else epoch_seconds(test_from))
-    return Order(protocol, cuts, models_named(models), text, device, tune)
+    return Order(protocol, cuts, models_named(models), text, device, tune, trials)
 
 
 def main() -> NoReturn:

@@ -62,7 +62,7 @@ class ErasureReply(Struct, frozen=True):
 
     changed: int
     quarantined: int
-    """Lines taken out of quarantine files."""
+    """Lines taken out of quarantine files and of the journal of what was recommended."""
     releases: tuple[str, ...]
     graph_watermark: str
 
@@ -115,7 +115,8 @@ class PersonalData:
         else:
             applied = self._store.apply([DeleteNodes(self._user, [user_id])], batch_id=batch_id, actor=ACTOR)
         quarantined = sum(
-            _without(path, user_id) for path in sorted(self._work_dir.glob("ingest/quarantine/**/*.jsonl"))
+            _without(path, user_id)
+            for path in [*self._work_dir.glob("ingest/quarantine/**/*.jsonl"), *self._work_dir.glob("given/*.jsonl")]
         )
         return ErasureReply(applied.changed, quarantined, holding, applied.watermark)
 
@@ -160,14 +161,20 @@ def _exported(neighbor: Neighbor) -> ExportedEdge:
 
 
 def _without(path: Path, user_id: str) -> int:
-    """How many lines of a quarantine file named the user; they are not in it any more."""
+    """How many lines of a journal named the user; they are not in it any more."""
     named = re.compile(rf"(?<!\w){re.escape(user_id)}(?!\w)")
     lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
-    kept = [line for line in lines if not _names(json.loads(line), named)]
+    kept = [line for line in lines if not _names(line, named)]
     if len(kept) < len(lines):
         replace_file(path, "".join(kept).encode())
     return len(lines) - len(kept)
 
 
-def _names(entry: dict[str, Any], named: re.Pattern[str]) -> bool:
-    return any(isinstance(entry.get(key), str) and named.search(entry[key]) for key in ("value", "reason"))
+def _names(line: str, named: re.Pattern[str]) -> bool:
+    """Whether a refused cell, its reason or an event's id names the user; a line that broke off counts whole."""
+    try:
+        entry = json.loads(line)
+    except ValueError:
+        return named.search(line) is not None
+    cells = (entry.get(key) for key in ("value", "reason", "event"))
+    return any(isinstance(cell, str) and named.search(cell) for cell in cells)

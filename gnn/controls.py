@@ -138,7 +138,7 @@ def _run(
     operators = {name: experiment.fitted.operators[name] for name in experiment.fusion.weights.space.sources}
     if control.changed is not None:
         changed = control.changed(knowledge, experiment.seed)
-        data = TrainingData(split.train, changed, split.validation, experiment.seed, experiment.device)
+        data = TrainingData(split.train, changed, split.validation, experiment.seed, experiment.device, ordered)
         again = {source: experiment.fitted.options[source] for source in operators if _reads_knowledge(source)}
         operators |= fit_models(again, data, progress).operators
     operators = {source: operator for source, operator in operators.items() if not control.removes(source)}

@@ -25,6 +25,7 @@ from gnn.models import DEFAULT_MODELS, MODELS
 from gnn.operators import Operator
 from gnn.protocols import Cuts, protocol_for, protocol_named
 from gnn.training.run import TrainingRun
+from gnn.training.tracking import track, tracking_is_on
 from graph.errors import InputError, MissingExtra
 from graph.release import Release, activate, purge_erased, write_release
 from graph.snapshot import Snapshot, build_snapshot
@@ -36,6 +37,7 @@ NO_TEXT = "none"
 ALL_MODELS = "all"
 CHECKPOINTS = "training"
 """Folder of the work folder where trainings keep what they need to go on; emptied when a command ends well."""
+SEARCHES = "searches"
 BESIDE_THE_FUSION = ("popularity", "attributes", "relations", "text")
 """Sources that related items and newcomers need, also when the gate lets a single baseline win."""
 
@@ -64,6 +66,8 @@ class Order:
     device: str = "auto"
     tuned: bool = True
     """Whether options are chosen on validation first."""
+    trials: int | None = None
+    """Trials of a search per model; ``None`` tries the few points of a grid."""
     fuse: bool = True
     """Without it the best baseline is served, on the evidence of validation."""
     test: bool = True
@@ -154,6 +158,8 @@ def experiment_on(material: Material, order: Order, settings: Settings, tell: Te
         seed=order.cuts.seed,
         device=order.device,
         tuned=order.tuned,
+        trials=order.trials,
+        searches=searches_of(material, f"{name} {split.protocol} {order.cuts}", settings),
     )
     view = GraphView(material.snapshot)
 
@@ -181,6 +187,12 @@ def controls_on(material: Material, protocol: str, experiment: Experiment, tell:
     return {"sentence": sentence(results, whole), "rows": [result.to_document() for result in results]}
 
 
+def searches_of(material: Material, measured: str, settings: Settings) -> Path:
+    """Where searches for options on this graph and split keep their trials; they are kept when the command ends."""
+    digest = hashlib.sha256(f"{material.snapshot.digest} {measured}".encode()).hexdigest()[:12]
+    return settings.work_dir / SEARCHES / digest
+
+
 def training_runs(material: Material, measured: str, settings: Settings) -> Runs:
     """Checkpoints under the work folder, named by all that shapes a training, so that a killed one goes on."""
 
@@ -188,7 +200,8 @@ def training_runs(material: Material, measured: str, settings: Settings) -> Runs
         shaped_by = f"{material.snapshot.digest} {measured} {stage} {sorted(options.items())}"
         digest = hashlib.sha256(shaped_by.encode()).hexdigest()[:12]
         checkpoint = settings.work_dir / CHECKPOINTS / f"{model}-{stage}-{digest}.safetensors"
-        return TrainingRun(checkpoint=checkpoint, progress=training_bar())
+        finished = track if tracking_is_on() else None
+        return TrainingRun(checkpoint=checkpoint, progress=training_bar(), finished=finished)
 
     return run
 

@@ -47,7 +47,8 @@ class Engine:
 
     ``view`` is the graph, ``overlay`` the overlay it reads, if any. ``ranker`` fuses sources that were fitted on the
     view's snapshot; ``operators`` are further ones, for related items. ``options`` are those the curated sources
-    (attributes, relations) were fitted with, to fit them again when their edges change.
+    (attributes, relations) were fitted with, to fit them again when their edges change. ``until_s`` keeps later
+    baskets out, for evaluation.
     """
 
     def __init__(
@@ -65,6 +66,7 @@ class Engine:
         release_id: str | None = None,
         trained_at: str | None = None,
         rules: Callable[[], Rules] = lambda: NO_RULES,
+        until_s: int | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.view = view
@@ -79,7 +81,7 @@ class Engine:
         folding = Folding(len(view.snapshot.nodes(view.schema.item_type)), part.meanings, fold_ins or {})
         self._keeper = SourceKeeper(view, overlay, ranker, everything, options or {}, self._live_items, folding)
         self._finder = Finder(part, self._live_items)
-        self._related = RelatedItems(view, overlay, self._families, clock)
+        self._related = RelatedItems(view, overlay, self._families, clock, until_s=until_s)
         self._clock = clock
         self._demographics = Demographics(view)
         self.stages = Stages(view.schema, rules)
@@ -121,8 +123,9 @@ class Engine:
         """This engine over another view of the same snapshot, e.g. one with imagined edits; both live on."""
         other = copy(self)
         other.view = view
-        other._live_items = self._live_items.copied()
-        other._keeper = self._keeper.over(view, other._live_items)
+        other._keeper = self._keeper.over(view)
+        other._live_items = other._keeper.items
+        other._finder = self._finder.over(other._live_items)
         other._related = self._related.over(view)
         return other
 
@@ -263,11 +266,12 @@ class Engine:
         kind: RelatedKind = "similar",
         n: int = 10,
         *,
+        user_id: str | None = None,
         reasons: bool = False,
         language: Language = "en",
         steering: Steering = NO_STEERING,
     ) -> Answer:
-        """Items related to one item.
+        """Items related to one item, without those that the user ``user_id``, if any, has dealt with.
 
         ``similar`` meets the same need, ``bought_together`` lies in the same basket, ``complementary`` does so for
         another need, and ``cross_category`` goes with the item but shares no category with it.
@@ -283,14 +287,15 @@ class Engine:
         item = moment.view.index_of(self._schema.item_type, item_id)
         if item is None:
             raise NotFound("no such item", got=item_id, remedy="Ask for an item that is in the graph.")
-        stage = self.stage(moment, steering)
-        listed = self._related.of(kind, moment, item, n, stage)
+        user = resolve(moment.view, Request(user_id))
+        stage = self.stage(moment, steering, user.user_index)
+        listed = self._related.of(kind, moment, item, n, stage, barred=None if self.policy.repeat else user.seen)
         search = self._search(moment, np.array([item], np.int32), listed) if reasons else None
         here = THIS_ITEM[language]
         told = (
             None if search is None else Told.of(search, listed.item_index.tolist(), language=language, anchor_name=here)
         )
-        return self._answer(moment, listed, told, unknown_ids=stage.unknown_ids)
+        return self._answer(moment, listed, told, unknown_ids=(*user.unknown_ids, *stage.unknown_ids))
 
     def trending(
         self,

@@ -92,11 +92,16 @@ class SourceKeeper:
         self.refresh()
         return self._moment
 
-    def over(self, view: GraphView, live: LiveItems) -> SourceKeeper:
+    @property
+    def items(self) -> LiveItems:
+        """The items put or changed since the snapshot."""
+        return self._items
+
+    def over(self, view: GraphView) -> SourceKeeper:
         """A keeper of another view of the same snapshot; what is fitted already is shared until it differs."""
         other = copy(self)
         other._view = view
-        other._items, other._folding = live, self._folding.copied()
+        other._items, other._folding = self._items.forked(), self._folding.copied()
         other._lock = threading.Lock()
         frozen = view.frozen()
         other._moment = Moment(frozen, self._curated(frozen, before=self.current()._curated))

@@ -41,8 +41,8 @@ class Listed:
         return Listed(self.item_index[at], self.score[at], contributions, fallback, self.together, self.promotions)
 
     def evident(self) -> Listed:
-        """The list without what is there only because it is popular."""
-        return self.take([at for at, given in enumerate(self.contributions) if given])
+        """The list without what is there only because it is popular, or because nothing speaks against it."""
+        return self.take([at for at, given in enumerate(self.contributions) if _speaks(given)])
 
     def followed_by(self, other: Listed) -> Listed:
         """This list, then another."""
@@ -54,6 +54,10 @@ class Listed:
             self.together | other.together,
             self.promotions | other.promotions,
         )
+
+
+def _speaks(contributions: dict[str, float]) -> bool:
+    return any(value > 0 and name != POPULARITY for name, value in contributions.items())
 
 
 def nothing_listed() -> Listed:

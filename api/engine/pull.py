@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import scipy.sparse as sp
 
-from api.engine.folding import GrownEmbedding, ProxyOperator
+from api.engine.folding import CONFIDENCE, GrownEmbedding, ProxyOperator
 from gnn.histories import FloatArray
 from gnn.operators import (
     DenseOperator,
@@ -25,8 +25,8 @@ def item_column(operator: Operator, item: int) -> FloatArray | None:
     if isinstance(operator, ProxyOperator):
         return _through_proxies(operator, item)
     if isinstance(operator, GrownEmbedding):
-        embedding = operator.embeddings_of(np.array([item], np.int32))[0]
-        return np.concatenate([operator.inner.fold_in @ embedding, operator.folded.fold_in @ embedding])
+        vector = operator.embeddings_of(np.array([item], np.int32))[0]
+        return np.concatenate([operator.inner.fold_in @ vector, operator.folded.fold_in @ vector]).astype(np.float32)
     if isinstance(operator, SparseOperator):
         return _column(operator.item_item, item)
     if isinstance(operator, FactorOperator):
@@ -47,18 +47,19 @@ def item_column(operator: Operator, item: int) -> FloatArray | None:
 
 
 def _through_proxies(operator: ProxyOperator, item: int) -> FloatArray | None:
-    """New items speak, and are spoken for, through the known items that stand for them."""
-    proxies = operator.proxies
-    if item < proxies.shape[1]:
-        known = item_column(operator.inner, item)
+    """The column of an item, old or new; new items of a history speak through the known ones that stand for them."""
+    known = operator.proxies.shape[1]
+    if item < known:
+        inner = item_column(operator.inner, item)
     else:
-        row = item - proxies.shape[1]
-        standing = slice(int(proxies.indptr[row]), int(proxies.indptr[row + 1]))
-        pairs = zip(proxies.indices[standing].tolist(), proxies.data[standing].tolist(), strict=True)
-        columns = [(item_column(operator.inner, near), share) for near, share in pairs]
-        parts = [np.float32(share) * column for column, share in columns if column is not None]
-        known = np.asarray(np.sum(parts, axis=0), np.float32) if parts else None
-    return None if known is None else np.concatenate([known, proxies @ known]).astype(np.float32)
+        span = slice(operator.proxies.indptr[item - known], operator.proxies.indptr[item - known + 1])
+        shares = zip(operator.proxies.indices[span].tolist(), operator.proxies.data[span].tolist(), strict=True)
+        columns = [(share, item_column(operator.inner, place)) for place, share in shares]
+        parts = [np.float32(CONFIDENCE * share) * column for share, column in columns if column is not None]
+        inner = np.asarray(np.sum(parts, axis=0), np.float32) if parts else None
+    if inner is None:
+        return None
+    return np.concatenate([inner, np.asarray(operator.proxies @ inner, np.float32)])
 
 
 def _column(matrix: sp.csr_array, column: int) -> FloatArray:

@@ -99,11 +99,10 @@ def recommended(moment: Moment, asked: Asked, n: int, *, demographics: Demograph
 def _contributions(result: Ranked, names: Sequence[str]) -> list[dict[str, float]]:
     """Of each item of the first history the sources that speak for it; if none does, the one least against it."""
     listed = []
-    for at, parts in enumerate(result.contribution[0]):
-        if result.item_index[0, at] < 0:
-            break
-        given = {name: float(part) for name, part in zip(names, parts, strict=True) if part > 0}
+    found = int((result.item_index[0] >= 0).sum())
+    for at, parts in enumerate(result.contribution[0, :found].tolist()):
+        given = {name: part for name, part in zip(names, parts, strict=True) if part > 0}
         if not given and not result.filled[0, at]:
-            given = {names[int(np.argmax(parts))]: 0.0}
+            given = {names[parts.index(max(parts))]: 0.0}
         listed.append(given)
     return listed

@@ -6,6 +6,9 @@ from gnn.models.model import Model, ModelConfig, ModelEntry
 
 MODELS: dict[str, ModelEntry] = {
     "popularity": ModelEntry("gnn.baselines.popularity:Popularity", "baseline", "most interactions first"),
+    "recent_popularity": ModelEntry(
+        "gnn.baselines.recent_popularity:RecentPopularity", "baseline", "most interactions of late first"
+    ),
     "itemknn": ModelEntry("gnn.baselines.itemknn:ItemKNN", "baseline", "cosine item neighbourhoods"),
     "rp3beta": ModelEntry("gnn.baselines.rp3beta:RP3Beta", "walk", "three-step walk, popularity-damped"),
     "ease": ModelEntry("gnn.baselines.ease:EASE", "baseline", "closed-form linear autoencoder"),
@@ -16,6 +19,7 @@ MODELS: dict[str, ModelEntry] = {
     "als": ModelEntry("gnn.baselines.als:ALS", "baseline", "weighted matrix factorisation"),
     "bpr": ModelEntry("gnn.baselines.bpr:BPR", "baseline", "pairwise matrix factorisation"),
     "next_item": ModelEntry("gnn.baselines.next_item:NextItem", "walk", "what is chosen soon after"),
+    "previous_item": ModelEntry("gnn.baselines.previous_item:PreviousItem", "walk", "what was chosen shortly before"),
     "attributes": ModelEntry("gnn.baselines.attributes:AttributeWalk", "walk", "shared brands, categories, facts"),
     "relations": ModelEntry("gnn.baselines.relations:RelationWalk", "walk", "curated item relations"),
     "text": ModelEntry("gnn.baselines.text:TextNeighbors", "text", "similar words, by text embedding"),

@@ -95,7 +95,7 @@ class _Trainer:
         self._record = self._new_record()
         self._resume()
         record, started, written = self._record, time.perf_counter(), time.perf_counter()
-        before_s = record.seconds
+        before_s, already = record.seconds, len(record.epochs)
         self.run.progress.start(self.name, len(record.epochs), self.config.epochs)
         while record.stopped is None:
             self._epoch(len(record.epochs) + 1)
@@ -107,6 +107,8 @@ class _Trainer:
                 self._write()
                 written = now
         self.run.progress.stop(record.stopped)
+        if self.run.finished is not None and len(record.epochs) > already:
+            self.run.finished(record)
         if self._best:
             module.load_state_dict(self._best)
         return Trained(self._operator(), record)

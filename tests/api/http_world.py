@@ -105,6 +105,7 @@ class CountingEngine(Engine):
         kind: str = "similar",
         n: int = 10,
         *,
+        user_id: str | None = None,
         reasons: bool = False,
         language: str = "en",
         steering: Steering = NO_STEERING,
@@ -125,9 +126,7 @@ class CountingEngine(Engine):
         window_seconds(window)
         return self._answer(set(), n, None, ())
 
-    def search(
-        self, query: str, n: int = 10, *, user_id=None, reasons: bool = False, language="en", steering=None
-    ) -> Answer:
+    def search(self, query: str, n: int = 10, *, user_id=None, reasons=False, language="en", steering=None) -> Answer:
         return self._answer(set(), n, None, ())
 
     def suggest(self, text: str, n: int = 10) -> list[Any]:

@@ -163,6 +163,12 @@ def test_a_cap_holds_and_the_list_is_as_long_as_it_allows(still_shop: Shop, user
     assert len(answer) == possible + len([name for name in PRODUCTS if name not in CATEGORIES])
 
 
+def test_a_cap_by_a_property_holds(shop: Shop) -> None:
+    shop.write(UpsertNodes("Product", list(PRODUCTS), [{"price": float(at % 2)} for at in range(len(PRODUCTS))]))
+    prices = [PRODUCTS.index(name) % 2 for name in ids(shop, caps=(Cap(by="price", at_most=2),))]
+    assert sorted(prices) == [0, 0, 1, 1]
+
+
 def test_what_is_pinned_counts_in_a_cap(still_shop: Shop) -> None:
     answer = ids(still_shop, pins=(Pin(item_id="mug", rank=1),), caps=(Cap(by="category", at_most=1),))
     assert [name for name in answer if CATEGORIES.get(name) == "Crockery"] == ["mug"]
@@ -402,6 +408,15 @@ def test_groups_are_those_of_the_graph_now(shop: Shop) -> None:
     shop.write(UpsertEdges(IN_CATEGORY, ["duck"], ["Crockery"]), DeleteNodes("Product", ["mug"]))
     grouping = Groups(shop.view, "category").of(rows)
     assert grouping.of(0).tolist() == grouping.of(1).tolist()
+
+
+def test_related_items_leave_out_what_the_user_has_dealt_with(still_shop: Shop) -> None:
+    everything = still_shop.engine.related("soap", n=12).item_ids
+    answer = still_shop.engine.related("soap", n=12, user_id="t05")
+    seen = {"biscuit", "tea", "pot", "cup", "saucer"} - set(answer.item_ids)
+    assert answer.item_ids == [item for item in everything if item not in seen]
+    assert len(seen) == 3
+    assert still_shop.engine.related("soap", user_id="stranger").unknown_ids == ("stranger",)
 
 
 def test_demographics_speak_for_a_known_newcomer(tmp_path: Path) -> None:

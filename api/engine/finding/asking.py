@@ -76,12 +76,12 @@ def _misspelt_beginnings(index: TextIndex, word: str) -> list[Meant]:
     """Terms that begin with the word but for one slip after its first letter."""
     if len(word) < 4 or len(word) > _LONGEST_BEGINNING:
         return []
-    found: dict[int, Meant] = {}
+    stops: dict[int, int] = {}
     for beginning in _one_slip_away(word):
         longer = index.starting_with(beginning)
         if len(longer):
-            found[longer.start] = Meant(longer.start, longer.stop, ONE_SLIP * COMPLETED)
-    return list(found.values())[:_MAX_TYPOS]
+            stops[longer.start] = max(longer.stop, stops.get(longer.start, 0))
+    return [Meant(start, stop, ONE_SLIP * COMPLETED) for start, stop in list(stops.items())[:_MAX_TYPOS]]
 
 
 def _one_slip_away(word: str) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import copy
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +27,12 @@ class Finder:
         self._part = part
         self._live = live
         self._search = ItemSearch(part)
+
+    def over(self, live: LiveItems) -> Finder:
+        """This finder with other items since the snapshot; what the release holds is shared."""
+        other = copy(self)
+        other._live = live
+        return other
 
     def warm_up(self) -> None:
         """Build or load what is otherwise made at the first query."""

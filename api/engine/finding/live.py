@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from copy import copy
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -60,10 +59,10 @@ class LiveItems:
         self._lock = threading.Lock()
         self._state = LiveState()
 
-    def copied(self) -> LiveItems:
-        """What is known so far, to follow another view of the same snapshot."""
-        other = copy(self)
-        other._lock = threading.Lock()
+    def forked(self) -> LiveItems:
+        """Another one that goes on from here, over another view of the same graph."""
+        other = LiveItems(self._encoder, self._like)
+        other._state = self._state
         return other
 
     @property

@@ -18,8 +18,6 @@ from graph.view import GraphView
 
 POOL = 100
 """At least so many candidates are there to choose from, and four times the list's length."""
-MAX_POOL = 20_000
-"""Caps are looked through so far down the ranking for a full list."""
 BY_RULE = "rules"
 """The source of an item that a pin puts into a list which would not rank it."""
 
@@ -47,12 +45,12 @@ class Arranging:
         stage = self.stage
         if not stage.chooses and not stage.places:
             return self._ranked(stage.allowed, n)
-        pool = self._ranked(stage.allowed, _pool_size(n) if stage.chooses else n)
+        pool = self._ranked(stage.allowed, _pool_size(n) if stage.chooses or stage.promotions else n)
         slots = self._placed(n, pool)
         placed = [listed.item_index[0] for listed in slots.values()]
         missing = n - len(slots)
         pool = pool.take(np.flatnonzero(~np.isin(pool.item_index, placed)).tolist())
-        chosen = self._chosen(pool, missing, np.asarray(placed, np.int32)) if stage.chooses else pool
+        chosen = self._chosen(pool, missing, np.asarray(placed, np.int32)) if stage.chooses and missing else pool
         return _merged(chosen.take(list(range(min(missing, len(chosen))))), slots)
 
     def _ranked(self, mask: Mask | None, n: int) -> Listed:
@@ -74,17 +72,25 @@ class Arranging:
             caps=[(quota, groups.of(pool.item_index)) for quota, groups in quotas],
         )
         chosen = pool.take(positions)
-        size = 8 * len(pool)
-        while stage.caps and len(chosen) < n and len(pool) and size <= 8 * MAX_POOL:
-            wider = self._ranked(stage.allowed, min(size, MAX_POOL))
-            fresh = np.flatnonzero(~np.isin(wider.item_index, [*pool.item_index.tolist(), *placed.tolist()])).tolist()
-            if not fresh:
-                break
-            rest = wider.take(fresh)
+        taken = np.concatenate([placed, pool.item_index])
+        while stage.caps and len(chosen) < n:
+            open_ = self._open(quotas, taken)
+            rest = self._ranked(open_, _pool_size(n - len(chosen))) if open_.any() else nothing_listed()
             capped = [(quota, groups.of(rest.item_index)) for quota, groups in quotas]
             chosen = chosen.followed_by(rest.take(choose(rest.score, n - len(chosen), caps=capped)))
-            pool, size = pool.followed_by(rest), size * 8
+            taken = np.concatenate([taken, rest.item_index])
+            if not len(rest):
+                break
         return chosen
+
+    def _open(self, quotas: list[tuple[Quota, Groups]], taken: IntArray) -> Mask:
+        """What may still come: allowed, not looked at yet, and of no group that is full. Shape (I,)."""
+        stage = self.stage
+        open_ = np.ones(stage.num_items, bool) if stage.allowed is None else stage.allowed.copy()
+        open_[taken] = False
+        for quota, groups in quotas:
+            open_ &= ~groups.members(quota.full)
+        return open_
 
     def _mix(self, item_index: IntArray) -> Mix | None:
         calibration = self.stage.calibration
@@ -104,7 +110,9 @@ class Arranging:
         for promotion in stage.promotions:
             mask = promotion.fits.copy() if stage.allowed is None else promotion.fits & stage.allowed
             mask[[int(listed.item_index[0]) for listed in slots.values()]] = False
-            best = self.rank(mask, promotion.at_most)
+            best = pool.take(np.flatnonzero(mask[pool.item_index])[: promotion.at_most].tolist())
+            if len(best) < promotion.at_most:
+                best = self.rank(mask, promotion.at_most)
             free = _free(promotion.positions or tuple(range(1, promotion.at_most + 1)), slots, n)
             for at, rank in zip(range(len(best)), free, strict=False):
                 slots[rank] = _named(best.take([at]), promotion.name)

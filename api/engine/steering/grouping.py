@@ -6,11 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from api.engine.filters.masks import mask_of
 from api.engine.filters.names import ItemProperty, Joined, meaning_of
-from api.engine.filters.syntax import Name
+from api.engine.filters.syntax import Among, Name, Scalar, Value
 from api.engine.filters.tokens import FilterError
+from api.engine.filters.values import Mask
 from gnn.histories import IntArray
-from graph.view import GraphView
+from graph.view import GraphView, Side
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +44,17 @@ class Groups:
         """
         self._view = view
         self._by = by
-        self._numbers: dict[object, int] = {}
+        self._numbers: dict[Scalar, int] = {}
         try:
             self._meaning = meaning_of(view.schema, Name(by, 1))
         except FilterError as error:
             error.field = field
             raise
+        self._first: dict[str, int] = {}
+        start = 0
+        for node_type in self._meaning.node_types if isinstance(self._meaning, Joined) else ():
+            self._first[node_type] = start
+            start += view.num_nodes(node_type)
 
     def of(self, item_index: IntArray) -> Grouping:
         """The groups of some items."""
@@ -55,6 +62,23 @@ class Groups:
         indptr = np.zeros(item_index.size + 1, np.int32)
         np.cumsum(lengths, out=indptr[1:])
         return Grouping(indptr, groups)
+
+    def members(self, groups: list[int]) -> Mask:
+        """The items of some groups. Shape (I,)."""
+        view = self._view
+        if not isinstance(self._meaning, Joined):
+            values = [value for value, number in self._numbers.items() if number in set(groups)]
+            if not values:
+                return np.zeros(view.num_nodes(view.schema.item_type), bool)
+            return mask_of(view, Among(Name(self._by, 1), tuple(Value(value, 1) for value in values)))
+        mask = np.zeros(view.num_nodes(view.schema.item_type), bool)
+        wanted = np.asarray(groups, np.int64)
+        for end in self._meaning.ends:
+            first, width = self._first[end.node_type], view.num_nodes(end.node_type)
+            rows = (wanted[(wanted >= first) & (wanted < first + width)] - first).astype(np.int32)
+            side: Side = "in" if end.direction == "out" else "out"
+            mask[view.expand(end.spec.edge_type, rows, side).indices] = True
+        return mask
 
     def _read(self, rows: IntArray) -> tuple[IntArray, IntArray]:
         if isinstance(self._meaning, Joined):
@@ -73,15 +97,11 @@ class Groups:
         return np.asarray(lengths, np.int32), np.asarray(groups, np.int32)
 
     def _read_joined(self, meaning: Joined, rows: IntArray) -> tuple[IntArray, IntArray]:
-        owners, groups, first = [np.empty(0, np.int64)], [np.empty(0, np.int32)], {}
-        start = 0
-        for node_type in meaning.node_types:
-            first[node_type] = start
-            start += self._view.num_nodes(node_type)
+        owners, groups = [np.empty(0, np.int64)], [np.empty(0, np.int32)]
         for end in meaning.ends:
             step = self._view.expand(end.spec.edge_type, rows, end.direction, distinct=True)
             owners.append(step.owner)
-            groups.append(step.indices + np.int32(first[end.node_type]))
+            groups.append(step.indices + np.int32(self._first[end.node_type]))
         owner, group = np.concatenate(owners), np.concatenate(groups)
         pairs = np.unique(owner.astype(np.int64) << 32 | group)
         lengths = np.bincount(pairs >> 32, minlength=rows.size)

@@ -109,8 +109,10 @@ def create_app(settings: Settings, *, releases: Releases | None = None, store: S
     app.add_exception_handler(KindredError, _on_error)
     app.add_exception_handler(RequestValidationError, _on_bad_parameters)
     app.add_exception_handler(HTTPException, _on_http_error)
+    # The catalogue last: an id may hold a slash, so its /items/{id} also fits /items/{id}/related.
     routers = (
-        answers, catalogue, events, explaining, graph, models, operations, page, privacy, rules_routes, search, users
+        answers, events, explaining, graph, models, operations, page, privacy, rules_routes,
+        search, users, catalogue
     )  # fmt: skip
     for room in routers:
         app.include_router(room.router)

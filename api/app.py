@@ -25,7 +25,20 @@ from api.pathfinding import PathsReply
 from api.personal import ErasureReply, ExportReply, PostedUser
 from api.problems import InvalidField, MethodNotAllowed, UnknownField, problem_response
 from api.releases import FolderReleases
-from api.routes import answers, catalogue, events, explaining, graph, models, operations, page, privacy, search, users
+from api.routes import (
+    answers,
+    catalogue,
+    events,
+    explaining,
+    gorse,
+    graph,
+    models,
+    operations,
+    page,
+    privacy,
+    search,
+    users,
+)
 from api.routes import rules as rules_routes
 from api.rules import RULES_FILE, RulesFile
 from api.security import Door, KeyFile
@@ -65,9 +78,27 @@ MESSAGES: dict[str, Any] = {
     "ReadyReply": operations.ReadyReply,
     "ProblemReply": operations.ProblemReply,
     **rules_routes.MESSAGES,
+    **gorse.MESSAGES,
 }
 """Every message type, by the name the description gives it."""
 
+
+ROOMS = (
+    answers,
+    events,
+    explaining,
+    gorse,
+    graph,
+    models,
+    operations,
+    page,
+    privacy,
+    rules_routes,
+    search,
+    users,
+    catalogue,
+)
+"""Every file of routes. Of two that match the first answers, so the catalogue, whose ids may hold a /, comes last."""
 
 CORS: dict[str, Any] = {
     "allow_methods": ("GET", "POST", "PUT", "PATCH", "DELETE"),
@@ -109,12 +140,7 @@ def create_app(settings: Settings, *, releases: Releases | None = None, store: S
     app.add_exception_handler(KindredError, _on_error)
     app.add_exception_handler(RequestValidationError, _on_bad_parameters)
     app.add_exception_handler(HTTPException, _on_http_error)
-    # The catalogue last: an id may hold a slash, so its /items/{id} also fits /items/{id}/related.
-    routers = (
-        answers, events, explaining, graph, models, operations, page, privacy, rules_routes,
-        search, users, catalogue
-    )  # fmt: skip
-    for room in routers:
+    for room in ROOMS:
         app.include_router(room.router)
     describe(app, MESSAGES)
     return app

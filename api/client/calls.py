@@ -6,15 +6,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from api.browsing import NeighborsReply
+from api.catalogue import ItemReply
 from api.client.call import Call, by_comma, given
 from api.engine.phrases import Language
 from api.engine.request import RelatedKind
 from api.envelope import Envelope
 from api.pathfinding import PathsReply
+from api.personal import ExportReply
 from api.routes.explaining import ExplanationReply, WhatIfReply
 from api.routes.models import EvaluationsReply, ModelsReply
 from api.routes.operations import ReadyReply
 from api.routes.rules import RulesReply
+from api.routes.search import SuggestReply
 from api.routes.users import AttributesReply, AudienceReply, ProfileReply
 
 
@@ -95,6 +98,35 @@ def rank(
     """The given items, best first for a user or a session."""
     body = {"items": list(items), "events": list(events), "include": list(include)}
     return Call(Envelope, "POST", "/v1/rank", body=body | given(user_id=user_id))
+
+
+def search(
+    q: str,
+    *,
+    n: int = 10,
+    filter: str | None = None,  # noqa: A002  # the API's name
+    user_id: str | None = None,
+    lang: Language | None = None,
+    include: Sequence[str] = (),
+) -> Call[Envelope]:
+    """Items for what was typed, by its words and its meaning."""
+    query = {"q": q, "n": n} | given(filter=filter, user_id=user_id, lang=lang, include=by_comma(include))
+    return Call(Envelope, "GET", "/v1/search", query=query)
+
+
+def suggest(q: str, *, n: int = 10) -> Call[SuggestReply]:
+    """Titles, brands and categories that begin like what was typed."""
+    return Call(SuggestReply, "GET", "/v1/suggest", query={"q": q, "n": n})
+
+
+def item(item_id: str) -> Call[ItemReply]:
+    """An item as the graph holds it, with the etag that a conditional write takes."""
+    return Call(ItemReply, "GET", "/v1/items/{item_id}", {"item_id": item_id})
+
+
+def export_user(user_id: str) -> Call[ExportReply]:
+    """Everything that is held of a user."""
+    return Call(ExportReply, "GET", "/v1/users/{user_id}/export", {"user_id": user_id})
 
 
 def audience(item_id: str, *, n: int = 10) -> Call[AudienceReply]:

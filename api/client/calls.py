@@ -88,6 +88,30 @@ def trending(
     return Call(Envelope, "GET", "/v1/trending", query=query)
 
 
+def search(
+    q: str,
+    *,
+    n: int = 10,
+    filter: str | None = None,  # noqa: A002
+    user_id: str | None = None,
+    lang: Language | None = None,
+    include: Sequence[str] = (),
+) -> Call[Envelope]:
+    """Items for words, by the words and by their meaning."""
+    query = {"q": q, "n": n, "filter": filter, "user_id": user_id, "lang": lang, "include": by_comma(include)}
+    return Call(Envelope, "GET", "/v1/search", query=query)
+
+
+def suggest(q: str, *, n: int = 10) -> Call[SuggestReply]:
+    """Names that begin like what was typed."""
+    return Call(SuggestReply, "GET", "/v1/suggest", query={"q": q, "n": n})
+
+
+def item(item_id: str) -> Call[ItemReply]:
+    """An item as the graph holds it, with its etag."""
+    return Call(ItemReply, "GET", "/v1/items/{item_id}", {"item_id": item_id})
+
+
 def rank(
     items: Sequence[str],
     *,
@@ -98,35 +122,6 @@ def rank(
     """The given items, best first for a user or a session."""
     body = {"items": list(items), "events": list(events), "include": list(include)}
     return Call(Envelope, "POST", "/v1/rank", body=body | given(user_id=user_id))
-
-
-def search(
-    q: str,
-    *,
-    n: int = 10,
-    filter: str | None = None,  # noqa: A002  # the API's name
-    user_id: str | None = None,
-    lang: Language | None = None,
-    include: Sequence[str] = (),
-) -> Call[Envelope]:
-    """Items for what was typed, by its words and its meaning."""
-    query = {"q": q, "n": n} | given(filter=filter, user_id=user_id, lang=lang, include=by_comma(include))
-    return Call(Envelope, "GET", "/v1/search", query=query)
-
-
-def suggest(q: str, *, n: int = 10) -> Call[SuggestReply]:
-    """Titles, brands and categories that begin like what was typed."""
-    return Call(SuggestReply, "GET", "/v1/suggest", query={"q": q, "n": n})
-
-
-def item(item_id: str) -> Call[ItemReply]:
-    """An item as the graph holds it, with the etag that a conditional write takes."""
-    return Call(ItemReply, "GET", "/v1/items/{item_id}", {"item_id": item_id})
-
-
-def export_user(user_id: str) -> Call[ExportReply]:
-    """Everything that is held of a user."""
-    return Call(ExportReply, "GET", "/v1/users/{user_id}/export", {"user_id": user_id})
 
 
 def audience(item_id: str, *, n: int = 10) -> Call[AudienceReply]:
@@ -143,6 +138,11 @@ def attributes(user_id: str, node_type: str, *, n: int = 10) -> Call[AttributesR
 def profile(user_id: str) -> Call[ProfileReply]:
     """What a user is interested in, with evidence."""
     return Call(ProfileReply, "GET", "/v1/users/{user_id}/profile", {"user_id": user_id})
+
+
+def export_user(user_id: str) -> Call[ExportReply]:
+    """Everything the graph holds of a person."""
+    return Call(ExportReply, "GET", "/v1/users/{user_id}/export", {"user_id": user_id})
 
 
 def explain(

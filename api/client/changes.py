@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from api.catalogue import WriteReply
@@ -12,8 +12,6 @@ from api.events import Acknowledged
 from api.personal import ErasureReply
 from api.routes.models import CurrentReply
 from api.routes.rules import RulesReply
-
-_ITEM = "/v1/items/{item_id}"
 
 
 def post_events(*events: Mapping[str, Any]) -> Call[Acknowledged]:
@@ -24,68 +22,62 @@ def post_events(*events: Mapping[str, Any]) -> Call[Acknowledged]:
 
 def put_item(
     item_id: str,
-    *,
     properties: Mapping[str, Any],
     relations: Mapping[str, Any] | None = None,
-    etag: str | None = None,
-) -> Call[WriteReply]:
-    """An item is what is given; with ``etag`` only if it is still of that version."""
-    body = {"properties": properties, "relations": relations or {}}
-    return Call(WriteReply, "PUT", _ITEM, {"item_id": item_id}, body=body, headers=_if_match(etag))
-
-
-def patch_item(
-    item_id: str,
     *,
-    properties: Mapping[str, Any] | None = None,
-    relations: Mapping[str, Any] | None = None,
     etag: str | None = None,
 ) -> Call[WriteReply]:
-    """What is named of an item changes; a property that is ``None`` is removed."""
-    body = {"properties": properties or {}, "relations": relations or {}}
-    return Call(WriteReply, "PATCH", _ITEM, {"item_id": item_id}, body=body, headers=_if_match(etag))
+    """An item, new or in place of what was there; with ``etag`` only if it is still that version."""
+    return _item("PUT", item_id, etag, {"properties": dict(properties), "relations": dict(relations or {})})
+
+
+def change_item(
+    item_id: str,
+    properties: Mapping[str, Any],
+    relations: Mapping[str, Any] | None = None,
+    *,
+    etag: str | None = None,
+) -> Call[WriteReply]:
+    """The properties and relations that are named; ``None`` removes a property."""
+    return _item("PATCH", item_id, etag, {"properties": dict(properties), "relations": dict(relations or {})})
 
 
 def delete_item(item_id: str, *, etag: str | None = None) -> Call[WriteReply]:
-    """An item and every edge at it are gone."""
-    return Call(WriteReply, "DELETE", _ITEM, {"item_id": item_id}, headers=_if_match(etag))
+    """An item and its edges, gone."""
+    return _item("DELETE", item_id, etag)
 
 
 def write_items(
-    *, items: Iterable[Mapping[str, Any]] = (), delete: Iterable[str] = (), merge: bool = False
+    *, items: Iterable[Mapping[str, Any]] = (), delete: Sequence[str] = (), merge: bool = False
 ) -> Call[WriteReply]:
-    """Many items put (or with ``merge`` patched) and deleted in one transaction."""
-    body = {"items": list(items), "delete": list(delete), "merge": bool(merge)}
+    """Many items in one transaction."""
+    body = {"items": list(items), "delete": list(delete), "merge": merge}
     return Call(WriteReply, "POST", "/v1/items:batch", body=body)
 
 
 def put_edges(*edges: Mapping[str, Any]) -> Call[WriteReply]:
-    """Curated edges are there."""
+    """Curated edges."""
     return Call(WriteReply, "PUT", "/v1/edges", body=list(edges))
 
 
 def delete_edges(*edges: Mapping[str, Any]) -> Call[WriteReply]:
-    """Curated edges are gone."""
+    """Curated edges, gone."""
     return Call(WriteReply, "DELETE", "/v1/edges", body=list(edges))
 
 
-def change_user(user_id: str, *, properties: Mapping[str, Any]) -> Call[WriteReply]:
-    """Properties of a user change; ``profiling=False`` opts out of profiling."""
-    return Call(WriteReply, "PATCH", "/v1/users/{user_id}", {"user_id": user_id}, body={"properties": properties})
+def change_user(user_id: str, properties: Mapping[str, Any]) -> Call[WriteReply]:
+    """Properties of a user; ``profiling: False`` opts out of profiling."""
+    return Call(WriteReply, "PATCH", "/v1/users/{user_id}", {"user_id": user_id}, body={"properties": dict(properties)})
 
 
 def erase_user(user_id: str) -> Call[ErasureReply]:
-    """A user is erased everywhere."""
+    """A person, gone from the graph, its files and every answer."""
     return Call(ErasureReply, "DELETE", "/v1/users/{user_id}", {"user_id": user_id})
-
-
-def _if_match(etag: str | None) -> dict[str, str]:
-    return {} if etag is None else {"If-Match": etag}
 
 
 def put_rules(rules: Mapping[str, Any], *, etag: str) -> Call[RulesReply]:
     """Rules in place of those of version ``etag``, or of any with ``*``."""
-    return Call(RulesReply, "PUT", "/v1/rules", body=dict(rules), headers={"If-Match": etag})
+    return Call(RulesReply, "PUT", "/v1/rules", body=dict(rules), headers={"If-Match": etag}, repeatable=etag == "*")
 
 
 def activate(release: str) -> Call[CurrentReply]:
@@ -96,3 +88,11 @@ def activate(release: str) -> Call[CurrentReply]:
 def rollback() -> Call[CurrentReply]:
     """The release before takes over again."""
     return Call(CurrentReply, "POST", "/v1/models/rollback")
+
+
+def _item(method: str, item_id: str, etag: str | None, body: Mapping[str, Any] | None = None) -> Call[WriteReply]:
+    headers = {} if etag is None else {"If-Match": etag}
+    path = {"item_id": item_id}
+    return Call(
+        WriteReply, method, "/v1/items/{item_id}", path, body=body, headers=headers, repeatable=etag in (None, "*")
+    )

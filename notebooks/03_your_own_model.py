@@ -13,7 +13,7 @@
 # %% [markdown]
 # # Write your own model
 # One file with a configuration, a reference and a `fit`; one line in the registry; and the conformance suite, which
-# every model of this project passes, says whether it can be served. Here with a model that is too simple to be in the zoo:
+# every model of this project passes, says whether it can be served. Here with a model too simple to be in the zoo:
 # items are near when their neighbourhoods overlap (Jaccard). Runs without the training extra.
 
 # %% [markdown]

@@ -274,7 +274,8 @@ def neighbor_section(names: Names, spec: EdgeSpec, direction: str) -> str:
         MATCH {_arrow(names, spec.edge_type)}
         WITH r, {other} AS other, {qualifier} AS qualifier
         WHERE other > $other OR (other = $other AND qualifier > $qualifier)
-        RETURN other, [{_edge_cells(names, spec)}] AS cells ORDER BY other, qualifier LIMIT $limit
+        WITH other, qualifier, collect([{_edge_cells(names, spec)}])[0] AS cells
+        RETURN other, cells ORDER BY other, qualifier LIMIT $limit
     """
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
@@ -28,6 +30,8 @@ class Imported:
     """What became of the files: imported already, or a command to run where the server is."""
 
     command: str | None
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    """How long each step took."""
 
 
 def import_first(
@@ -47,20 +51,32 @@ def import_first(
     if local:
         _check_empty(url, home, say)
     files = ImportFiles(folder, Names(address.graph))
-    filled = fill(files)
+    seconds: dict[str, float] = {}
+    with _timed(seconds, "files"):
+        filled = fill(files)
     arguments = ["database", "import", "full", address.database, "--overwrite-destination=true", *_OPTIONS]
     arguments += files.arguments
     if not local:
-        return filled, Imported("neo4j-admin " + shlex.join(arguments))
-    stop(home)
+        return filled, Imported("neo4j-admin " + shlex.join(arguments), seconds)
+    with _timed(seconds, "stop"):
+        stop(home)
     try:
-        admin(home, arguments, say)
+        with _timed(seconds, "import"):
+            admin(home, arguments, say)
     finally:
-        start(ServerOrder(home, line_of_home(home)), say)
-    with open_neo4j(url) as store:
+        with _timed(seconds, "start"):
+            start(ServerOrder(home, line_of_home(home)), say)
+    with _timed(seconds, "indexes"), open_neo4j(url) as store:
         say("constraints and indexes")
         store.ensure_schema(files.schema)
-    return filled, Imported(None)
+    return filled, Imported(None, seconds)
+
+
+@contextmanager
+def _timed(seconds: dict[str, float], step: str) -> Iterator[None]:
+    began = time.monotonic()
+    yield
+    seconds[step] = time.monotonic() - began
 
 
 def _check_empty(url: str, home: Path, say: Callable[[str], None]) -> None:

@@ -12,6 +12,7 @@ from api.serving import Live, ReleaseRow
 from graph.errors import KindredError, NotFound
 from graph.overlay import Overlay
 from graph.release import activate, list_releases, open_release, release_document, rollback
+from graph.release.naming import is_release_id
 
 FIGURES, VERDICT = "evaluation", "gate"
 """Documents that training writes into a release: its figures, and what the gate said."""
@@ -39,7 +40,9 @@ class FolderReleases:
         )
 
     def activate(self, release_id: str) -> None:
-        """Points CURRENT to a release, after verifying it."""
+        """Points CURRENT to a release, after verifying it; :class:`~graph.errors.NotFound` for what is no release."""
+        if not is_release_id(release_id):
+            raise NotFound("no such release", got=release_id, remedy="GET /v1/models lists them.")
         activate(self._root, release_id)
 
     def roll_back(self) -> str:

@@ -168,8 +168,9 @@ def _parts(settings: Settings, releases: Releases | None, store: StoreHolder | N
     )
     lane = Lane(settings.engine_threads, settings.engine_waiting, settings.read_deadline_s)
     store_lane = Lane(1, settings.events_waiting, settings.write_deadline_s)
+    patient_lane = Lane(1, settings.engine_waiting, settings.explain_deadline_s)
     release_lane = Lane(1, 4, SWAP_DEADLINE_S)
-    return Parts(settings, store, serving, writer, lane, store_lane, release_lane, metrics, rules, given)
+    return Parts(settings, store, serving, writer, lane, store_lane, patient_lane, release_lane, metrics, rules, given)
 
 
 async def _on_error(request: Request, error: Exception) -> Response:

@@ -25,6 +25,7 @@ def related(
     item_id: str,
     *,
     kind: RelatedKind = "similar",
+    user_id: str | None = None,
     n: int = 10,
     filter: str | None = None,  # noqa: A002  # the API's name
     strict: bool | None = None,
@@ -33,8 +34,8 @@ def related(
     lang: Language | None = None,
     include: Sequence[str] = (),
 ) -> Call[Envelope]:
-    """Items related to one item."""
-    query = _list_query(n, filter, strict, diversity, scenario, lang, include) | {"kind": kind}
+    """Items related to one item, without those that ``user_id`` has dealt with."""
+    query = _list_query(n, filter, strict, diversity, scenario, lang, include) | {"kind": kind, "user_id": user_id}
     return Call(Envelope, "GET", "/v1/items/{item_id}/related", {"item_id": item_id}, query)
 
 

@@ -44,6 +44,7 @@ class Answering(Protocol):
         kind: RelatedKind = "similar",
         n: int = 10,
         *,
+        user_id: str | None = None,
         reasons: bool = False,
         language: Language = "en",
         steering: Steering = NO_STEERING,

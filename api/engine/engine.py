@@ -209,11 +209,12 @@ class Engine:
         kind: RelatedKind = "similar",
         n: int = 10,
         *,
+        user_id: str | None = None,
         reasons: bool = False,
         language: Language = "en",
         steering: Steering = NO_STEERING,
     ) -> Answer:
-        """Items related to one item.
+        """Items related to one item, without those that the user ``user_id``, if any, has dealt with.
 
         ``similar`` meets the same need, ``bought_together`` lies in the same basket, ``complementary`` does so for
         another need, and ``cross_category`` goes with the item but shares no category with it.
@@ -229,14 +230,15 @@ class Engine:
         item = moment.view.index_of(self._schema.item_type, item_id)
         if item is None:
             raise NotFound("no such item", got=item_id, remedy="Ask for an item that is in the graph.")
-        stage = self.stage(moment, steering)
-        listed = self._related.of(kind, moment, item, n, stage)
+        user = resolve(moment.view, Request(user_id))
+        stage = self.stage(moment, steering, user.user_index)
+        listed = self._related.of(kind, moment, item, n, stage, barred=None if self.policy.repeat else user.seen)
         search = self._search(moment, np.array([item], np.int32), listed) if reasons else None
         here = THIS_ITEM[language]
         told = (
             None if search is None else Told.of(search, listed.item_index.tolist(), language=language, anchor_name=here)
         )
-        return self._answer(moment, listed, told, unknown_ids=stage.unknown_ids)
+        return self._answer(moment, listed, told, unknown_ids=(*user.unknown_ids, *stage.unknown_ids))
 
     def trending(
         self,

@@ -17,6 +17,7 @@ from api.engine.baskets import Baskets
 from api.engine.filters.values import Mask
 from api.engine.keeper import Moment
 from api.engine.kinds import (
+    OTHER_NEED,
     behaviour_scores,
     complementary_scores,
     curated_complements,
@@ -84,13 +85,20 @@ class RelatedItems:
         """When each user was last here. Shape (U,)."""
         return self._activity.last_s(num_users)
 
-    def of(self, kind: RelatedKind, moment: Moment, item: int, n: int, stage: Stage) -> Listed:
-        """Items related to one item, as its kind asks and the stage steers; popular ones fill up the list."""
+    def of(
+        self, kind: RelatedKind, moment: Moment, item: int, n: int, stage: Stage, *, barred: IntArray | None = None
+    ) -> Listed:
+        """Items related to one item, as its kind asks and the stage steers; popular ones fill up the list.
+
+        ``barred`` ones are never among them.
+        """
         sources = moment.sources
         mask = np.ones(sources.num_items, bool)
         mask[item] = False
         if kind == "cross_category":
             mask = of_other_category(moment.view.schema, moment.connections, item)
+        if barred is not None:
+            mask[barred] = False
         listed = self._arranged(moment, self._scores(kind, moment, item), stage, n, mask, np.array([item], np.int32))
         baskets = self.baskets(sources.num_items) if kind == "bought_together" else None
         if baskets is None or not baskets.invoiced:
@@ -141,7 +149,7 @@ class RelatedItems:
         if kind == "bought_together":
             return [("baskets", lambda: {"baskets": baskets()}), ("similar", similar)]
         if kind == "cross_category":
-            return [("cross_category", lambda: behaviour() | {"baskets": baskets()})]
+            return [("baskets", lambda: {"baskets": baskets()}), ("behaviour", behaviour)]
 
         @cache
         def complementary() -> dict[str, FloatArray]:
@@ -149,7 +157,7 @@ class RelatedItems:
 
         @cache
         def other_need() -> dict[str, FloatArray]:
-            return {name: part * (1.0 - alike()) ** 2 for name, part in behaviour().items()}
+            return {name: part * (1.0 - alike()) ** OTHER_NEED for name, part in behaviour().items()}
 
         return [("complementary", complementary), ("behaviour", other_need)]
 

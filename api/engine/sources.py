@@ -97,9 +97,9 @@ def at_live_size(operator: Operator, known_items: int, num_items: int) -> Operat
 
 def popularity_of(operators: Mapping[str, Operator], view: GraphView, num_items: int) -> FloatArray:
     """What fills up short lists: the release's popularity, or else the snapshot's interactions per item. Shape (I,)."""
-    constant = [operator for operator in operators.values() if isinstance(operator, ConstantOperator)]
-    if constant:
-        score = np.asarray(constant[0].item_score, np.float32)
+    popularity = operators.get("popularity")
+    if isinstance(popularity, ConstantOperator):
+        score = np.asarray(popularity.item_score, np.float32)
     else:
         tables = [view.snapshot.edges(spec.edge_type) for spec in learned_interactions(view.schema)]
         num_known = len(view.snapshot.nodes(view.schema.item_type))

@@ -105,6 +105,7 @@ class CountingEngine(Engine):
         kind: str = "similar",
         n: int = 10,
         *,
+        user_id: str | None = None,
         reasons: bool = False,
         language: str = "en",
         steering: Steering = NO_STEERING,

@@ -114,7 +114,7 @@ def graph_adopt(
 
 
 @graph_group.command("repair")
-def graph_repair(store: StoreOption = None) -> None:
+def graph_repair(store: StoreOption = None, as_json: JsonOption = False) -> None:
     """Make the constraints and indexes that are missing in the store.
 
     Example: kindred graph repair
@@ -126,4 +126,4 @@ def graph_repair(store: StoreOption = None) -> None:
         warn(line)
     if left:
         raise StoreError("some indexes could not be made", got=left[0], remedy="See the server's log.")
-    output.print("Every constraint and index is there.")
+    print_json({"missing": []}) if as_json else output.print("Every constraint and index is there.")

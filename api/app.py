@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 
 from api.browsing import NeighborsReply
+from api.catalogue import ItemReply, PostedBatch, PostedItem, WriteReply
 from api.envelope import Envelope
 from api.events import Acknowledged, EventWriter
 from api.given import GivenLog
@@ -21,9 +22,23 @@ from api.observing import Observing
 from api.openapi import describe
 from api.parts import Parts, StoreHolder
 from api.pathfinding import PathsReply
+from api.personal import ErasureReply, ExportReply, PostedUser
 from api.problems import InvalidField, MethodNotAllowed, UnknownField, problem_response
 from api.releases import FolderReleases
-from api.routes import answers, events, explaining, graph, models, operations, page, users
+from api.routes import (
+    answers,
+    catalogue,
+    events,
+    explaining,
+    gorse,
+    graph,
+    models,
+    operations,
+    page,
+    privacy,
+    search,
+    users,
+)
 from api.routes import rules as rules_routes
 from api.rules import RULES_FILE, RulesFile
 from api.security import Door, KeyFile
@@ -38,6 +53,15 @@ MESSAGES: dict[str, Any] = {
     "RecommendationsBody": answers.RecommendationsBody,
     "PostedEvents": events.PostedEvents,
     "Acknowledged": Acknowledged,
+    "SuggestReply": search.SuggestReply,
+    "ItemReply": ItemReply,
+    "WriteReply": WriteReply,
+    "PostedItem": PostedItem,
+    "PostedBatch": PostedBatch,
+    "PostedEdges": catalogue.PostedEdges,
+    "ErasureReply": ErasureReply,
+    "ExportReply": ExportReply,
+    "PostedUser": PostedUser,
     "NeighborsReply": NeighborsReply,
     "PathsReply": PathsReply,
     "ExplanationReply": explaining.ExplanationReply,
@@ -54,9 +78,27 @@ MESSAGES: dict[str, Any] = {
     "ReadyReply": operations.ReadyReply,
     "ProblemReply": operations.ProblemReply,
     **rules_routes.MESSAGES,
+    **gorse.MESSAGES,
 }
 """Every message type, by the name the description gives it."""
 
+
+ROOMS = (
+    answers,
+    events,
+    explaining,
+    gorse,
+    graph,
+    models,
+    operations,
+    page,
+    privacy,
+    rules_routes,
+    search,
+    users,
+    catalogue,
+)
+"""Every file of routes. Of two that match the first answers, so the catalogue, whose ids may hold a /, comes last."""
 
 CORS: dict[str, Any] = {
     "allow_methods": ("GET", "POST", "PUT", "PATCH", "DELETE"),
@@ -98,7 +140,7 @@ def create_app(settings: Settings, *, releases: Releases | None = None, store: S
     app.add_exception_handler(KindredError, _on_error)
     app.add_exception_handler(RequestValidationError, _on_bad_parameters)
     app.add_exception_handler(HTTPException, _on_http_error)
-    for room in (answers, events, explaining, graph, models, operations, page, rules_routes, users):
+    for room in ROOMS:
         app.include_router(room.router)
     describe(app, MESSAGES)
     return app

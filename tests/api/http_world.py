@@ -126,6 +126,18 @@ class CountingEngine(Engine):
         window_seconds(window)
         return self._answer(set(), n, None, ())
 
+    def search(self, query: str, n: int = 10, *, user_id=None, reasons=False, language="en", steering=None) -> Answer:
+        return self._answer(set(), n, None, ())
+
+    def suggest(self, text: str, n: int = 10) -> list[Any]:
+        return []
+
+    def refresh(self) -> bool:
+        return False
+
+    def settle(self) -> bool:
+        return False
+
     def _bought(self, user: int) -> Iterator[str]:
         for spec in SHOP.edges_with(EdgeRole.INTERACTION):
             for item in self.view.neighbors(spec.edge_type, user).indices.tolist():
@@ -226,6 +238,9 @@ class FaultyStore:
 
     def watermark(self) -> str:
         return self._pass().watermark()
+
+    def reading(self) -> Any:
+        return self._pass().reading()
 
     def changes_since(self, watermark: str, *, limit: int | None = None) -> Iterator[Change]:
         return self._pass().changes_since(watermark, limit=limit)

@@ -55,6 +55,8 @@ class Parts:
     """Threads for the engine and for files."""
     store_lane: Lane
     """A thread for questions to the store that a request has to wait for."""
+    patient_lane: Lane
+    """A thread for questions that take several lists to answer, so that they never hold up the lists."""
     release_lane: Lane
     """A thread for swapping releases, which takes longer than an answer may."""
     metrics: Metrics
@@ -72,6 +74,7 @@ class Parts:
         self.serving.close()
         self.lane.close()
         self.store_lane.close()
+        self.patient_lane.close()
         self.release_lane.close()
         self.store.close()
 

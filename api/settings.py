@@ -55,6 +55,8 @@ class Settings(BaseSettings):
     body_limit_bytes: int = Field(default=1 << 20, ge=1024)
 
     read_deadline_s: float = Field(default=0.8, gt=0)
+    explain_deadline_s: float = Field(default=5.0, gt=0)
+    """For explanations, what-if and profiles, which ask for several lists."""
     write_deadline_s: float = Field(default=0.8, gt=0)
     engine_threads: int = Field(default=2, ge=1, le=64)
     engine_waiting: int = Field(default=64, ge=1)

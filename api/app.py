@@ -20,7 +20,7 @@ from api.openapi import describe
 from api.parts import Parts, StoreHolder
 from api.problems import InvalidField, MethodNotAllowed, UnknownField, problem_response
 from api.releases import FolderReleases
-from api.routes import answers, events, graph, models, operations, page
+from api.routes import answers, curator, events, graph, models, operations, page
 from api.serving import Releases, Serving
 from api.settings import Settings
 from graph.errors import InputError, KindredError, NotFound
@@ -68,7 +68,7 @@ def create_app(settings: Settings, *, releases: Releases | None = None, store: S
     app.add_exception_handler(KindredError, _on_error)
     app.add_exception_handler(RequestValidationError, _on_bad_parameters)
     app.add_exception_handler(HTTPException, _on_http_error)
-    for room in (answers, events, graph, models, operations, page):
+    for room in (answers, curator, events, graph, models, operations, page):
         app.include_router(room.router)
     describe(app, MESSAGES)
     return app

@@ -55,6 +55,8 @@ class Settings(BaseSettings):
     """How often the store's changes and the CURRENT pointer are looked at."""
     stale_after_s: float = Field(default=3.0, gt=0)
     """Answers are marked stale when the store has not been read for this long."""
+    browser_origins: str = ""
+    """Addresses of Neo4j Browsers on other hosts that may read the guide, by comma: ``https://graph.shop.example``."""
     log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$")
 
     @model_validator(mode="after")

@@ -12,7 +12,7 @@ SEEDS ?= 1
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo test check lint bench tables examples promises wheel-test clean
+.PHONY: help demo neo4j neo4j-stop test check lint bench tables examples promises wheel-test clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -49,6 +49,12 @@ demo: ## install, ingest real MovieLens, train, evaluate, serve (SERVE=0 stops a
 	 KINDRED_INSTALL_S=$$(echo "$$(date +%s.%N) $$start" | awk '{print $$1 - $$2}') \
 	 $(BIN)/kindred demo --port $(PORT) $(if $(filter 0,$(SERVE)),--no-serve,)
 
+neo4j: $(VENV)/.train ## a Neo4j Community server without Docker (KINDRED_NEO4J_HOME=var/neo4j, NEO4J_LINE=5)
+	@$(BIN)/kindred neo4j start
+
+neo4j-stop: $(VENV)/.train ## stop that server
+	@$(BIN)/kindred neo4j stop
+
 test: $(VENV)/.dev ## the whole test suite
 	@$(BIN)/pytest
 
@@ -72,7 +78,13 @@ examples: $(VENV)/.train ## run every curl example against the demo's release an
 promises: $(VENV)/.dev ## write docs/how-it-is-tested.md
 	@$(BIN)/python -m tests.promises
 
-wheel-test: $(VENV)/.dev ## build the wheel, install it into an empty environment, run it outside the checkout
+wheel-neo4j: $(VENV)/.train ## a Neo4j Community server without Docker (KINDRED_NEO4J_HOME=var/neo4j, NEO4J_LINE=5)
+	@$(BIN)/kindred neo4j start
+
+neo4j-stop: $(VENV)/.train ## stop that server
+	@$(BIN)/kindred neo4j stop
+
+test: $(VENV)/.dev ## build the wheel, install it into an empty environment, run it outside the checkout
 	@rm -rf build dist && $(BIN)/python -m build --wheel --outdir dist . >/dev/null
 	@wheel=$$(ls $(CURDIR)/dist/*.whl); place=$$(mktemp -d); cd $$place && $(abspath $(BIN))/python -m venv empty \
 	  && empty/bin/pip install --quiet "$$wheel" && empty/bin/kindred doctor && empty/bin/kindred sources \

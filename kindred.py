@@ -13,6 +13,7 @@ from rich.markup import escape
 
 from api.command.demo import run_demo
 from api.command.groups.graph import graph_group
+from api.command.groups.neo4j import neo4j_group
 from api.command.groups.release import release_group
 from api.command.health import checks
 from api.command.options import DataDirOption, JsonOption, StoreOption, settings_with
@@ -67,6 +68,7 @@ app = typer.Typer(
 )
 app.add_typer(release_group, name="release")
 app.add_typer(graph_group, name="graph")
+app.add_typer(neo4j_group, name="neo4j")
 
 ModelsOption = Annotated[str | None, typer.Option("--models", help="Models to fit, by comma. Default: all.")]
 ProtocolOption = Annotated[

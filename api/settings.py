@@ -30,6 +30,8 @@ class Settings(BaseSettings):
     """Folder of caches, staged ingests, quarantine files and results."""
     data_dir: Path | None = None
     """Folder of the public data sets that sources read."""
+    neo4j_home: Path = Path("var/neo4j")
+    """Folder of the Neo4j server that ``kindred neo4j`` runs, with its ``connection.json``."""
 
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=1, le=65535)

@@ -1,0 +1,22 @@
+"""A real Neo4j Community server without Docker, assembled from Maven artifacts, one folder a server."""
+
+from __future__ import annotations
+
+from graph.neo4j.server.assembly import assemble
+from graph.neo4j.server.connection import Connection, read_connection
+from graph.neo4j.server.lines import LINES, Line, line_named
+from graph.neo4j.server.serving import ServerOrder, Status, start, status, stop
+
+__all__ = [
+    "LINES",
+    "Connection",
+    "Line",
+    "ServerOrder",
+    "Status",
+    "assemble",
+    "line_named",
+    "read_connection",
+    "start",
+    "status",
+    "stop",
+]

@@ -1,0 +1,97 @@
+"""The server's process: started apart from this one, known by its home, ended by its id."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from graph.errors import StoreUnavailable
+
+STOP_LIMIT_S = 120.0
+LAUNCH = '"$@" </dev/null >"$0" 2>&1 & echo $!'
+"""A shell between us leaves no child behind: the server goes on when the command that started it ends."""
+
+JVM_OPTIONS = (
+    "-XX:+UseG1GC",
+    "-XX:+ExitOnOutOfMemoryError",
+    "-Dlog4j2.disable.jmx=true",
+    "-Dio.netty.tryReflectionSetAccessible=true",
+    "--enable-native-access=ALL-UNNAMED",
+    "--add-opens=java.base/java.nio=ALL-UNNAMED",
+    "--add-opens=java.base/java.io=ALL-UNNAMED",
+    "--add-opens=java.base/sun.nio.ch=ALL-UNNAMED",
+    "--add-opens=java.base/java.lang=ALL-UNNAMED",
+)
+
+
+def launch(command: Sequence[str], log: Path) -> int:
+    """The process id of the command, started in a session of its own; what it prints goes to ``log``."""
+    started = subprocess.run(  # noqa: S603
+        ["/bin/sh", "-c", LAUNCH, str(log), *command],
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        check=True,
+    )
+    return int(started.stdout)
+
+
+def remember(home: Path, pid: int) -> None:
+    (home / "run" / "neo4j.pid").write_text(f"{pid}\n")
+
+
+def running_pid(home: Path) -> int | None:
+    """The process id of the home's server; nothing when it does not run.
+
+    An id that another program has by now is nobody's: the command line must name the home.
+    """
+    try:
+        pid = int((home / "run" / "neo4j.pid").read_text())
+    except (OSError, ValueError):
+        return None
+    return pid if f"--home-dir={home.absolute()}" in _arguments(pid) else None
+
+
+def end(home: Path) -> bool:
+    """Whether a server ran; it does not any more.
+
+    Raises:
+        StoreUnavailable: when it does not end within two minutes.
+    """
+    pid = running_pid(home)
+    if pid is None:
+        return False
+    os.kill(pid, signal.SIGTERM)
+    os.kill(pid, signal.SIGCONT)  # a frozen process sees no other signal
+    ends = time.monotonic() + STOP_LIMIT_S
+    while running_pid(home) is not None:
+        if time.monotonic() > ends:
+            raise StoreUnavailable(
+                f"the Neo4j server did not end within {STOP_LIMIT_S:g} s",
+                got=f"process {pid} still running",
+                where=str(home),
+                remedy=f"Look into {home / 'logs'}, then kill -9 {pid}: what was committed stays.",
+            )
+        time.sleep(0.05)
+    (home / "run" / "neo4j.pid").unlink(missing_ok=True)
+    return True
+
+
+def _arguments(pid: int) -> list[str]:
+    """The command line of a process; empty when there is none, or it has ended and nobody has noticed yet."""
+    entry = Path("/proc") / str(pid) / "cmdline"
+    if Path("/proc/self/cmdline").exists():
+        try:
+            return entry.read_bytes().decode(errors="replace").split("\0")
+        except OSError:
+            return []
+    ps = shutil.which("ps")
+    if ps is None:
+        return []
+    shown = subprocess.run([ps, "-ww", "-o", "args=", "-p", str(pid)], capture_output=True, text=True)  # noqa: S603
+    return shown.stdout.split()

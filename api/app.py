@@ -20,17 +20,20 @@ from api.openapi import describe
 from api.parts import Parts, StoreHolder
 from api.problems import InvalidField, MethodNotAllowed, UnknownField, problem_response
 from api.releases import FolderReleases
-from api.routes import answers, curator, events, graph, models, operations, page
+from api.routes import answers, curator, events, graph, models, operations, page, problems
 from api.serving import Releases, Serving
 from api.settings import Settings
 from graph.errors import InputError, KindredError, NotFound
 
+CHECK_DEADLINE_S = 30.0
+"""How long looking for problems in the whole graph may take."""
 MESSAGES: dict[str, Any] = {
     "Envelope": Envelope,
     "RecommendationsBody": answers.RecommendationsBody,
     "PostedEvents": events.PostedEvents,
     "Acknowledged": Acknowledged,
     "NeighborsReply": NeighborsReply,
+    "GraphProblemsReply": problems.GraphProblemsReply,
     "ModelsReply": models.ModelsReply,
     "LiveReply": operations.LiveReply,
     "ReadyReply": operations.ReadyReply,
@@ -68,7 +71,7 @@ def create_app(settings: Settings, *, releases: Releases | None = None, store: S
     app.add_exception_handler(KindredError, _on_error)
     app.add_exception_handler(RequestValidationError, _on_bad_parameters)
     app.add_exception_handler(HTTPException, _on_http_error)
-    for room in (answers, curator, events, graph, models, operations, page):
+    for room in (answers, curator, events, graph, models, operations, page, problems):
         app.include_router(room.router)
     describe(app, MESSAGES)
     return app
@@ -83,6 +86,7 @@ def _parts(settings: Settings, releases: Releases | None, store: StoreHolder | N
         metrics=metrics,
         poll_interval_s=settings.poll_interval_s,
         stale_after_s=settings.stale_after_s,
+        edits_interval_s=settings.edits_interval_s,
     )
     writer = EventWriter(
         store,
@@ -93,7 +97,7 @@ def _parts(settings: Settings, releases: Releases | None, store: StoreHolder | N
     )
     lane = Lane(settings.engine_threads, settings.engine_waiting, settings.read_deadline_s)
     store_lane = Lane(1, settings.events_waiting, settings.write_deadline_s)
-    return Parts(settings, store, serving, writer, lane, store_lane, metrics)
+    return Parts(settings, store, serving, writer, lane, store_lane, metrics, Lane(1, 4, CHECK_DEADLINE_S))
 
 
 async def _on_error(request: Request, error: Exception) -> Response:

@@ -53,6 +53,8 @@ class Parts:
     store_lane: Lane
     """A thread for questions to the store that a request has to wait for."""
     metrics: Metrics
+    check_lane: Lane
+    """A thread for looking through the whole graph, which may take seconds."""
 
     def start(self) -> None:
         self.serving.start()
@@ -63,6 +65,7 @@ class Parts:
         self.serving.close()
         self.lane.close()
         self.store_lane.close()
+        self.check_lane.close()
         self.store.close()
 
 

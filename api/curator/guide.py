@@ -106,8 +106,10 @@ def _repair_slides(schema: GraphSchema, queries: Sequence[SavedQuery]) -> list[s
     notes = {
         "Merge duplicates": "<p>Look for duplicates first. Put the id of the one that goes in place of "
         "<code>DUPLICATE ID</code>.</p>",
-        "Hide and pin": f"<p><code>{HIDDEN}: true</code> on an item keeps it out of every answer; "
-        f"<code>{PINNED}: 1</code> puts it first in every list of recommendations.</p>",
+        "Hide and pin": f"<p><code>{HIDDEN}: true</code> on an item keeps it out of every answer. "
+        f"<code>{PINNED}: true</code> puts it at the top, where the shop's rules have this promotion "
+        "(<code>PUT /v1/rules</code>): "
+        f'<code>{{"name": "pinned by hand", "filter": "{PINNED} = true", "at_most": 3}}</code></p>',
     }
     return [_slide(title, notes.get(title, "") + _listed(chosen)) for title, chosen in about.items() if chosen]
 

@@ -153,10 +153,10 @@ def suspicious(schema: GraphSchema) -> Iterator[SavedQuery]:
     yield SavedQuery(
         "check",
         "Hidden and pinned items",
-        "What curators took out of answers, or put at a rank.",
-        f"MATCH (item:{name(item.name)}) WHERE item.{HIDDEN} OR item.{PINNED} IS NOT NULL\n"
+        "What curators took out of answers, or put at the top.",
+        f"MATCH (item:{name(item.name)}) WHERE item.{HIDDEN} OR item.{PINNED}\n"
         f"RETURN item.{KEY} AS id, item.{name(caption(item))} AS title, item.{HIDDEN} AS hidden, "
-        f"item.{PINNED} AS pinned_rank LIMIT 100",
+        f"item.{PINNED} AS pinned LIMIT 100",
     )
 
 

@@ -23,8 +23,8 @@ def repairs(schema: GraphSchema, examples: Examples) -> Iterator[SavedQuery]:
     yield _edit("Show it again", "It may be recommended again.", f"MATCH {item}\nREMOVE item.{HIDDEN}\nRETURN item")
     yield _edit(
         "Pin an item",
-        "It stands at this rank of every list of recommendations.",
-        f"MATCH {item}\nSET item.{PINNED} = 1\nRETURN item",
+        "The promotion rule puts it at the top of lists; the slide says which rule.",
+        f"MATCH {item}\nSET item.{PINNED} = true\nRETURN item",
     )
     yield _edit("Unpin it", "It is ranked like any other.", f"MATCH {item}\nREMOVE item.{PINNED}\nRETURN item")
     spec = schema.node(schema.item_type)

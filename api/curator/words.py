@@ -10,10 +10,10 @@ KEY = "id"
 """The property that identifies a node."""
 HIDDEN = "hidden"
 """The boolean item property that keeps an item out of every answer."""
-PINNED = "pinned_rank"
-"""The integer item property that puts an item at that rank of every list of recommendations."""
+PINNED = "pinned"
+"""The boolean item property that the shop's promotion rule looks at."""
 
-INTERNAL_LABELS = ("KindredMeta", "KindredChange", "KindredRelease")
+INTERNAL_LABELS = ("KindredMeta", "KindredBatch", "KindredTombstone", "KindredKnown", "KindredRelease")
 """Labels of bookkeeping nodes; every one begins with ``Kindred``."""
 
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_]*\Z")

@@ -23,6 +23,10 @@ from ingest.mapping.base import ONE_OR_MANY, TEXT_KEYS, Part, Text
 from ingest.mapping.rules import Derivations, EdgeLabel
 from ingest.mapping.tables import Table
 
+CURATORS_SWITCHES = ("hidden", "pinned")
+"""Boolean properties that every item may have, whether or not the shop's files know them."""
+CURATORS_RELATION = "COMPLEMENTS"
+"""A relation between items that every graph may have; shown and explained, not learned from."""
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 
 
@@ -101,7 +105,8 @@ class MappingDocument(Part):
             NodeSpec(
                 name=name,
                 role=node.role,
-                properties={key: entry.kind for key, entry in node.properties.items()},
+                properties={key: entry.kind for key, entry in node.properties.items()}
+                | (_switches(node) if node.role is NodeRole.ITEM else {}),
                 title=node.title,
                 text=node.text,
             )
@@ -120,7 +125,24 @@ class MappingDocument(Part):
                     words=self.derive.next.words,
                 )
             )
+        edges += self._curators_relation()
         return GraphSchema(nodes=tuple(nodes), edges=tuple(edges))
+
+    def _curators_relation(self) -> list[EdgeSpec]:
+        """The relation by which curators join two items, where the mapping does not make one of that name."""
+        item = next(name for name, node in self.graph.nodes.items() if node.role is NodeRole.ITEM)
+        if any((entry.relation or label) == CURATORS_RELATION for label, entry in self.graph.edges.items()):
+            return []
+        return [
+            EdgeSpec(
+                source=item,
+                relation=CURATORS_RELATION,
+                target=item,
+                role=EdgeRole.ITEM_RELATION,
+                learn=False,
+                words="goes well with",
+            )
+        ]
 
     def edge_spec(self, label: str) -> EdgeSpec:
         """The edge type named ``label`` under `graph.edges`."""
@@ -204,6 +226,11 @@ class MappingDocument(Part):
                 yield f"tables.{name} looks into the unknown table {reference!r}; there are: {', '.join(self.tables)}"
             elif next(_references(self.tables[reference]), None) is not None:
                 yield f"tables.{name} looks into {reference!r}, which itself looks into others; that is not supported"
+
+
+def _switches(node: NodeType) -> dict[str, PropertyKind]:
+    """Properties by which curators hide and pin an item, where the mapping does not use the names for its own."""
+    return {name: PropertyKind.BOOLEAN for name in CURATORS_SWITCHES if name not in node.properties}
 
 
 def _unknown_properties(where: str, used: dict[str, Any], known: dict[str, Any]) -> Iterator[str]:

@@ -12,10 +12,10 @@ SEEDS ?= 1
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo neo4j neo4j-stop test check lint bench tables examples promises wheel-test clean
+.PHONY: help demo neo4j neo4j-stop java test check lint bench tables examples promises wheel-test clean
 
 help: ## this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 $(VENV)/bin/pip:
 	@echo "==> Creating the virtual environment $(VENV)"
@@ -55,7 +55,15 @@ neo4j: $(VENV)/.train ## a Neo4j Community server without Docker (KINDRED_NEO4J_
 neo4j-stop: $(VENV)/.train ## stop that server
 	@$(BIN)/kindred neo4j stop
 
-test: $(VENV)/.dev ## the whole test suite
+java: # what the Neo4j tests need, where it can be installed; without it they say that they did not run
+	@command -v java >/dev/null && command -v mvn >/dev/null && exit 0; \
+	 if command -v apt-get >/dev/null && { [ "$$(id -u)" = 0 ] || sudo -n true 2>/dev/null; }; then \
+	   sudo=""; [ "$$(id -u)" = 0 ] || sudo=sudo; echo "==> Installing a JDK and Maven for the Neo4j tests"; $$sudo apt-get update -qq; \
+	   for jdk in openjdk-17-jre-headless default-jre-headless; do \
+	     $$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$jdk maven >/dev/null 2>&1 && exit 0; done; fi; \
+	 echo "==> No JDK or no Maven: the Neo4j tests will not run. On Debian: sudo apt-get install openjdk-17-jre-headless maven"
+
+test: $(VENV)/.dev java ## the whole test suite, Neo4j included where there is a JDK
 	@$(BIN)/pytest
 
 lint: $(VENV)/.dev ## ruff, mypy --strict, import contracts
@@ -78,13 +86,7 @@ examples: $(VENV)/.train ## run every curl example against the demo's release an
 promises: $(VENV)/.dev ## write docs/how-it-is-tested.md
 	@$(BIN)/python -m tests.promises
 
-wheel-neo4j: $(VENV)/.train ## a Neo4j Community server without Docker (KINDRED_NEO4J_HOME=var/neo4j, NEO4J_LINE=5)
-	@$(BIN)/kindred neo4j start
-
-neo4j-stop: $(VENV)/.train ## stop that server
-	@$(BIN)/kindred neo4j stop
-
-test: $(VENV)/.dev ## build the wheel, install it into an empty environment, run it outside the checkout
+wheel-test: $(VENV)/.dev ## build the wheel, install it into an empty environment, run it outside the checkout
 	@rm -rf build dist && $(BIN)/python -m build --wheel --outdir dist . >/dev/null
 	@wheel=$$(ls $(CURDIR)/dist/*.whl); place=$$(mktemp -d); cd $$place && $(abspath $(BIN))/python -m venv empty \
 	  && empty/bin/pip install --quiet "$$wheel" && empty/bin/kindred doctor && empty/bin/kindred sources \

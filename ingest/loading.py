@@ -16,9 +16,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from graph.errors import Conflict, TooManyBadRows
+from graph.loading import load
 from graph.records import Mutation, Properties, UpsertEdges, UpsertNodes
 from graph.schema import EdgeType
-from graph.store import BulkLoad, GraphStore
+from graph.store import GraphStore
 from ingest.mapping.file import Mapping
 from ingest.progress import NoProgress, Progress
 from ingest.quarantine import Quarantine
@@ -76,7 +77,7 @@ def ingest(
         shown.start("writing to the graph", sum(pq.read_metadata(path).num_rows for _, path in files), "rows")
         store.ensure_schema(schema)
         batch = batch_id or _batch_id(mapping, reading.paths)
-        changed, watermark = _write(store, _mutations(files, counts, shown), batch, actor)
+        applied = load(store, _mutations(files, counts, shown), batch_id=batch, actor=actor)
         return IngestReport(
             mapping=mapping.name,
             batch_id=batch,
@@ -84,8 +85,8 @@ def ingest(
             nodes=counts.nodes,
             edges=counts.edges,
             merged=assembly.merged,
-            changed=changed,
-            watermark=watermark or store.watermark(),
+            changed=applied.changed,
+            watermark=applied.watermark,
             quarantine=str(quarantine.path) if quarantine.count else None,
             seconds=time.monotonic() - started,
         )
@@ -241,17 +242,6 @@ def _properties(batch: pa.RecordBatch) -> list[Properties] | None:
         {name: value for name, value in zip(plain, row, strict=True) if value is not None}
         for row in zip(*columns, strict=True)
     ]
-
-
-def _write(store: GraphStore, mutations: Iterator[Mutation], batch_id: str, actor: str) -> tuple[int, str]:
-    if isinstance(store, BulkLoad):
-        applied = store.bulk_load(mutations, batch_id=batch_id, actor=actor)
-        return applied.changed, applied.watermark
-    changed, watermark = 0, ""
-    for mutation in mutations:
-        applied = store.apply([mutation], batch_id=batch_id, actor=actor)
-        changed, watermark = changed + applied.changed, applied.watermark
-    return changed, watermark
 
 
 def _batch_id(mapping: Mapping, paths: list[Path]) -> str:

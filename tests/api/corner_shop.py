@@ -175,9 +175,15 @@ class Shop:
         return Engine.from_release(open_release(release.directory), overlay, clock=lambda: self.now_s)
 
 
-def open_shop(directory: Path, writes: Sequence[Mutation] | None = None, models: Sequence[str] = MODELS_USED) -> Shop:
-    """The corner shop, ingested, snapshotted and fitted."""
-    store = open_store(f"sqlite:{directory / 'graph.db'}")
+def open_shop(
+    directory: Path,
+    writes: Sequence[Mutation] | None = None,
+    models: Sequence[str] = MODELS_USED,
+    *,
+    url: str | None = None,
+) -> Shop:
+    """The corner shop, ingested, snapshotted and fitted, in the store at ``url`` or an embedded one."""
+    store = open_store(url or f"sqlite:{directory / 'graph.db'}")
     store.ensure_schema(SCHEMA)
     store.apply([*catalogue(), *behaviour()] if writes is None else writes, batch_id="first", actor="test")
     snapshot = build_snapshot(store, directory / "snapshot")

@@ -20,12 +20,7 @@ from api.server import granian_for
 from api.settings import Settings
 from tests.api.corner_shop import open_shop
 from tests.api.http_release import publish
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+from tests.free_ports import free_port
 
 
 def application(settings: Settings) -> Any:
@@ -89,10 +84,18 @@ def exchange(port: int, request: bytes, timeout_s: float = 20.0) -> bytes:
     return bytes(reply)
 
 
+STORE_URL = "KINDRED_TEST_STORE"
+"""Tells a server's process the URL of its store, where that is not the embedded one."""
+
+
+def store_url(folder: Path) -> str:
+    return os.environ.get(STORE_URL, f"sqlite:{folder / 'graph.db'}")
+
+
 class Launcher:
     """A process that has everything imported and forks a server per line it reads: a start costs no imports."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, url: str | None = None) -> None:
         self._log = (folder / "server.log").open("ab")
         self._process = subprocess.Popen(
             [sys.executable, "-m", "tests.api.http_server", str(folder)],
@@ -100,6 +103,7 @@ class Launcher:
             stdout=subprocess.PIPE,
             stderr=self._log,
             cwd=Path(__file__).parents[2],
+            env=os.environ | ({} if url is None else {STORE_URL: url}),
             text=True,
         )
 
@@ -119,7 +123,7 @@ class Launcher:
 def settings_for(folder: Path, port: int) -> Settings:
     """Generous deadlines for a busy machine, short timeouts for slow clients."""
     return Settings(
-        store=f"sqlite:{folder / 'graph.db'}",
+        store=store_url(folder),
         releases=folder / "releases",
         port=port,
         read_deadline_s=20,
@@ -129,9 +133,9 @@ def settings_for(folder: Path, port: int) -> Settings:
     )
 
 
-def open_for_business(folder: Path) -> None:
-    """A corner shop's store and its current release."""
-    shop = open_shop(folder)
+def open_for_business(folder: Path, url: str | None = None) -> None:
+    """A corner shop's store, at ``url`` or embedded, and its current release."""
+    shop = open_shop(folder, url=url)
     publish(shop, folder / "releases")
     shop.store.close()
     shop.snapshot.close()

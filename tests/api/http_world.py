@@ -228,9 +228,9 @@ class World:
 
 
 @asynccontextmanager
-async def running(folder: Path, *, ready: bool = True, filled: bool = True, **settings: Any):
-    """A world whose application runs in this process."""
-    inside = open_store(f"sqlite:{folder / 'graph.db'}")
+async def running(folder: Path, *, url: str | None = None, ready: bool = True, filled: bool = True, **settings: Any):
+    """A world whose application runs in this process, over the store at ``url`` or an embedded one."""
+    inside = open_store(url or f"sqlite:{folder / 'graph.db'}")
     if filled:
         fill(inside)
     store = FaultyStore(inside)

@@ -14,7 +14,9 @@ import pytest
 
 from graph.store import open_store
 from tests.api.corner_shop import PRODUCTS, PURCHASED
-from tests.api.http_server import Launcher, exchange, free_port, open_for_business, status_of
+from tests.api.http_server import Launcher, exchange, open_for_business, status_of
+from tests.free_ports import free_port
+from tests.neo4j_servers import TestServer
 
 CYCLES = 25
 WRITERS = 4
@@ -78,12 +80,22 @@ class Writers:
         return True
 
 
+@pytest.fixture(params=["sqlite", "neo4j"])
+def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of an empty store."""
+    if request.param == "neo4j":
+        server: TestServer = request.getfixturevalue("empty_neo4j")
+        return server.store_url
+    return f"sqlite:{tmp_path / 'graph.db'}"
+
+
 @pytest.mark.slow
-def test_killed_25_times_it_loses_and_doubles_nothing(tmp_path: Path) -> None:
+@pytest.mark.timeout(900)
+def test_killed_25_times_it_loses_and_doubles_nothing(tmp_path: Path, store_url: str) -> None:
     dice = random.Random(25)
     writers = Writers()
-    open_for_business(tmp_path)
-    launcher = Launcher(tmp_path)
+    open_for_business(tmp_path, store_url)
+    launcher = Launcher(tmp_path, store_url)
     for _ in range(CYCLES):
         port = free_port()
         group = launcher.start(port)
@@ -102,7 +114,7 @@ def test_killed_25_times_it_loses_and_doubles_nothing(tmp_path: Path) -> None:
         for thread in threads:
             thread.join()
     launcher.close()
-    stored = stored_events(tmp_path)
+    stored = stored_events(store_url)
     ids = [event_id for event_id, _ in stored]
     assert len(writers.acknowledged) >= 2 * CYCLES * BATCH
     assert writers.repeated > 0
@@ -112,8 +124,8 @@ def test_killed_25_times_it_loses_and_doubles_nothing(tmp_path: Path) -> None:
         assert row == writers.sent[event_id], "an event is half-written"
 
 
-def stored_events(folder: Path) -> list[tuple[str, tuple[str, str, int]]]:
-    with open_store(f"sqlite:{folder / 'graph.db'}") as store:
+def stored_events(url: str) -> list[tuple[str, tuple[str, str, int]]]:
+    with open_store(url) as store:
         rows = [row for batch in store.export_edges(PURCHASED) for row in batch.to_pylist()]
     return [
         (row["qualifier"], (row["source_id"], row["target_id"], row["timestamp_ms"] // 1000))

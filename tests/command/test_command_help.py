@@ -30,7 +30,8 @@ COMMANDS = _commands(kindred.app)
 def test_the_commands_are_those_of_the_design() -> None:
     wanted = ["ingest", "train", "evaluate", "serve", "doctor"]
     groups = [("release", name) for name in ("list", "activate", "rollback")]
-    groups += [("graph", name) for name in ("stats", "export")]
+    groups += [("graph", name) for name in ("stats", "export", "copy")]
+    groups += [("neo4j", name) for name in ("start", "stop", "status")]
     assert {(name,) for name in wanted} | set(groups) <= set(COMMANDS)
 
 

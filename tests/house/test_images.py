@@ -11,6 +11,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from graph.neo4j.server.conf import common_settings, compose_environment
+from graph.neo4j.server.lines import DEFAULT_LINE, LINES
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -31,12 +34,26 @@ def test_compose_file_is_valid_and_complete() -> None:
     assert shown.returncode == 0, shown.stderr
     services = yaml.safe_load(shown.stdout)["services"]
     assert set(services) == {"api", "neo4j", "train"}
-    assert services["neo4j"]["image"] == "neo4j:5.26-community"
+    release = ".".join(LINES[DEFAULT_LINE].version.split(".")[:2])
+    assert services["neo4j"]["image"] == f"neo4j:{release}-community"
     assert {"api", "neo4j"} == {name for name, service in services.items() if "healthcheck" in service}
     for name, service in services.items():
         assert service["volumes"], name
         for port in service.get("ports", []):
             assert str(port).startswith("127.0.0.1:"), f"{name} listens beyond this machine: {port}"
+
+
+def test_compose_runs_neo4j_with_the_settings_that_it_has_without_docker() -> None:
+    shown = compose("config", NEO4J_PASSWORD="not-a-secret")
+    environment = yaml.safe_load(shown.stdout)["services"]["neo4j"]["environment"]
+    assert environment.pop("NEO4J_AUTH") == "neo4j/not-a-secret"
+    assert environment == compose_environment(common_settings())
+
+
+def test_a_setting_becomes_the_variable_that_the_image_reads() -> None:
+    assert compose_environment({"server.memory.heap.max_size": "2g", "dbms.security.auth_enabled": "true"}) == {
+        "NEO4J_server_memory_heap_max__size": "2g"
+    }
 
 
 def test_compose_refuses_to_start_neo4j_without_a_password() -> None:

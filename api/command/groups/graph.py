@@ -1,4 +1,4 @@
-"""``kindred graph``: stats, export, check."""
+"""``kindred graph``: stats, export, copy, check."""
 
 from __future__ import annotations
 
@@ -10,12 +10,14 @@ import typer
 
 from api.command.export import export_parquet
 from api.command.options import JsonOption, StoreOption, settings_with
-from api.command.terminal import output, print_json, print_rows, print_stats
+from api.command.terminal import Telling, output, print_json, print_rows, print_stats
 from api.command.workshop import opened
+from graph.copying import copy_graph
 from graph.digest import graph_hash
 from graph.problems import problems_of
+from graph.store import open_store
 
-graph_group = typer.Typer(no_args_is_help=True, help="The graph: stats, export, check.")
+graph_group = typer.Typer(no_args_is_help=True, help="The graph: stats, export, copy, check.")
 
 
 @graph_group.command("stats")
@@ -50,6 +52,38 @@ def graph_export(
         print_json([{"file": str(path), "rows": rows} for path, rows in written])
     else:
         print_rows(("file", "rows"), [(str(path), f"{rows:,}") for path, rows in written])
+
+
+@graph_group.command("copy")
+def graph_copy(
+    source: Annotated[str, typer.Argument(help="URL of the store to copy, e.g. sqlite:var/graph.db.")],
+    target: Annotated[str, typer.Argument(help="URL of an empty store.")],
+    into_existing: Annotated[
+        bool, typer.Option("--into-existing", help="Merge into a graph that is there; the source's values win.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Copy a graph from one store into another and compare their hashes.
+
+    Example: kindred graph copy sqlite:var/graph.db neo4j://127.0.0.1:7687 --into-existing
+    """
+    with open_store(source) as original, open_store(target) as copy:
+        copied = copy_graph(original, copy, into_existing=into_existing, step=Telling().step)
+    if as_json:
+        print_json(
+            {
+                "nodes": copied.nodes,
+                "edges": copied.edges,
+                "changed": copied.changed,
+                "source_hash": copied.source_hash,
+                "target_hash": copied.target_hash,
+                "equal": copied.equal,
+            }
+        )
+        return
+    output.print(f"{copied.nodes:,} nodes and {copied.edges:,} edges copied, {copied.changed:,} rows changed")
+    same = "the same graph" if copied.equal else "the target holds more than the source"
+    output.print(f"hash {copied.source_hash[:16]} → {copied.target_hash[:16]}: {same}")
 
 
 @graph_group.command("check")

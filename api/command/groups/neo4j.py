@@ -10,11 +10,11 @@ import typer
 
 from api.command.options import JsonOption, settings_with
 from api.command.terminal import output, print_json, say
-from graph.neo4j.server import ServerOrder, Status, line_named, start, status, stop
+from graph.neo4j.server import ServerOrder, Status, dump, line_named, load_dump, start, status, stop
 from graph.neo4j.server.conf import DEFAULT_API
 from graph.neo4j.server.lines import DEFAULT_LINE, LINES
 
-neo4j_group = typer.Typer(no_args_is_help=True, help="A Neo4j server on this machine: start, stop, status.")
+neo4j_group = typer.Typer(no_args_is_help=True, help="A Neo4j server on this machine: start, stop, status, dump, load.")
 
 HomeOption = Annotated[
     Path | None, typer.Option("--home", help="Folder of the server; default KINDRED_NEO4J_HOME, or var/neo4j.")
@@ -53,13 +53,17 @@ def neo4j_start(
 
 
 @neo4j_group.command("stop")
-def neo4j_stop(home: HomeOption = None) -> None:
+def neo4j_stop(home: HomeOption = None, as_json: JsonOption = False) -> None:
     """Stop the server; what was committed stays.
 
     Example: kindred neo4j stop
     """
     folder = _home(home)
-    output.print(f"the server in {folder} {'has stopped' if stop(folder) else 'was not running'}")
+    ran = stop(folder)
+    if as_json:
+        print_json({"home": str(folder), "ran": ran})
+    else:
+        output.print(f"the server in {folder} {'has stopped' if ran else 'was not running'}")
 
 
 @neo4j_group.command("status")
@@ -73,6 +77,37 @@ def neo4j_status(home: HomeOption = None, as_json: JsonOption = False) -> None:
     _show(found, folder, as_json=as_json)
     if found.pid is None:
         raise typer.Exit(1)
+
+
+@neo4j_group.command("dump")
+def neo4j_dump(
+    file: Annotated[Path, typer.Argument(help="File to write, e.g. var/backup/monday.dump.")],
+    home: HomeOption = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a file that is there.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Back up the graph of a stopped server into one file.
+
+    Example: kindred neo4j dump var/monday.dump
+    """
+    size = dump(_home(home), file, say, overwrite=overwrite)
+    print_json({"file": str(file), "bytes": size}) if as_json else output.print(f"{file}: {size / 1e6:.1f} MB")
+
+
+@neo4j_group.command("load")
+def neo4j_load(
+    file: Annotated[Path, typer.Argument(help="A file that `kindred neo4j dump` wrote.")],
+    home: HomeOption = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the graph that is there.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Restore the graph of a stopped server from a dump.
+
+    Example: kindred neo4j load var/monday.dump --overwrite
+    """
+    folder = _home(home)
+    load_dump(folder, file, say, overwrite=overwrite)
+    print_json({"home": str(folder)}) if as_json else output.print(f"{folder} holds the graph of {file}")
 
 
 def _home(home: Path | None) -> Path:

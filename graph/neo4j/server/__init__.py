@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from graph.neo4j.server.assembly import assemble
+from graph.neo4j.server.backup import admin, dump, load_dump
 from graph.neo4j.server.connection import Connection, read_connection
 from graph.neo4j.server.lines import LINES, Line, line_named
 from graph.neo4j.server.serving import ServerOrder, Status, start, status, stop
@@ -13,8 +14,11 @@ __all__ = [
     "Line",
     "ServerOrder",
     "Status",
+    "admin",
     "assemble",
+    "dump",
     "line_named",
+    "load_dump",
     "read_connection",
     "start",
     "status",

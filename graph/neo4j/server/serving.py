@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from graph.errors import NotFound, SettingsError, StoreUnavailable
+from graph.errors import Conflict, NotFound, SettingsError, StoreUnavailable
 from graph.neo4j.server.assembly import assemble, jar_cache
 from graph.neo4j.server.conf import DEFAULT_API, common_settings, home_settings, written_conf
 from graph.neo4j.server.connection import Connection, read_connection, write_connection
@@ -93,6 +93,27 @@ def status(home: Path) -> Status:
     home = home.absolute()
     connection = read_connection(home)
     return Status(connection, _version(home) or "unknown", running_pid(home))
+
+
+def line_of_home(home: Path) -> Line:
+    """The line whose data a home holds; :class:`NotFound` when none was ever started there."""
+    held = _version(home)
+    for line in LINES.values():
+        if line.version == held:
+            return line
+    raise NotFound("no Neo4j server here", got=held, where=str(home), remedy="`kindred neo4j start` makes one.")
+
+
+@contextmanager
+def while_stopped(home: Path) -> Iterator[None]:
+    """Nobody starts the home's server meanwhile; :class:`Conflict` when it runs."""
+    if not home.is_dir():
+        raise NotFound("no Neo4j server here", where=str(home), remedy="`kindred neo4j start` makes one.")
+    (home / "run").mkdir(exist_ok=True)
+    with _alone(home):
+        if running_pid(home) is not None:
+            raise Conflict("the server runs", where=str(home), remedy="Stop it first: kindred neo4j stop.")
+        yield
 
 
 def _as_it_runs(home: Path, order: ServerOrder) -> Status:

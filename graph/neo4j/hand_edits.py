@@ -21,7 +21,7 @@ from graph.neo4j.bookmarks import transaction_id
 from graph.neo4j.flushing import StoredState, pieces
 from graph.neo4j.knowing import Knowledge
 from graph.neo4j.known import NODE, Difference, Known, Place, Row, Table
-from graph.neo4j.line import LONG_S, Line, RollBack
+from graph.neo4j.line import Line, RollBack
 from graph.neo4j.names import Catalogue
 from graph.neo4j.reading import LiveReader
 from graph.neo4j.rows import EdgeKey, NodeKey, read_cells, read_properties, tombstone_key, tombstone_record
@@ -33,6 +33,9 @@ ACTOR = "browser"
 """Who the feed says has made a hand edit."""
 SAVE_EVERY_S = 60.0
 """How often what is known is kept in the database: a deletion made while nobody looks is found by it."""
+_EXPORT_S = 60.0
+"""The deadline of reading the curated part; a line that hangs meanwhile holds nobody up for longer."""
+_SECONDS_PER_ROW = 0.002
 _LOOKS = 50
 _PART_BYTES = 1 << 20
 _UNKNOWN = object()
@@ -86,7 +89,9 @@ class HandEditor:
             found = self._compared(catalogue)
             count = 0
             if any(found.values()):
-                count = self._settle(found, self._line.write(partial(self._journal, found=found), timeout_s=LONG_S))
+                rows = sum(len(difference.edited) + len(difference.gone) for difference in found.values())
+                seconds = self._line.address.timeout_s + rows * _SECONDS_PER_ROW
+                count = self._settle(found, self._line.write(partial(self._journal, found=found), timeout_s=seconds))
             self._settled = mark
             self._dirty = True
             self._save_when_due(catalogue)
@@ -108,7 +113,7 @@ class HandEditor:
         """Keep what is known in the database, when there is something new."""
         with self._turn:
             if self._dirty:
-                self._save(self._knowledge.catalogue())
+                self._save(self._knowledge.catalogue(), self._line.address.timeout_s)
 
     # Looking
 
@@ -151,7 +156,7 @@ class HandEditor:
                     adopt=blank and names_type in names.adopted.edges,
                 )
 
-        self._line.read(read, timeout_s=LONG_S)
+        self._line.read(read, timeout_s=_EXPORT_S)
         self.diffs += 1
         self._known.complete = max(self._known.complete, until)
         return found
@@ -221,7 +226,7 @@ class HandEditor:
             parts = transaction.run(cypher_curated.read_known(names)).values()
             return parts, transaction.run(cypher_curated.read_known_number(names)).values()[0][0]
 
-        parts, number = self._line.read(read, timeout_s=LONG_S)
+        parts, number = self._line.read(read, timeout_s=_EXPORT_S)
         whole: dict[str, bytes] = {}
         for kind, _, content in parts:
             whole[kind] = whole.get(kind, b"") + content
@@ -235,7 +240,7 @@ class HandEditor:
         if self._dirty and time.monotonic() - self._saved_at > SAVE_EVERY_S:
             self._save(catalogue)
 
-    def _save(self, catalogue: Catalogue) -> None:
+    def _save(self, catalogue: Catalogue, timeout_s: float | None = None) -> None:
         names = self._knowledge.own_names
         rows = [
             [table if isinstance(table, str) else "-".join(table), at, content[start : start + _PART_BYTES]]
@@ -249,7 +254,7 @@ class HandEditor:
             transaction.run(cypher_curated.write_known(names), rows=rows).consume()
             transaction.run(cypher_curated.count_commit(names), known=self._known.complete).consume()
 
-        self._line.write(write, timeout_s=LONG_S)
+        self._line.write(write, timeout_s=_EXPORT_S if timeout_s is None else timeout_s)
         self._saved_at, self._dirty = time.monotonic(), False
 
 

@@ -127,7 +127,7 @@ class Known:
         if old is None:
             return not adopt if row.sequence is None else row.sequence <= self.complete
         if row.sequence == old.sequence:
-            return row.content != old.content
+            return bool(row.content != old.content)
         return row.sequence is None or (old.sequence is not None and row.sequence < old.sequence)
 
     def settle(self, table: Table, source: str, row: Row) -> None:

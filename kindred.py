@@ -13,6 +13,7 @@ from rich.markup import escape
 
 from api.command.demo import run_demo
 from api.command.groups.graph import graph_group
+from api.command.groups.keys import keys_group
 from api.command.groups.neo4j import neo4j_group
 from api.command.groups.release import release_group
 from api.command.health import checks
@@ -68,6 +69,7 @@ app = typer.Typer(
 )
 app.add_typer(release_group, name="release")
 app.add_typer(graph_group, name="graph")
+app.add_typer(keys_group, name="keys")
 app.add_typer(neo4j_group, name="neo4j")
 
 ModelsOption = Annotated[str | None, typer.Option("--models", help="Models to fit, by comma. Default: all.")]
@@ -218,7 +220,7 @@ def demo(
 
     Example: kindred demo --no-serve
     """
-    settings = settings_with(port=port)
+    settings = settings_with(port=port, auth="off")  # a demo on this machine asks nobody for a key
     if serve:
         check_address(settings.host, settings.port)
     run_demo(settings)

@@ -9,6 +9,7 @@ from typing import Any
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
 
 from api.browsing import NeighborsReply
 from api.envelope import Envelope
@@ -21,6 +22,7 @@ from api.parts import Parts, StoreHolder
 from api.problems import InvalidField, MethodNotAllowed, UnknownField, problem_response
 from api.releases import FolderReleases
 from api.routes import answers, curator, events, graph, models, operations, page, problems
+from api.security import Door, KeyFile
 from api.serving import Releases, Serving
 from api.settings import Settings
 from graph.errors import InputError, KindredError, NotFound
@@ -40,6 +42,13 @@ MESSAGES: dict[str, Any] = {
     "ProblemReply": operations.ProblemReply,
 }
 """Every message type, by the name the description gives it."""
+
+
+CORS: dict[str, Any] = {
+    "allow_methods": ("GET", "POST", "PUT", "PATCH", "DELETE"),
+    "allow_headers": ("authorization", "content-type", "if-match", "x-api-key"),
+    "expose_headers": ("etag", "retry-after", "x-request-id"),
+}
 
 
 def create_app(settings: Settings, *, releases: Releases | None = None, store: StoreHolder | None = None) -> FastAPI:
@@ -67,6 +76,10 @@ def create_app(settings: Settings, *, releases: Releases | None = None, store: S
         redirect_slashes=False,
     )
     app.state.parts = parts
+    if settings.auth == "on":
+        app.add_middleware(Door, keys=KeyFile(settings.keys), rate_limit=settings.rate_limit, metrics=parts.metrics)
+    if settings.cors_origins:
+        app.add_middleware(CORSMiddleware, allow_origins=settings.cors_origins, **CORS)
     app.add_middleware(Observing, metrics=parts.metrics)
     app.add_exception_handler(KindredError, _on_error)
     app.add_exception_handler(RequestValidationError, _on_bad_parameters)

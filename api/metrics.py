@@ -33,6 +33,12 @@ class Metrics:
         self.release = Gauge(
             "kindred_release_info", "1 for the release that answers.", ("release",), registry=self.registry
         )
+        self.turned_away = Counter(
+            "kindred_turned_away",
+            "Requests stopped at the door: no_key, scope, rate.",
+            ("reason",),
+            registry=self.registry,
+        )
         self.swaps = Counter("kindred_release_swaps", "Releases taken into service.", registry=self.registry)
         self.refused = Counter("kindred_releases_refused", "Releases that did not verify.", registry=self.registry)
 

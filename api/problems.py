@@ -53,6 +53,22 @@ class MethodNotAllowed(InputError):
     """A path that exists, asked with a method it does not have."""
 
 
+class Unauthorized(InputError):
+    """A request without a key that is known."""
+
+
+class Forbidden(InputError):
+    """A key that lacks the scope a route needs."""
+
+
+class TooManyRequests(InputError):
+    """A key, or an address without one, that asks more often than it may; ``retry_after_s`` says when to come back."""
+
+    def __init__(self, what: str, *, retry_after_s: int, **details: Any) -> None:
+        super().__init__(what, **details)
+        self.retry_after_s = retry_after_s
+
+
 class NotReady(KindredError):
     """No release is loaded, or the graph holds no schema yet."""
 
@@ -93,6 +109,9 @@ PROBLEMS: Mapping[type[Exception], ProblemKind] = {
     MethodNotAllowed: ProblemKind(
         405, "method-not-allowed", "The method is not allowed here", "Use a method that the Allow header names."
     ),
+    Unauthorized: ProblemKind(401, "unauthorized", "A key is needed", "Send Authorization: Bearer and your API key."),
+    Forbidden: ProblemKind(403, "forbidden", "The key may not do this", "Use a key with the scope the detail names."),
+    TooManyRequests: ProblemKind(429, "too-many-requests", "Too many requests", "Wait as long as Retry-After says.", 1),
     UnknownField: ProblemKind(
         422, "unknown-field", "A field is not known", "Leave it out; the detail lists what is served today."
     ),
@@ -152,7 +171,9 @@ def problem_response(error: BaseException, request_id: str, headers: Mapping[str
     kind = problem_kind(error)
     sent = dict(headers or {})
     if kind.retry_after_s is not None:
-        sent["retry-after"] = str(kind.retry_after_s)
+        sent["retry-after"] = str(error.retry_after_s if isinstance(error, TooManyRequests) else kind.retry_after_s)
+    if isinstance(error, Unauthorized):
+        sent["www-authenticate"] = 'Bearer realm="kindred", Basic realm="kindred"'
     if isinstance(error, BodyTooLarge | BodyTooSlow):
         sent["connection"] = "close"
     body = msgspec.json.encode(problem_document(error, request_id))

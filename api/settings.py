@@ -5,11 +5,12 @@ from __future__ import annotations
 import ipaddress
 import tomllib
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
+from api.security.rates import rate_of
 from graph.errors import SettingsError
 
 SETTINGS_FILE = Path("kindred.toml")
@@ -35,8 +36,14 @@ class Settings(BaseSettings):
 
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=1, le=65535)
-    allow_remote: bool = False
-    """Whether the server may listen beyond this machine; there is no authentication yet."""
+    auth: Literal["on", "off"] = "on"
+    """``off`` answers everybody without a key, on this machine only."""
+    keys: Path = Path("var/keys.json")
+    """File of API keys, hashed; ``kindred keys`` makes them."""
+    rate_limit: str = "6000/minute"
+    """What one key may ask, per worker process, as ``N/second`` or ``N/minute``."""
+    cors_origins: tuple[str, ...] = ()
+    """Web origins whose pages may ask from a browser."""
     workers: int = Field(default=1, ge=1, le=64)
     backlog: int = Field(default=1024, ge=128)
     backpressure: int = Field(default=256, ge=1)
@@ -64,13 +71,19 @@ class Settings(BaseSettings):
     log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$")
 
     @model_validator(mode="after")
-    def _stays_on_this_machine(self) -> Self:
-        if not self.allow_remote and not _is_loopback(self.host):
+    def _asks_for_keys_beyond_this_machine(self) -> Self:
+        if self.auth == "off" and not _is_loopback(self.host):
             raise ValueError(
-                f"host {self.host} can be reached by others and there is no authentication yet; "
-                "use 127.0.0.1, or set KINDRED_ALLOW_REMOTE=1 behind a proxy that authenticates"
+                f"host {self.host} can be reached by others, and KINDRED_AUTH=off asks nobody for a key; "
+                "use 127.0.0.1, or leave KINDRED_AUTH on and make keys with kindred keys create"
             )
         return self
+
+    @field_validator("rate_limit")
+    @classmethod
+    def _is_a_rate(cls, text: str) -> str:
+        rate_of(text)
+        return text
 
     @classmethod
     def settings_customise_sources(

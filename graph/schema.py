@@ -211,3 +211,10 @@ class GraphSchema(_Frozen):
     def version(self) -> str:
         """Twelve hex digits that change with the schema's content."""
         return hashlib.sha256(self.to_json().encode()).hexdigest()[:12]
+
+
+def no_schema(where: str) -> SchemaError:
+    """The error for a store that has no schema yet."""
+    return SchemaError(
+        "the graph has no schema yet", where=where, remedy="Ingest a source first, or call ensure_schema."
+    )

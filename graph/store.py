@@ -141,8 +141,25 @@ class BulkLoad(Protocol):
     def bulk_load(self, mutations: Iterable[Mutation], *, batch_id: str, actor: str) -> Applied: ...
 
 
+@runtime_checkable
+class HandEdits(Protocol):
+    """What a store may offer whose graph others edit by hand, past :meth:`GraphStore.apply`.
+
+    ``reconcile`` notices what others have committed, puts it into the change feed as the actor ``browser``, so that
+    ``changes_since`` delivers it, and returns how many rows that were.
+    """
+
+    def reconcile(self) -> int: ...
+
+
 STORES: Mapping[str, str] = {
     "sqlite": "graph.sqlite:open_sqlite",
+    "neo4j": "graph.neo4j:open_neo4j",
+    "neo4j+s": "graph.neo4j:open_neo4j",
+    "neo4j+ssc": "graph.neo4j:open_neo4j",
+    "bolt": "graph.neo4j:open_neo4j",
+    "bolt+s": "graph.neo4j:open_neo4j",
+    "bolt+ssc": "graph.neo4j:open_neo4j",
 }
 """URL scheme → ``module:function`` that opens the store; imported on first use."""
 

@@ -54,14 +54,14 @@ def check_ids(distinct: Iterable[str], what: str, *, empty_allowed: bool = False
         return
     # One look at all of them joined is many times faster than one look at each.
     fits = max(map(len, distinct)) <= MAX_ID_CHARS and (empty_allowed or "" not in distinct)
-    if fits and _storable("".join(distinct)):
+    if fits and is_storable("".join(distinct)):
         return
     for text in distinct:
         if not text and not empty_allowed:
             raise InputError(f"a {what} is empty", expected="at least one character")
         if len(text) > MAX_ID_CHARS:
             raise InputError(f"a {what} is too long", expected=f"at most {MAX_ID_CHARS} characters", got=text)
-        if not _storable(text):
+        if not is_storable(text):
             _refuse_text(text, f"a {what}")
 
 
@@ -145,7 +145,8 @@ def merged_json(stored: str | None, patch: str | None) -> str | None:
     return canonical_json(merged)
 
 
-def _storable(text: str) -> bool:
+def is_storable(text: str) -> bool:
+    """Whether a store can hold the text: valid Unicode, no NUL."""
     return "\0" not in text and (text.isascii() or _is_unicode(text))
 
 
@@ -168,7 +169,7 @@ def _refuse_text(text: str, what: str) -> NoReturn:
 def _text(value: object, what: str) -> str:
     if not isinstance(value, str):
         _refuse(what, "a string", value)
-    if not _storable(value):
+    if not is_storable(value):
         _refuse_text(value, what)
     return str.__str__(value)
 
@@ -226,3 +227,38 @@ def text_values(properties: Properties) -> Sequence[str]:
     """Every text in the properties, in the order of their names."""
     texts = ([value] if isinstance(value, str) else value for _, value in sorted(properties.items()))
     return list(chain.from_iterable(text for text in texts if isinstance(text, list)))
+
+
+def check_audit(batch_id: str, actor: str) -> None:
+    """Nothing, when both can be stored; :class:`~graph.errors.InputError` otherwise."""
+    for what, text in (("batch id", batch_id), ("actor", actor)):
+        check_ids(id_list([text], what), what)
+
+
+def watermark_number(watermark: str, last: int) -> int:
+    """The sequence number a watermark stands for, in a store that has handed out ``last`` numbers.
+
+    Raises:
+        InputError: when it is not a watermark, or one the store has not reached.
+    """
+    plain = isinstance(watermark, str) and watermark.isascii() and watermark.isdigit() and len(watermark) < 20
+    if not plain or int(watermark) > last:
+        raise InputError(
+            "the watermark is not one of this graph's",
+            expected=f"0 to {last}",
+            got=watermark,
+            remedy="Build a new snapshot from this graph.",
+        )
+    return int(watermark)
+
+
+def check_limit(limit: int) -> None:
+    """Nothing, when so many can be asked for."""
+    if limit < 1:
+        raise InputError("the limit cannot be used", expected="at least 1", got=limit)
+
+
+def column_rows(mutation: object) -> int:
+    """How many rows a mutation has; 1 when that cannot be told."""
+    ids: Any = getattr(mutation, "node_ids", getattr(mutation, "source_ids", None))
+    return len(ids) if hasattr(ids, "__len__") else 1

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import pytest
 
 from tests.neo4j_servers import LINES_UNDER_TEST, REQUIRED_LINE, TestServer, TestServers, must_fail, summary
 
+os.environ.setdefault("KINDRED_AUTH", "off")  # the door is open unless a test closes it
 SERVERS = pytest.StashKey[TestServers]()
 
 

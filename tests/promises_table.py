@@ -329,7 +329,26 @@ PROMISES: tuple[Promise, ...] = (
     Promise(
         "Security",
         "No cross-user access, no id enumeration; keys hashed, scoped, rotatable.",
-        not_yet="there is no authentication; the server listens on this machine only unless told otherwise.",
+        (
+            Proof(
+                "every route with every scope",
+                f"{API}security_door.py::test_every_route_lets_in_the_scope_it_needs_and_no_other",
+            ),
+            Proof(
+                "one reply for ids that exist and that do not",
+                f"{API}security_door.py::test_a_refusal_says_the_same_for_ids_that_exist_and_ids_that_do_not",
+            ),
+            Proof(
+                "hashed, owner's file",
+                f"{API}security_keys.py::test_a_key_is_known_by_its_text_and_kept_as_a_hash_that_only_the_owner_reads",
+            ),
+            Proof(
+                "rotated with a time of grace",
+                f"{API}security_keys.py::test_a_rotated_key_goes_on_for_its_grace_and_its_successor_after_it",
+            ),
+            Proof("guessing is slowed down", f"{API}security_door.py::test_guessing_keys_is_slowed_down"),
+        ),
+        "keys for single users of the shop: a reader's key may ask for any user.",
     ),
     Promise("Security", "MCP cannot write or reach out.", not_yet="there is no MCP server."),
     Promise("Security", "Stored scripts in titles do not run.", not_yet="the storefront page comes later."),

@@ -10,9 +10,19 @@ from graph.neo4j.checking import problems
 from graph.neo4j.hand_edits import HandEditor
 from graph.neo4j.line import LONG_S, Line
 from graph.neo4j.publishing import Publisher
-from graph.neo4j.store import Neo4jStore
+from graph.neo4j.store import Neo4jStore, opened_line
 from graph.problems import Problem
 from graph.records import Change
+
+
+def open_neo4j(url: str) -> CuratedStore:
+    """The store in the database that ``neo4j://user:password@host:port/database`` names.
+
+    Raises:
+        SettingsError: when the URL cannot be used, or there is no password.
+        StoreUnavailable: when the server cannot be reached, refuses the log-in, or has no such database.
+    """
+    return CuratedStore(opened_line(url))
 
 
 class CuratedStore(Neo4jStore):

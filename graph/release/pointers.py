@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 from graph.errors import KindredError, NotFound, ReleaseError
-from graph.files import replace_file
+from graph.files import one_writer, replace_file
 from graph.release.naming import is_release_id, parse_release_id
 from graph.release.opening import Release, open_release
 from graph.snapshot.mapped import read_whole
@@ -68,7 +64,7 @@ def activate(root: Path, release_id: str) -> None:
     """
     root = Path(root)
     _verify(root, release_id)
-    with _one_writer(root):
+    with one_writer(root):
         current = _pointer(root, CURRENT)
         if current == release_id:
             return
@@ -86,7 +82,7 @@ def rollback(root: Path) -> str:
         ReleaseError: when the previous one is damaged; the live one stays.
     """
     root = Path(root)
-    with _one_writer(root):
+    with one_writer(root):
         current, target = _pointer(root, CURRENT), _pointer(root, PREVIOUS)
         if target is None or target == current:
             target = _latest_before(root, current)
@@ -142,15 +138,3 @@ def _pointer(root: Path, name: str) -> str | None:
 
 def _point(root: Path, name: str, release_id: str) -> None:
     replace_file(root / name, f"{release_id}\n".encode())
-
-
-@contextmanager
-def _one_writer(root: Path) -> Iterator[None]:
-    """Hold the root's lock; the kernel lets go of it when the process dies."""
-    root.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(root / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)

@@ -6,7 +6,6 @@ import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from graph.errors import SchemaError
 from graph.schema import EdgeType, GraphSchema
 
 
@@ -70,10 +69,3 @@ def write_catalogue(connection: sqlite3.Connection, schema: GraphSchema) -> bool
         [spec.edge_type for spec in merged.edges],
     )
     return True
-
-
-def no_schema(where: str) -> SchemaError:
-    """The error for a store that has no schema yet."""
-    return SchemaError(
-        "the graph has no schema yet", where=where, remedy="Ingest a source first, or call ensure_schema."
-    )

@@ -7,10 +7,8 @@ import sqlite3
 from collections.abc import Iterator
 from itertools import islice
 
-from graph.errors import InputError
 from graph.records import Change, Edge, Node
 from graph.sqlite.catalogue import Catalogue
-from graph.sqlite.transaction import last_sequence
 from graph.values import loaded_properties
 
 # The joins are CROSS, which to SQLite means "in this order": walk the sequence, look the rest up.
@@ -28,24 +26,6 @@ _EDGES = """
     CROSS JOIN nodes AS t ON t.id = e.target
     WHERE e.sequence > ? ORDER BY e.sequence
 """
-
-
-def parsed_watermark(connection: sqlite3.Connection, watermark: str) -> int:
-    """The sequence number a watermark stands for.
-
-    Raises:
-        InputError: when it is not a watermark, or one this store has not reached.
-    """
-    last = last_sequence(connection)
-    plain = isinstance(watermark, str) and watermark.isascii() and watermark.isdigit() and len(watermark) < 20
-    if not plain or int(watermark) > last:
-        raise InputError(
-            "the watermark is not one of this graph's",
-            expected=f"0 to {last}",
-            got=watermark,
-            remedy="Build a new snapshot from this graph.",
-        )
-    return int(watermark)
 
 
 def changes(connection: sqlite3.Connection, catalogue: Catalogue, since: int, limit: int | None) -> Iterator[Change]:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import base64
-import json
 import sqlite3
-import zlib
 from collections.abc import Sequence
 from typing import Literal
 
+from graph.cursors import cursor_at, place_of, question_mark
 from graph.errors import InputError
 from graph.records import Direction, Edge, Neighbor, NeighborPage, NodeKey
 from graph.schema import EdgeType
@@ -74,7 +72,7 @@ def neighbor_page(
         raise InputError("the limit cannot be used", expected="at least 1", got=limit)
     limit = min(limit, _MAX_LIMIT)
     key, number = node
-    question = zlib.crc32(json.dumps([key, sections]).encode())
+    question = question_mark([key, sections])
     place = _START if cursor is None else _place(cursor, question, len(sections))
     found: list[Neighbor] = []
     last = place
@@ -87,7 +85,7 @@ def neighbor_page(
         )
         for other, qualifier, other_id, weight, timestamp_ms, properties, version in rows:
             if len(found) == limit:
-                return NeighborPage(tuple(found), _cursor(last, question))
+                return NeighborPage(tuple(found), cursor_at(question, last))
             source_id, target_id = (key[1], other_id) if direction == "out" else (other_id, key[1])
             loaded = loaded_properties(properties)
             edge = Edge(name, source_id, target_id, qualifier, weight, timestamp_ms, loaded, version)
@@ -96,26 +94,6 @@ def neighbor_page(
     return NeighborPage(tuple(found), None)
 
 
-def _cursor(place: _Place, question: int) -> str:
-    return base64.urlsafe_b64encode(json.dumps([question, *place]).encode()).decode()
-
-
 def _place(cursor: str, question: int, sections: int) -> _Place:
-    try:
-        asked, position, other, qualifier = json.loads(base64.b64decode(cursor, altchars=b"-_", validate=True))
-        good = (
-            (type(asked), type(position), type(other), type(qualifier)) == (int, int, int, str)
-            and asked == question
-            and 0 <= position < sections
-            and 0 <= other < 2**63
-        )
-        if good and qualifier.encode() is not None:
-            return position, other, qualifier
-    except (ValueError, TypeError, RecursionError):
-        pass  # whatever is wrong with it, the answer is the same
-    raise InputError(
-        "the cursor cannot be used",
-        expected="the next_cursor of the page before, for the same question",
-        got=cursor,
-        remedy="Start again without a cursor.",
-    )
+    position, other, qualifier = place_of(cursor, question, (int, int, str), sections)
+    return position, other, qualifier

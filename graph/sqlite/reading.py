@@ -12,13 +12,13 @@ from graph.errors import InputError, NotFound
 from graph.records import Change, Direction, GraphStats, NeighborPage, Node, NodeHit, NodeKey, Path
 from graph.schema import EdgeType, GraphSchema
 from graph.sqlite.catalogue import Catalogue
-from graph.sqlite.changes import changes, parsed_watermark
+from graph.sqlite.changes import changes
 from graph.sqlite.exporting import edge_batches, node_batches
 from graph.sqlite.neighborhood import neighbor_page, sections_of
 from graph.sqlite.paths import PathSearch
 from graph.sqlite.search import match_expression
 from graph.sqlite.transaction import last_sequence
-from graph.values import loaded_properties
+from graph.values import loaded_properties, watermark_number
 
 _NODE = "SELECT id, properties, version FROM nodes WHERE node_type = ? AND node_id = ? AND NOT deleted"
 _SEARCH = """
@@ -89,7 +89,7 @@ class SqliteReader:
         edge_types: Sequence[EdgeType] | None = None,
     ) -> list[Path]:
         search = PathSearch(self._connection, self._catalogue, edge_types)
-        return search.between(self._number(*source), self._number(*target), max_hops, limit)
+        return search.paths(self._number(*source), self._number(*target), max_hops, limit)
 
     def search_nodes(self, text: str, *, node_type: str | None = None, limit: int = 20) -> list[NodeHit]:
         if limit < 1:
@@ -126,7 +126,7 @@ class SqliteReader:
     def changes_since(self, watermark: str, *, limit: int | None = None) -> Iterator[Change]:
         if limit is not None and limit < 0:
             raise InputError("the limit cannot be used", expected="at least 0", got=limit)
-        since = parsed_watermark(self._connection, watermark)
+        since = watermark_number(watermark, last_sequence(self._connection))
         return changes(self._connection, self._catalogue, since, limit)
 
     def stats(self) -> GraphStats:

@@ -3,21 +3,11 @@
 from __future__ import annotations
 
 import json
-import re
 import sqlite3
 from collections.abc import Iterable
 
 from graph.values import text_values
-
-# unicode61 takes a run of letters as one word. Chinese, Japanese and Korean put no spaces between words, so
-# each of their characters is indexed as a word of its own, and a run of them is asked for as a phrase: exact
-# substring search at half the trigram tokenizer's size, down to one character.
-_UNSPACED = (
-    "\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff\uff66-\uff9f\U00020000-\U0003ffff"
-)
-_CHARACTER = re.compile(f"([{_UNSPACED}])")
-_WORD = re.compile(f"[{_UNSPACED}]+|[^\\W{_UNSPACED}]+")
-_MAX_WORDS = 32
+from graph.words import is_open, spaced, words_of
 
 # New nodes with nothing but an ASCII id, most of a load, are indexed without leaving SQLite.
 _INDEX_PLAIN = """
@@ -30,23 +20,15 @@ _NOT_PLAIN = """
 """
 
 
-def indexed_text(text: str) -> str:
-    """The text as it is given to the index: characters of unspaced scripts set apart."""
-    return text if text.isascii() else _CHARACTER.sub(r" \1 ", text)
-
-
 def match_expression(text: str) -> str | None:
     """An FTS5 question for nodes with every word of ``text``, the last letters of each left open.
 
     None when there is no word in it. Only letters and digits reach the question, each word in quotes.
     """
-    words = _WORD.findall(text.replace("_", " "))[:_MAX_WORDS]
+    words = words_of(text)
     if not words:
         return None
-    return " AND ".join(
-        '"' + indexed_text(word).strip() + '"' + ("*" if len(word) > 1 and not _CHARACTER.match(word) else "")
-        for word in words
-    )
+    return " AND ".join('"' + spaced(word).strip() + '"' + ("*" if is_open(word) else "") for word in words)
 
 
 def index_nodes(connection: sqlite3.Connection, since: int) -> None:
@@ -79,5 +61,5 @@ def _stale(connection: sqlite3.Connection, rows: Iterable[tuple[int, str, str | 
 
 def _texts(node_id: str, properties: str | None) -> tuple[str, str]:
     if properties is None:
-        return indexed_text(node_id), ""
-    return indexed_text(node_id), indexed_text("\n".join(text_values(json.loads(properties))))
+        return spaced(node_id), ""
+    return spaced(node_id), spaced("\n".join(text_values(json.loads(properties))))

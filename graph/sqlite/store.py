@@ -12,17 +12,21 @@ from typing import Self, TypeVar
 
 import pyarrow as pa
 
+from graph.blocks import blocks, joined
 from graph.errors import SettingsError, StoreUnavailable
 from graph.records import Applied, Change, Direction, GraphStats, Mutation, NeighborPage, Node, NodeHit, NodeKey, Path
-from graph.schema import EdgeType, GraphSchema
-from graph.sqlite.bulk import BLOCK_ROWS, blocks, joined
-from graph.sqlite.catalogue import Catalogue, no_schema, read_catalogue, write_catalogue
+from graph.schema import EdgeType, GraphSchema, no_schema
+from graph.sqlite.catalogue import Catalogue, read_catalogue, write_catalogue
 from graph.sqlite.connections import Connections, translated
 from graph.sqlite.layout import create_edge_indexes, drop_edge_indexes, prepare_file
 from graph.sqlite.reading import SqliteReader
-from graph.sqlite.transaction import Transaction, check_audit, last_sequence
+from graph.sqlite.transaction import Transaction, last_sequence
 from graph.sqlite.writing import write
 from graph.store import GraphReader
+from graph.values import check_audit
+
+BLOCK_ROWS = 250_000
+"""Rows written in one transaction; also how long others wait for their turn: a second or two."""
 
 _T = TypeVar("_T")
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 
 from graph.sqlite.catalogue import Catalogue
 from graph.sqlite.search import index_nodes
-from graph.values import check_ids, id_list
 
 _LAST_SEQUENCE = """
     SELECT max(coalesce((SELECT max(sequence) FROM nodes), 0), coalesce((SELECT max(sequence) FROM edges), 0))
@@ -66,12 +65,6 @@ class Transaction:
         """Nothing; what is derived from the rows (the text index) fits them. Call before the commit."""
         if self.changed:
             index_nodes(self.connection, self.started_at)
-
-
-def check_audit(batch_id: str, actor: str) -> None:
-    """Nothing, when both can be stored; :class:`~graph.errors.InputError` otherwise."""
-    for what, text in (("batch id", batch_id), ("actor", actor)):
-        check_ids(id_list([text], what), what)
 
 
 def batch_number(connection: sqlite3.Connection, batch: tuple[str, str]) -> int:

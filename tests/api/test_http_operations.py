@@ -196,7 +196,9 @@ def test_settings_come_from_arguments_then_variables_then_the_file(
         ("KINDRED_PORT", "eighty", "KINDRED_PORT"),
         ("KINDRED_PORT", "70000", "KINDRED_PORT"),
         ("KINDRED_WORKERS", "0", "KINDRED_WORKERS"),
-        ("KINDRED_HOST", "0.0.0.0", "KINDRED_ALLOW_REMOTE=1"),
+        ("KINDRED_HOST", "0.0.0.0", "KINDRED_AUTH"),
+        ("KINDRED_AUTH", "maybe", "KINDRED_AUTH"),
+        ("KINDRED_RATE_LIMIT", "often", "KINDRED_RATE_LIMIT"),
         ("KINDRED_READ_DEADLINE_S", "nan", "KINDRED_READ_DEADLINE_S"),
     ],
 )
@@ -210,12 +212,12 @@ def test_a_bad_setting_is_one_line_that_names_it(
     assert "\n" not in str(caught.value)
 
 
-def test_the_server_leaves_this_machine_only_when_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_keys_the_server_stays_on_this_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert load_settings(host="::1").host == "::1"
-    assert load_settings(host="0.0.0.0", allow_remote=True).host == "0.0.0.0"
-    with pytest.raises(SettingsError, match="no authentication yet"):
-        load_settings(host="shop.example")
+    assert load_settings(host="0.0.0.0", auth="on").host == "0.0.0.0"
+    with pytest.raises(SettingsError, match="kindred keys create"):
+        load_settings(host="shop.example", auth="off")
 
 
 @pytest.mark.parametrize("text", ["port = ", "prot = 8000\n", "port = [1]\n", "\xff"])

@@ -122,7 +122,7 @@ def test_a_damaged_release_stays_out(trained: Trained, tmp_path: Path) -> None:
     ("arguments", "environment", "says"),
     [
         (("doctor",), {"KINDRED_PORT": "many"}, "KINDRED_PORT"),
-        (("serve", "--host", "0.0.0.0"), {}, "KINDRED_ALLOW_REMOTE"),
+        (("serve", "--host", "0.0.0.0"), {"KINDRED_AUTH": "off"}, "kindred keys create"),
         (("graph", "stats", "--store", "carrier-pigeon:loft"), {}, "carrier-pigeon"),
     ],
 )

@@ -1,4 +1,4 @@
-"""Loading many mutations fast: large transactions, and the edges' indexes built once at the end."""
+"""Many mutations cut and gathered into blocks, each to be written in one transaction."""
 
 from __future__ import annotations
 
@@ -9,9 +9,6 @@ from typing import Any, cast
 from graph.records import DeleteNodes, Mutation, UpsertEdges
 from graph.schema import EdgeType
 from graph.values import column_list
-
-BLOCK_ROWS = 250_000
-"""Rows written in one transaction; also how long others wait for their turn: a second or two."""
 
 _COLUMNS = {
     "node_ids",

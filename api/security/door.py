@@ -1,0 +1,82 @@
+"""The door: asks each request for a key before anything of it is routed or read."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from api.metrics import Metrics
+from api.problems import Forbidden, TooManyRequests, Unauthorized, problem_response
+from api.security import scopes
+from api.security.keys import ApiKey, KeyFile
+from api.security.rates import Rates
+from graph.errors import KindredError
+
+_REMEDY = "Send Authorization: Bearer KEY; kindred keys create makes one."
+
+
+class Door:
+    """Lets a request in whose key has the scope its route needs and has not asked too often.
+
+    The key stands in ``Authorization: Bearer``, in ``X-API-Key``, or as the password of HTTP Basic, so that a
+    browser can ask its user for it. A missing, wrong, expired or revoked key gives one and the same reply.
+    """
+
+    def __init__(self, app: ASGIApp, keys: KeyFile, rate_limit: str, metrics: Metrics) -> None:
+        self._app = app
+        self._keys = keys
+        self._rates = Rates(rate_limit)
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        needed = scopes.required_scope(scope["method"], scope["path"]) if scope["type"] == "http" else None
+        if needed is None:
+            await self._app(scope, receive, send)
+            return
+        try:
+            key = await self._key_of(scope)
+            self._rates.count_request(key.key_id)
+            if needed not in key.scopes:
+                raise Forbidden("the key lacks a scope", expected=needed, got=", ".join(sorted(key.scopes)))
+        except KindredError as refused:
+            self._metrics.turned_away.labels(_reason(refused)).inc()
+            await problem_response(refused, scope["state"]["request_id"])(scope, receive, send)
+            return
+        await self._app(scope, receive, send)
+
+    async def _key_of(self, scope: Scope) -> ApiKey:
+        text = _key_text(Headers(scope=scope))
+        if text is None:
+            raise Unauthorized("the request has no API key", remedy=_REMEDY)
+        if (known := self._keys.known(text)) is not None:
+            return known
+        address = (scope.get("client") or ("unknown",))[0]
+        self._rates.check_address(address)
+        verified = await asyncio.to_thread(self._keys.verify, text)
+        if verified is None:
+            self._rates.count_wrong_key(address)
+            raise Unauthorized("the API key is not known", remedy=_REMEDY)
+        return verified
+
+
+def _key_text(headers: Headers) -> str | None:
+    """The key of a request, wherever it stands."""
+    scheme, _, value = headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "bearer" and value.strip():
+        return value.strip()
+    if scheme.lower() == "basic":
+        try:
+            return base64.b64decode(value, validate=True).decode("latin-1").partition(":")[2] or None
+        except binascii.Error:
+            return None
+    return headers.get("x-api-key") or None
+
+
+def _reason(refused: KindredError) -> str:
+    if isinstance(refused, TooManyRequests):
+        return "rate"
+    return "scope" if isinstance(refused, Forbidden) else "no_key"

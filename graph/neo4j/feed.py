@@ -1,0 +1,50 @@
+"""The change feed: every row changed after a watermark, oldest first, each once."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Sequence
+from typing import Any
+
+from neo4j import Transaction
+
+from graph.neo4j import cypher
+from graph.neo4j.names import Catalogue
+from graph.neo4j.rows import buried, read_edge, read_node
+from graph.records import Change, Edge, Node
+
+PAGE_ROWS = 10_000
+
+
+def read_changes(
+    transaction: Transaction, catalogue: Catalogue, since: int, until: int, limit: int = PAGE_ROWS
+) -> list[Change]:
+    """The first changes with a sequence number in ``(since, until]``, at most ``limit``."""
+    schema, names = catalogue.schema, catalogue.names
+    statement = cypher.changed_rows(names, schema.nodes, schema.edges)
+    rows = transaction.run(statement, since=since, until=until, limit=limit).values()
+    rows.sort(key=lambda row: row[2])
+    rows = rows[:limit]
+    if not rows:
+        return []
+    batches = transaction.run(cypher.batches(names), first=rows[0][2], limit=len(rows) + 1).values()
+    lasts = [batch[1] for batch in batches]
+    found: list[Change] = []
+    for row in rows:
+        record = _record(catalogue, row)
+        if record is not None:
+            _, _, batch_id, actor = batches[bisect_left(lasts, row[2])]
+            found.append(Change("delete" if row[0] == "T" else "upsert", record, str(row[2]), batch_id, actor))
+    return found
+
+
+def _record(catalogue: Catalogue, row: Sequence[Any]) -> Node | Edge | None:
+    """The record of a row; None when a hand edit took its key away, which is for the hand edits' part to report."""
+    kind, at, _, version, source, target, cells = row
+    if kind == "T":
+        return buried(source, version)
+    if not isinstance(source, str):
+        return None
+    if kind == "N":
+        return read_node(catalogue.schema.nodes[at], source, version, cells)
+    return read_edge(catalogue.schema.edges[at], (source, target), cells) if isinstance(target, str) else None

@@ -1,0 +1,200 @@
+"""How the rows of a draft are read from and written to the database inside a transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, TypeVar
+
+from neo4j import Transaction
+
+from graph.neo4j import cypher
+from graph.neo4j.draft import Draft, EdgeRow, NodeRow
+from graph.neo4j.faults import MovedUnderneath
+from graph.neo4j.names import Catalogue, Names
+from graph.neo4j.rows import EdgeKey, NodeKey, read_cells, read_properties, tombstone_key, tombstone_record
+from graph.schema import EdgeSpec, EdgeType, NodeSpec
+
+ROWS_AT_ONCE = 10_000
+_T = TypeVar("_T")
+
+
+def pieces(rows: Sequence[_T]) -> Iterator[Sequence[_T]]:
+    """The rows in pieces that one statement can take."""
+    for start in range(0, len(rows), ROWS_AT_ONCE):
+        yield rows[start : start + ROWS_AT_ONCE]
+
+
+class StoredState:
+    """A :class:`~graph.neo4j.draft.State`: what the database holds, as the transaction sees it."""
+
+    def __init__(self, transaction: Transaction, names: Names) -> None:
+        self._transaction = transaction
+        self._names = names
+        self._edges: dict[EdgeType, int] = {}
+        self._tombstones: int | None = None
+
+    def nodes(self, spec: NodeSpec, node_ids: Sequence[str]) -> dict[str, NodeRow]:
+        statement = cypher.find_nodes(self._names, spec)
+        return {
+            node_id: NodeRow(version, read_properties(spec.properties, cells), live=True, stored=True)
+            for some in pieces(node_ids)
+            for node_id, version, cells in self._transaction.run(statement, ids=some).values()
+        }
+
+    def edges(self, spec: EdgeSpec, pairs: Sequence[tuple[str, str]]) -> list[tuple[EdgeKey, EdgeRow]]:
+        if not self._count(spec.edge_type):
+            return []
+        statement = cypher.find_edges(self._names, spec)
+        return [
+            _edge(spec, row)
+            for some in pieces(pairs)
+            for row in self._transaction.run(statement, pairs=list(map(list, some))).values()
+        ]
+
+    def edges_at(self, spec: EdgeSpec, end: str, node_ids: Sequence[str]) -> list[tuple[EdgeKey, EdgeRow]]:
+        statement = cypher.find_edges_at(self._names, spec, end)
+        return [
+            _edge(spec, row)
+            for some in pieces(node_ids)
+            for row in self._transaction.run(statement, ids=some).values()
+            if isinstance(row[0], str) and isinstance(row[1], str)
+        ]
+
+    def buried(self, keys: Sequence[NodeKey | EdgeKey]) -> dict[NodeKey | EdgeKey, int]:
+        if not keys or not self._any_tombstone():
+            return {}
+        of = {tombstone_key(tombstone_record(key)): key for key in keys}
+        statement = cypher.find_tombstones(self._names)
+        return {
+            of[key]: version
+            for some in pieces(list(of))
+            for key, version in self._transaction.run(statement, keys=some).values()
+        }
+
+    def _count(self, edge_type: EdgeType) -> int:
+        if edge_type not in self._edges:
+            (row,) = self._transaction.run(cypher.count_some_edges(self._names, edge_type)).values()
+            self._edges[edge_type] = row[0]
+        return self._edges[edge_type]
+
+    def _any_tombstone(self) -> bool:
+        if self._tombstones is None:
+            (row,) = self._transaction.run(cypher.count_tombstones(self._names)).values()
+            self._tombstones = row[0]
+        return bool(self._tombstones)
+
+
+def _edge(spec: EdgeSpec, row: Sequence[Any]) -> tuple[EdgeKey, EdgeRow]:
+    source, target, element, cells = row
+    read = read_cells(spec, cells)
+    edge = EdgeRow(read.version, read.weight, read.timestamp_ms, read.properties, live=True, element=element)
+    return (spec.edge_type, source, target, read.qualifier), edge
+
+
+def flush(transaction: Transaction, catalogue: Catalogue, draft: Draft) -> None:
+    """Nothing; the database holds what the draft says."""
+    names, schema = catalogue.names, catalogue.schema
+    for some in pieces(draft.doomed_edges):
+        transaction.run(cypher.DELETE_EDGES, elements=some).consume()
+    for node in schema.nodes:
+        doomed = [node_id for node_id, row in draft.nodes[node.name].items() if row.doomed]
+        for some in pieces(doomed):
+            transaction.run(cypher.delete_nodes(names, node.name), ids=some).consume()
+    _write_tombstones(transaction, names, draft)
+    for node in schema.nodes:
+        _write_nodes(transaction, names, node, draft.nodes[node.name])
+    for edge in schema.edges:
+        _write_edges(transaction, names, edge, draft.edges[edge.edge_type])
+
+
+def _write_tombstones(transaction: Transaction, names: Names, draft: Draft) -> None:
+    keyed: list[tuple[NodeKey | EdgeKey, NodeRow | EdgeRow]] = [
+        ((node_type, node_id), node) for node_type, nodes in draft.nodes.items() for node_id, node in nodes.items()
+    ]
+    keyed += [((edge_type, *key), edge) for edge_type, edges in draft.edges.items() for key, edge in edges.items()]
+    dug_up = [tombstone_key(tombstone_record(key)) for key, row in keyed if row.buried and row.live and row.sequence]
+    fresh = []
+    for key, row in keyed:
+        if row.sequence and not row.live:
+            record = tombstone_record(key)
+            fresh.append([tombstone_key(record), record, row.version, row.sequence])
+    for some in pieces(dug_up):
+        transaction.run(cypher.drop_tombstones(names), keys=some).consume()
+    for rows in pieces(fresh):
+        transaction.run(cypher.write_tombstones(names), rows=rows).consume()
+
+
+def _write_nodes(transaction: Transaction, names: Names, spec: NodeSpec, rows: dict[str, NodeRow]) -> None:
+    changed = [(node_id, row) for node_id, row in rows.items() if row.sequence and row.live]
+    properties = list(spec.properties)
+    created = [
+        [node_id, row.sequence, _version(row), *map(row.properties.get, properties)]
+        for node_id, row in changed
+        if not row.stored
+    ]
+    updated = [
+        [node_id, row.sequence, _version(row), *map(row.properties.get, properties)]
+        for node_id, row in changed
+        if row.stored
+    ]
+    columns, created = _used(properties, created, 3)
+    for some in pieces(created):
+        transaction.run(cypher.create_nodes(names, spec, columns), rows=some).consume()
+    for some in pieces(updated):
+        _check_count(transaction.run(cypher.update_nodes(names, spec), rows=some).single(), len(some), names)
+
+
+def _write_edges(
+    transaction: Transaction, names: Names, spec: EdgeSpec, rows: dict[tuple[str, str, str], EdgeRow]
+) -> None:
+    properties = list(spec.properties)
+    columns = ["cell:qualifier", "cell:weight", "cell:timestamp_ms", "_version"]
+    columns += [f"property:{name}" for name in properties]
+    created: list[list[Any]] = []
+    updated: list[list[Any]] = []
+    for (source, target, qualifier), row in rows.items():
+        if row.sequence and row.live:
+            cells: list[Any] = [
+                qualifier or None,
+                None if row.weight == 1.0 else row.weight,
+                row.timestamp_ms,
+                _version(row),
+            ]
+            if properties:
+                cells += [row.properties.get(name) for name in properties]
+            if row.element is None:
+                created.append([source, target, row.sequence, *cells])
+            else:
+                updated.append([row.element, row.sequence, *cells])
+    used, created = _used(columns, created, 3)
+    # By the target, usually the denser end: its relationships are then written one after the other.
+    created.sort(key=lambda cells: cells[1])
+    for some in pieces(created):
+        _check_count(transaction.run(cypher.create_edges(names, spec, used), rows=some).single(), len(some), names)
+    for some in pieces(updated):
+        _check_count(transaction.run(cypher.update_edges(names, spec, columns), rows=some).single(), len(some), names)
+
+
+def _version(row: NodeRow | EdgeRow) -> int | None:
+    """The version to store: none for the first, which most rows never leave."""
+    return row.version if row.version != 1 else None
+
+
+def _used(columns: Sequence[str], rows: list[list[Any]], first: int) -> tuple[list[str], list[list[Any]]]:
+    """The columns that any row has a value in, and the rows with those only: nulls need not be sent."""
+    kept = [at for at in range(len(columns)) if any(row[first + at] is not None for row in rows)]
+    if len(kept) == len(columns):
+        return list(columns), rows
+    chosen = [*range(first), *(first + at for at in kept)]
+    return [columns[at] for at in kept], [[row[at] for at in chosen] for row in rows]
+
+
+def _check_count(record: Any, rows: int, names: Names) -> None:
+    if record is None or record[0] != rows:
+        raise MovedUnderneath(
+            "rows were deleted by hand while they were written",
+            expected=f"{rows} rows",
+            got=None if record is None else record[0],
+            where=names.graph or None,
+            remedy="Try again.",
+        )

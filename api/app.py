@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 
 from api.browsing import NeighborsReply
+from api.curator.origins import BrowserOrigins
 from api.envelope import Envelope
 from api.events import Acknowledged, EventWriter
 from api.limits import Lane
@@ -80,6 +81,7 @@ def create_app(settings: Settings, *, releases: Releases | None = None, store: S
         app.add_middleware(Door, keys=KeyFile(settings.keys), rate_limit=settings.rate_limit, metrics=parts.metrics)
     if settings.cors_origins:
         app.add_middleware(CORSMiddleware, allow_origins=settings.cors_origins, **CORS)
+    app.add_middleware(BrowserOrigins, origins=settings.cors_origins)
     app.add_middleware(Observing, metrics=parts.metrics)
     app.add_exception_handler(KindredError, _on_error)
     app.add_exception_handler(RequestValidationError, _on_bad_parameters)

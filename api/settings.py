@@ -66,8 +66,6 @@ class Settings(BaseSettings):
     """How often a store that people edit by hand is asked whether they did."""
     stale_after_s: float = Field(default=3.0, gt=0)
     """Answers are marked stale when the store has not been read for this long."""
-    browser_origins: str = ""
-    """Addresses of Neo4j Browsers on other hosts that may read the guide, by comma: ``https://graph.shop.example``."""
     log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$")
 
     @model_validator(mode="after")

@@ -64,7 +64,7 @@ def test_a_foreign_page_cannot_read_the_workbench_unless_it_is_configured(tmp_pa
             assert (reply.headers.get("access-control-allow-origin") == origin) == allowed, origin
             assert reply.headers["vary"] == "Origin"
 
-    in_world(tmp_path, scenario, browser_origins="https://a.example, https://graph.shop.example")
+    in_world(tmp_path, scenario, cors_origins=("https://a.example", "https://graph.shop.example"))
 
 
 def test_the_guide_exists_before_the_first_release(tmp_path: Path) -> None:

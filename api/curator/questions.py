@@ -82,8 +82,8 @@ def looking(schema: GraphSchema, examples: Examples) -> Iterator[SavedQuery]:
     yield SavedQuery(
         "look",
         "What changed lately",
-        "The newest rows of the change feed: edits of people, imports and events.",
-        _changed_lately(),
+        "The newest rows of the curated part, who wrote them and when; browser stands for an edit by hand.",
+        _changed_lately(schema),
     )
 
 
@@ -97,7 +97,9 @@ def _neighbourhood(schema: GraphSchema, examples: Examples) -> str:
 def _why_related(schema: GraphSchema, examples: Examples) -> str:
     item = name(schema.item_type)
     roles = {*_TELLING, EdgeRole.INTERACTION}
-    relations = "|".join(dict.fromkeys(name(spec.relation) for spec in schema.edges if spec.role in roles))
+    relations = "|".join(
+        dict.fromkeys(name(spec.relation) for spec in schema.edges if spec.role in roles and not spec.holdout)
+    )
     return (
         f"MATCH (a:{item} {{{KEY}: {literal(examples.item)}}}), (b:{item} {{{KEY}: {literal(examples.other_item)}}})\n"
         f"MATCH path = SHORTEST 20 (a)-[:{relations}]-{{1,{_MAX_HOPS}}}(b)\n"
@@ -122,9 +124,32 @@ def _full_text(schema: GraphSchema) -> str:
     return '"kindred_text"'
 
 
-def _changed_lately() -> str:
+def _changed_lately(schema: GraphSchema) -> str:
+    """The newest rows of each curated type; their numbers lie in the batch that says who wrote them and when."""
+    parts = [
+        f"  MATCH (node:{name(spec.name)}) WHERE node._seq IS NOT NULL\n"
+        f"  RETURN node._seq AS number, '{spec.name}' AS what, node.{KEY} AS id, null AS other "
+        "ORDER BY number DESC LIMIT 25"
+        for spec in schema.nodes
+        if spec.role is not NodeRole.USER
+    ]
+    parts += [
+        f"  MATCH (a:{name(spec.source)})-[r:{name(spec.relation)}]->(b:{name(spec.target)}) WHERE r._seq IS NOT NULL\n"
+        f"  RETURN r._seq AS number, '{spec.relation}' AS what, a.{KEY} AS id, b.{KEY} AS other "
+        "ORDER BY number DESC LIMIT 25"
+        for spec in schema.edges
+        if spec.role in _TELLING and schema.user_type not in (spec.source, spec.target)
+    ]
+    parts.append(
+        "  MATCH (gone:KindredTombstone)\n"
+        "  RETURN gone._seq AS number, 'deleted' AS what, gone.record AS id, null AS other "
+        "ORDER BY number DESC LIMIT 25"
+    )
     return (
-        "MATCH (change:KindredChange)\nRETURN change.seq AS number, change.actor AS who ORDER BY number DESC LIMIT 25"
+        "CALL () {\n" + "\n  UNION ALL\n".join(parts) + "\n}\n"
+        "WITH number, what, id, other ORDER BY number DESC LIMIT 25\n"
+        "MATCH (batch:KindredBatch) WHERE batch.first <= number <= batch.last\n"
+        "RETURN datetime({epochMillis: batch.at_ms}) AS at, batch.actor AS who, what, id, other ORDER BY number DESC"
     )
 
 

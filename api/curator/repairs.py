@@ -84,12 +84,12 @@ def _related(edge: EdgeSpec, schema: GraphSchema, examples: Examples) -> Iterato
         f"(item:{item} {{{KEY}: {literal(examples.item)}}}), (other:{item} {{{KEY}: {literal(examples.other_item)}}})"
     )
     yield _edit(
-        f"Add a {edge.relation} relation",
+        f"Add the relation {edge.relation}",
         "Says by hand that two items belong together; it becomes a reason in answers.",
         f"MATCH {pair}\nMERGE path = (item)-[:{relation}]->(other)\nRETURN path",
     )
     yield _edit(
-        f"Take a {edge.relation} relation away",
+        f"Take the relation {edge.relation} away",
         "The reason never appears again.",
         f"MATCH {pair}\nMATCH (item)-[wrong:{relation}]->(other)\nDELETE wrong\nRETURN item, other",
     )

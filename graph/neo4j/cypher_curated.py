@@ -40,7 +40,7 @@ def numbered_edges(names: Names, spec: EdgeSpec) -> str:
 
 
 def stamp_nodes(names: Names, spec: NodeSpec) -> str:
-    """Rows of id, number, and the version to go on from (null: the node's own)."""
+    """Rows of id, number, and the version it had when it was known (null: never)."""
     return f"""
         UNWIND $rows AS row MATCH (n:{names.label(spec.name)} {{{names.key(spec.name)}: row[0]}})
         SET n._version = {_next_version("n")}, n._seq = row[1]
@@ -49,7 +49,7 @@ def stamp_nodes(names: Names, spec: NodeSpec) -> str:
 
 
 def stamp_edges(names: Names, spec: EdgeSpec) -> str:
-    """Rows of source, number, version to go on from, target, qualifier; of twins the one numbered before."""
+    """Rows of source, number, version it had (null: never), target, qualifier; of twins the one numbered before."""
     qualifier = names.edge_cell(spec.edge_type, "qualifier")
     return f"""
         UNWIND $rows AS row
@@ -65,11 +65,12 @@ def stamp_edges(names: Names, spec: EdgeSpec) -> str:
 
 
 def _next_version(variable: str) -> str:
-    """One more than the last version; a row that was never numbered has its first, which is not written out."""
+    """One more than the last version that is known here or there; the first of a new row is not written out."""
+    own = f"coalesce({variable}._version, 1)"
     return f"""CASE
-            WHEN row[2] IS NOT NULL THEN row[2] + 1
-            WHEN {variable}._seq IS NULL THEN null
-            ELSE coalesce({variable}._version, 1) + 1 END"""
+            WHEN row[2] IS NULL AND {variable}._seq IS NULL THEN null
+            WHEN coalesce(row[2], 0) > {own} THEN row[2] + 1
+            ELSE {own} + 1 END"""
 
 
 def read_known(names: Names) -> str:

@@ -168,9 +168,8 @@ class HandEditor:
         catalogue, sequence = self._knowledge.locked(transaction)
         writing = _Writing(transaction, catalogue, sequence)
         for table, difference in found.items():
-            writing.edited(table, difference.edited)
-            versions = {at: row.version for at in difference.gone if (row := self._known.row(table, *at)) is not None}
-            writing.gone(table, versions)
+            writing.edited(table, self._versions(table, difference.edited))
+            writing.gone(table, self._versions(table, difference.gone))
         if writing.sequence == sequence:
             raise RollBack(writing.given)
         finish(
@@ -183,6 +182,11 @@ class HandEditor:
             actor=ACTOR,
         )
         return writing.given
+
+    def _versions(self, table: Table, rows: Iterable[tuple[str, Place]]) -> dict[tuple[str, Place], int | None]:
+        """The version that each row was last known with."""
+        known = {at: self._known.row(table, *at) for at in rows}
+        return {at: None if row is None else row.version for at, row in known.items()}
 
     def _settle(self, found: dict[Table, Difference], numbers: Given) -> int:
         for table, difference in found.items():
@@ -272,14 +276,15 @@ class _Writing:
         self.sequence += 1
         return self.sequence
 
-    def edited(self, table: Table, rows: Iterable[tuple[str, Place]]) -> None:
+    def edited(self, table: Table, rows: Mapping[tuple[str, Place], int | None]) -> None:
         """Numbers rows that are there; one that once was deleted goes on from its last version."""
         keyed = [(_key(table, source, place), source, place) for source, place in rows]
         if not keyed:
             return
         versions = self._state.buried([key for key, _, _ in keyed])
         cells = [
-            [source, self._next(), versions.get(key), *(place if len(key) > 2 else ())] for key, source, place in keyed
+            [source, self._next(), versions.get(key, rows[source, place]), *(place if len(key) > 2 else ())]
+            for key, source, place in keyed
         ]
         names, schema = self._catalogue.names, self._catalogue.schema
         if isinstance(table, str):
@@ -297,7 +302,7 @@ class _Writing:
         if versions:
             self._transaction.run(cypher.drop_tombstones(names), keys=back).consume()
 
-    def gone(self, table: Table, rows: Mapping[tuple[str, Place], int]) -> None:
+    def gone(self, table: Table, rows: Mapping[tuple[str, Place], int | None]) -> None:
         """Buries rows that are gone, with their last version, unless we had buried them ourselves."""
         if not rows:
             return
@@ -312,7 +317,7 @@ class _Writing:
                 continue
             record = tombstone_record(key)
             number = self._next()
-            version = rows[source, place]
+            version = rows[source, place] or 1
             fresh.append([tombstone_key(record), record, version, number])
             self.given[table, source, place] = (number, version)
         for some in pieces(fresh):

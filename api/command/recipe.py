@@ -26,7 +26,7 @@ from gnn.training.run import TrainingRun
 from graph.errors import InputError, MissingExtra
 from graph.release import Release, activate, write_release
 from graph.snapshot import Snapshot, build_snapshot
-from graph.store import GraphStore
+from graph.store import GraphStore, HandEdits
 from graph.view import GraphView
 from ingest.text import encode_items, item_texts
 
@@ -101,6 +101,8 @@ def material_from(graph: GraphStore, folder: Path, settings: Settings, text: str
         InputError: when the graph has no interactions.
     """
     tell.step("taking a snapshot of the graph")
+    if isinstance(graph, HandEdits):
+        graph.reconcile()  # from here on a hand edit is told from what this snapshot has
     snapshot = build_snapshot(graph, folder / "snapshot")
     interactions = interactions_from(snapshot)
     if not len(interactions):

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import os
+import subprocess
+import sys
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import urllib.request
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,8 +23,10 @@ from api.settings import Settings
 from graph.neo4j import CuratedStore
 from tests.api.corner_shop import Shop, open_shop
 from tests.api.http_release import publish
+from tests.free_ports import free_port
 from tests.neo4j_servers import TestServer
 
+ROOT = Path(__file__).parents[2]
 MODELS = ("popularity", "itemknn", "rp3beta", "next_item", "attributes", "relations", "als")
 """As the corner shop's, and one that embeds."""
 BOUND_S = 2.0
@@ -93,3 +100,40 @@ async def serving(server: TestServer, folder: Path) -> AsyncIterator[Served]:
             assert time.monotonic() < ends, "the API did not become ready"
             await asyncio.sleep(0.05)
         yield served
+
+
+def asked(port: int, path: str) -> Any:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=30) as reply:
+        return json.loads(reply.read())
+
+
+@contextmanager
+def kindred_serve(folder: Path, store_url: str) -> Iterator[int]:
+    """The port of ``kindred serve`` over the folder's releases, without keys."""
+    port = free_port()
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("KINDRED_")}
+    environment |= {
+        "KINDRED_STORE": store_url,
+        "KINDRED_RELEASES": str(folder / "releases"),
+        "KINDRED_AUTH": "off",
+        "KINDRED_READ_DEADLINE_S": "20",
+        "PYTHONPATH": str(ROOT),
+    }
+    command = [sys.executable, str(ROOT / "kindred.py"), "serve", "--port", str(port)]
+    with (folder / "serve.log").open("wb") as log:
+        server = subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=log)
+    try:
+        ends = time.monotonic() + 120
+        while True:
+            try:
+                if not asked(port, "/ready")["stale"]:
+                    break
+            except OSError:
+                pass
+            assert server.poll() is None, (folder / "serve.log").read_text()[-2000:]
+            assert time.monotonic() < ends, (folder / "serve.log").read_text()[-2000:]
+            time.sleep(0.2)
+        yield port
+    finally:
+        server.terminate()
+        server.wait(30)

@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import os
-import subprocess
-import sys
 import time
-import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from api.curator import examples_from, saved_queries
 from tests.api.corner_shop import SCHEMA
-from tests.free_ports import free_port
 from tests.neo4j.browser_window import BrowserWindow, window
-from tests.neo4j.curated_shop import shop_in, slow_url
+from tests.neo4j.curated_shop import asked, kindred_serve, shop_in, slow_url
 from tests.neo4j_servers import TestServer
 
-ROOT = Path(__file__).parents[2]
 RELATED = "/v1/items/tea/related?n=12&include=properties"
 PICTURES = os.environ.get("KINDRED_SCREENSHOTS")
 """A folder for pictures of what the test sees: ``make screenshots-curators``."""
@@ -38,43 +29,6 @@ def take(browser: BrowserWindow, name: str) -> None:
     """Nothing; a picture, where pictures are asked for."""
     if PICTURES is not None:
         browser.picture(Path(PICTURES) / name)
-
-
-def asked(port: int, path: str) -> Any:
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=30) as reply:
-        return json.loads(reply.read())
-
-
-@contextmanager
-def kindred_serve(folder: Path, store_url: str) -> Iterator[int]:
-    """The port of ``kindred serve`` over the folder's releases, without keys."""
-    port = free_port()
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("KINDRED_")}
-    environment |= {
-        "KINDRED_STORE": store_url,
-        "KINDRED_RELEASES": str(folder / "releases"),
-        "KINDRED_AUTH": "off",
-        "KINDRED_READ_DEADLINE_S": "20",
-        "PYTHONPATH": str(ROOT),
-    }
-    command = [sys.executable, str(ROOT / "kindred.py"), "serve", "--port", str(port)]
-    with (folder / "serve.log").open("wb") as log:
-        server = subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=log)
-    try:
-        ends = time.monotonic() + 120
-        while True:
-            try:
-                if not asked(port, "/ready")["stale"]:
-                    break
-            except OSError:
-                pass
-            assert server.poll() is None, (folder / "serve.log").read_text()[-2000:]
-            assert time.monotonic() < ends, (folder / "serve.log").read_text()[-2000:]
-            time.sleep(0.2)
-        yield port
-    finally:
-        server.terminate()
-        server.wait(30)
 
 
 @pytest.mark.slow

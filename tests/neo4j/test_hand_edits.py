@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import random
-import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,8 +12,9 @@ import pytest
 from graph.neo4j import CuratedStore
 from graph.records import Change, Node, UpsertEdges, UpsertNodes
 from graph.store import open_store
-from tests.api.corner_shop import COMPLEMENTS, PURCHASED, Shop
+from tests.api.corner_shop import PURCHASED, Shop
 from tests.neo4j.curated_shop import BOUND_S, Hand, Served, serving, shop_in, slow_url
+from tests.neo4j.many_edits import edits_among_events
 from tests.neo4j_servers import TestServer
 
 EDITS = 150
@@ -129,86 +127,11 @@ def test_what_was_edited_while_nobody_looked_is_found_by_the_next_process(
         }
 
 
-class Events:
-    """Writes events as the API does, all the time, beside what is tested."""
-
-    def __init__(self, store: CuratedStore, per_second: float) -> None:
-        self._store = store
-        self._pause_s = 1 / per_second
-        self._stop = threading.Event()
-        self.count = 0
-        self._thread = threading.Thread(target=self._write, daemon=True)
-
-    def _write(self) -> None:
-        while not self._stop.wait(self._pause_s):
-            event = UpsertEdges(PURCHASED, [f"t{self.count % 20:02}"], ["duck"], qualifiers=[f"event-{self.count}"])
-            self._store.apply([event], batch_id=f"event-{self.count}", actor="events")
-            self.count += 1
-
-    def __enter__(self) -> Events:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self._stop.set()
-        self._thread.join(60)
-
-
 def test_no_edit_is_missed_among_events(shop: Shop, hand: Hand, empty_neo4j: TestServer) -> None:
-    store = curated(shop)
-    rng = random.Random(3)
-    products = ["tea", "pot", "cup", "saucer", "biscuit"]
-    seen: dict[tuple[Any, ...], Any] = {}
-    at = store.watermark()
-    store.reconcile()
     with open_store(slow_url(empty_neo4j)) as writing:
-        assert isinstance(writing, CuratedStore)
-        with Events(writing, per_second=100) as events:
-            expected: dict[str, Any] = {}
-            for number in range(EDITS):
-                product, other = rng.sample(products, 2)
-                kind = rng.randrange(4)
-                if kind == 0:
-                    hand("MATCH (p:Product {id: $id}) SET p.title = $title", id=product, title=f"title {number}")
-                    expected[product] = f"title {number}"
-                elif kind == 1:
-                    hand("CREATE (:Brand {id: $id, name: $id})", id=f"brand {number}")
-                    expected[f"brand {number}"] = f"brand {number}"
-                elif kind == 2:
-                    hand(
-                        "MATCH (a:Product {id: $a}), (b:Product {id: $b}) MERGE (a)-[r:COMPLEMENTS]->(b) "
-                        "SET r.weight = $weight",
-                        a=product, b=other, weight=float(number + 2),
-                    )  # fmt: skip
-                    expected[f"{product}-{other}"] = float(number + 2)
-                else:
-                    hand("MATCH (:Product {id: $a})-[r:COMPLEMENTS]->(:Product {id: $b}) DELETE r", a=product, b=other)
-                    expected[f"{product}-{other}"] = None
-                if rng.random() < 0.5:
-                    store.reconcile()
-                    at = followed(store, at, seen)
-            time.sleep(0.1)
-            store.reconcile()
-            at = followed(store, at, seen)
-        written = events.count
-    assert written > EDITS / 10
-    missed = {key: value for key, value in expected.items() if value is not None and seen.get((key,)) != value}
-    missed |= {key: value for key, value in expected.items() if value is None and seen.get((key,)) is not None}
-    assert not missed
-    assert len(list(store.changes_since("0"))) >= written
-
-
-def followed(store: CuratedStore, at: str, seen: dict[tuple[Any, ...], Any]) -> str:
-    """A consumer of the feed: the latest title, name or weight of what it was handed."""
-    for change in store.changes_since(at):
-        record, gone = change.record, change.operation == "delete"
-        at = change.watermark
-        if isinstance(record, Node):
-            name = record.properties.get("title", record.properties.get("name"))
-            seen[record.node_id,] = None if gone else name
-        elif record.edge_type == COMPLEMENTS:
-            seen[f"{record.source_id}-{record.target_id}",] = None if gone else record.weight
-    return at
+        found = edits_among_events(curated(shop), writing, hand, EDITS)
+    assert found.events > EDITS / 10
+    assert not found.missed
 
 
 RELATED = "/v1/items/tea/related?kind=similar&n=12&include=reasons,properties"

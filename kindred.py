@@ -16,21 +16,24 @@ from api.command.groups.graph import graph_group
 from api.command.groups.keys import keys_group
 from api.command.groups.neo4j import neo4j_group
 from api.command.groups.release import release_group
+from api.command.groups.report import report
 from api.command.health import checks
 from api.command.options import DataDirOption, JsonOption, StoreOption, settings_with
-from api.command.recipe import Order, experiment_on, forget_trainings, material_from, models_named, publish
+from api.command.recipe import Order, controls_on, experiment_on, forget_trainings, material_from, models_named, publish
 from api.command.tables import run_tables
 from api.command.terminal import (
     Telling,
     output,
+    print_controls,
     print_experiment,
     print_json,
     print_plan,
     print_report,
     print_rows,
     progress_console,
+    say,
 )
-from api.command.workshop import epoch_seconds, ingest_into, mapping_named, opened, working_folder
+from api.command.workshop import epoch_seconds, ingest_in_bulk, ingest_into, mapping_named, opened, working_folder
 from api.server import check_address
 from api.server import serve as serve_http
 from gnn.protocols import PROTOCOLS, Cuts, protocol_named
@@ -44,6 +47,7 @@ from graph.errors import (
     SettingsError,
     StoreError,
 )
+from graph.store import shown_url
 from ingest.mapping import mapping_schema
 from ingest.planning import plan
 from ingest.sources import SOURCES
@@ -69,10 +73,13 @@ app = typer.Typer(
 )
 app.add_typer(release_group, name="release")
 app.add_typer(graph_group, name="graph")
+app.command()(report)
 app.add_typer(keys_group, name="keys")
 app.add_typer(neo4j_group, name="neo4j")
 
-ModelsOption = Annotated[str | None, typer.Option("--models", help="Models to fit, by comma. Default: all.")]
+ModelsOption = Annotated[
+    str | None, typer.Option("--models", help="Models to fit, by comma, or all. Default: see docs/models.md.")
+]
 ProtocolOption = Annotated[
     str | None, typer.Option("--protocol", help="One of " + ", ".join(PROTOCOLS) + ". Default: what suits the data.")
 ]
@@ -80,6 +87,12 @@ TestFromOption = Annotated[str | None, typer.Option("--test-from", help="Date th
 TextOption = Annotated[str, typer.Option("--text", help="Text encoder: minilm, a name or path, or none.")]
 SeedOption = Annotated[int, typer.Option("--seed", help="Seed of everything random.")]
 TuneOption = Annotated[bool, typer.Option("--tune/--no-tune", help="Choose options on validation first.")]
+ControlsOption = Annotated[
+    bool, typer.Option("--controls", help="Also without the graph, text, embeddings, walks: says what the graph adds.")
+]
+TrialsOption = Annotated[
+    int | None, typer.Option("--trials", min=1, help="Search options of every model with so many trials (optuna).")
+]
 DeviceOption = Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")]
 
 
@@ -90,6 +103,9 @@ def ingest(
     data_dir: DataDirOption = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be created; write nothing.")] = False,
     max_bad: Annotated[float, typer.Option("--max-bad", help="Share of bad rows that stops the ingest.")] = 0.05,
+    bulk: Annotated[
+        bool, typer.Option("--bulk", help="First load of an empty Neo4j by its own import tool, while it is stopped.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Read a shop's files into the graph.
@@ -102,8 +118,13 @@ def ingest(
         shown = plan(prepared)
         print_json(json.loads(shown.to_json())) if as_json else print_plan(shown)
         return
-    with opened(settings) as graph:
-        report = ingest_into(prepared, graph, settings, max_bad=max_bad)
+    if bulk:
+        report, command = ingest_in_bulk(prepared, settings, max_bad=max_bad)
+        if command is not None:
+            say(f"The files are written. Where the server is, stopped and with them at hand:\n{command}")
+    else:
+        with opened(settings) as graph:
+            report = ingest_into(prepared, graph, settings, max_bad=max_bad)
     print_json(json.loads(report.to_json())) if as_json else print_report(report)
 
 
@@ -136,17 +157,18 @@ def train(
     models: ModelsOption = None,
     text: TextOption = "minilm",
     tune: TuneOption = True,
+    trials: TrialsOption = None,
     seed: SeedOption = 42,
     device: DeviceOption = "auto",
     as_json: JsonOption = False,
 ) -> None:
-    """Fit all models, compare them on validation, release what the gate lets through.
+    """Fit models, compare them on validation, release what the gate lets through.
 
     Example: kindred train --protocol temporal --models rp3beta,ease,text,graphsage
     """
     settings = settings_with(store=store)
     tell = Telling()
-    order = order_from(protocol, test_from, models, text, tune, seed, device)
+    order = order_from(protocol, test_from, models, text, tune, trials, seed, device)
     with working_folder(settings) as folder, opened(settings) as graph:
         material = material_from(graph, folder, settings, text, tell)
         name, experiment = experiment_on(material, order, settings, tell)
@@ -168,12 +190,14 @@ def evaluate(
     models: ModelsOption = None,
     text: TextOption = "minilm",
     tune: TuneOption = True,
+    trials: TrialsOption = None,
     seed: SeedOption = 42,
     device: DeviceOption = "auto",
+    controls: ControlsOption = False,
     file: Annotated[Path | None, typer.Option("--output", help="Also write the result to this JSON file.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Compare all models and the fused ranking under one protocol; releases nothing.
+    """Compare models and the fused ranking under one protocol; releases nothing.
 
     Example: kindred evaluate --source s3rec --data-dir data/amazon_beauty_kg --protocol leave-one-out
     """
@@ -181,7 +205,7 @@ def evaluate(
     if file is not None and not file.parent.is_dir():
         raise InputError("the result cannot be written", expected="a folder that exists", got=str(file.parent))
     tell = Telling()
-    order = order_from(protocol, test_from, models, text, tune, seed, device)
+    order = order_from(protocol, test_from, models, text, tune, trials, seed, device)
     with working_folder(settings) as folder:
         if source is not None:
             settings = settings.model_copy(update={"store": f"sqlite:{folder / 'graph.db'}"})
@@ -190,11 +214,19 @@ def evaluate(
                 ingest_into(mapping_named(source, settings), graph, settings)
             material = material_from(graph, folder, settings, text, tell)
         name, experiment = experiment_on(material, order, settings, tell)
+        found = controls_on(material, name, experiment, tell) if controls else None
     forget_trainings(settings)
-    document = {"source": source or settings.store, "protocol": name} | experiment.to_document()
+    document = {"source": source or shown_url(settings.store), "protocol": name} | experiment.to_document()
+    if found is not None:
+        document["controls"] = found
     if file is not None:
         file.write_text(json.dumps(document, indent=1) + "\n")
-    print_json(document) if as_json else print_experiment(experiment)
+    if as_json:
+        print_json(document)
+        return
+    print_experiment(experiment)
+    if found is not None:
+        print_controls(found)
 
 
 @app.command()
@@ -260,13 +292,20 @@ def doctor(store: StoreOption = None, as_json: JsonOption = False) -> None:
 
 
 def order_from(
-    protocol: str | None, test_from: str | None, models: str | None, text: str, tune: bool, seed: int, device: str
+    protocol: str | None,
+    test_from: str | None,
+    models: str | None,
+    text: str,
+    tune: bool,
+    trials: int | None,
+    seed: int,
+    device: str,
 ) -> Order:
     """What the options ask for; :class:`InputError`, before any work, for what cannot be."""
     if protocol is not None:
         protocol_named(protocol)
     cuts = Cuts(seed, test_from=None if test_from is None else epoch_seconds(test_from))
-    return Order(protocol, cuts, models_named(models), text, device, tune)
+    return Order(protocol, cuts, models_named(models), text, device, tune, trials)
 
 
 def main() -> NoReturn:

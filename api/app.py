@@ -15,21 +15,27 @@ from api.browsing import NeighborsReply
 from api.curator.origins import BrowserOrigins
 from api.envelope import Envelope
 from api.events import Acknowledged, EventWriter
+from api.given import GivenLog
 from api.limits import Lane
 from api.metrics import Metrics
 from api.observing import Observing
 from api.openapi import describe
 from api.parts import Parts, StoreHolder
+from api.pathfinding import PathsReply
 from api.problems import InvalidField, MethodNotAllowed, UnknownField, problem_response
 from api.releases import FolderReleases
-from api.routes import answers, curator, events, graph, models, operations, page, problems
+from api.routes import answers, curator, events, explaining, graph, models, operations, page, problems, users
+from api.routes import rules as rules_routes
+from api.rules import RULES_FILE, RulesFile
 from api.security import Door, KeyFile
 from api.serving import Releases, Serving
-from api.settings import Settings
+from api.settings import Settings, given_folder
 from graph.errors import InputError, KindredError, NotFound
 
 CHECK_DEADLINE_S = 30.0
 """How long looking for problems in the whole graph may take."""
+SWAP_DEADLINE_S = 30.0
+
 MESSAGES: dict[str, Any] = {
     "Envelope": Envelope,
     "RecommendationsBody": answers.RecommendationsBody,
@@ -37,10 +43,21 @@ MESSAGES: dict[str, Any] = {
     "Acknowledged": Acknowledged,
     "NeighborsReply": NeighborsReply,
     "GraphProblemsReply": problems.GraphProblemsReply,
+    "PathsReply": PathsReply,
+    "ExplanationReply": explaining.ExplanationReply,
+    "WhatIfBody": explaining.WhatIfBody,
+    "WhatIfReply": explaining.WhatIfReply,
+    "AudienceReply": users.AudienceReply,
+    "AttributesReply": users.AttributesReply,
+    "ProfileReply": users.ProfileReply,
+    "RankBody": users.RankBody,
     "ModelsReply": models.ModelsReply,
+    "EvaluationsReply": models.EvaluationsReply,
+    "CurrentReply": models.CurrentReply,
     "LiveReply": operations.LiveReply,
     "ReadyReply": operations.ReadyReply,
     "ProblemReply": operations.ProblemReply,
+    **rules_routes.MESSAGES,
 }
 """Every message type, by the name the description gives it."""
 
@@ -86,7 +103,9 @@ def create_app(settings: Settings, *, releases: Releases | None = None, store: S
     app.add_exception_handler(KindredError, _on_error)
     app.add_exception_handler(RequestValidationError, _on_bad_parameters)
     app.add_exception_handler(HTTPException, _on_http_error)
-    for room in (answers, curator, events, graph, models, operations, page, problems):
+    for room in (
+        answers, curator, events, explaining, graph, models, operations, page, problems, rules_routes, users,
+    ):  # fmt: skip
         app.include_router(room.router)
     describe(app, MESSAGES)
     return app
@@ -95,24 +114,28 @@ def create_app(settings: Settings, *, releases: Releases | None = None, store: S
 def _parts(settings: Settings, releases: Releases | None, store: StoreHolder | None) -> Parts:
     metrics = Metrics()
     store = store or StoreHolder(settings.store)
+    rules = RulesFile(settings.rules or settings.releases.parent / RULES_FILE)
     serving = Serving(
-        releases or FolderReleases(settings.releases),
+        releases or FolderReleases(settings.releases, rules),
         store,
         metrics=metrics,
         poll_interval_s=settings.poll_interval_s,
         stale_after_s=settings.stale_after_s,
         edits_interval_s=settings.edits_interval_s,
     )
+    given = GivenLog(given_folder(settings), days=settings.attribution_days, megabytes=settings.attribution_megabytes)
     writer = EventWriter(
         store,
         knows_item=serving.knows_item,
         committed=serving.catch_up,
+        stored=given.note_outcomes,
         metrics=metrics,
         waiting=settings.events_waiting,
     )
     lane = Lane(settings.engine_threads, settings.engine_waiting, settings.read_deadline_s)
     store_lane = Lane(1, settings.events_waiting, settings.write_deadline_s)
-    return Parts(settings, store, serving, writer, lane, store_lane, metrics, Lane(1, 4, CHECK_DEADLINE_S))
+    release_lane, check_lane = Lane(1, 4, SWAP_DEADLINE_S), Lane(1, 4, CHECK_DEADLINE_S)
+    return Parts(settings, store, serving, writer, lane, store_lane, release_lane, check_lane, metrics, rules, given)
 
 
 async def _on_error(request: Request, error: Exception) -> Response:

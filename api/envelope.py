@@ -12,6 +12,7 @@ from msgspec import UNSET, Struct, UnsetType
 from starlette.responses import Response
 
 from api.engine.answer import Answer
+from api.given import GivenLog
 from api.problems import InvalidField
 from api.serving import Live
 
@@ -60,8 +61,27 @@ def json_response(document: object, status: int = 200) -> Response:
     return Response(_ENCODER.encode(document), status, media_type="application/json")
 
 
-def enveloped(answer: Answer, live: Live, *, include: frozenset[str], stale: bool, began: float) -> Response:
-    """The reply for an engine's answer; ``began`` is when the request came, by ``perf_counter``."""
+def enveloped(
+    answer: Answer,
+    live: Live,
+    *,
+    include: frozenset[str],
+    stale: bool,
+    began: float,
+    given: tuple[GivenLog, str] | None = None,
+) -> Response:
+    """The reply for an engine's answer; ``began`` is when the request came, by ``perf_counter``.
+
+    ``given`` is where the list is kept for attribution, and as which kind.
+    """
+    envelope = envelope_of(answer, live, include=include, stale=stale, began=began)
+    if given is not None:
+        given[0].note(envelope, given[1])
+    return json_response(envelope)
+
+
+def envelope_of(answer: Answer, live: Live, *, include: frozenset[str], stale: bool, began: float) -> Envelope:
+    """The message for an engine's answer."""
     item_type = live.view.schema.item_type
     items = [
         ListedItem(
@@ -69,24 +89,23 @@ def enveloped(answer: Answer, live: Live, *, include: frozenset[str], stale: boo
             item.score,
             item.rank,
             item.sources,
+            item.promotion,
             reasons=[reason.to_json() for reason in item.reasons] if "reasons" in include else UNSET,
             properties=dict(live.view.properties(item_type, item.item_index)) if "properties" in include else UNSET,
         )
         for item in answer.items
     ]
     took_ms = round((time.perf_counter() - began) * 1000, 3)
-    return json_response(
-        Envelope(
-            uuid.uuid4().hex,
-            items,
-            answer.fallback_used,
-            answer.unknown_ids,
-            ReleaseName(live.release_id, live.trained_at),
-            answer.graph_watermark,
-            stale,
-            None,
-            took_ms,
-        )
+    return Envelope(
+        uuid.uuid4().hex,
+        items,
+        answer.fallback_used,
+        answer.unknown_ids,
+        ReleaseName(live.release_id, live.trained_at),
+        answer.graph_watermark,
+        stale,
+        None,
+        took_ms,
     )
 
 

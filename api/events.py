@@ -51,7 +51,8 @@ class EventWriter:
 
     Requests that arrive while a transaction runs share the next one, so a slow disk costs one sync for all
     of them. After the commit ``committed`` is called (it feeds the overlay), and only then are the requests
-    acknowledged: an acknowledged event is durable and counts in the next answer.
+    acknowledged: an acknowledged event is durable and counts in the next answer. ``stored`` hears of the events of
+    each commit.
     """
 
     def __init__(
@@ -60,12 +61,14 @@ class EventWriter:
         *,
         knows_item: Callable[[str], bool],
         committed: Callable[[], None],
+        stored: Callable[[Sequence[Interaction]], None] = lambda events: None,
         metrics: Metrics,
         waiting: int = 1024,
     ) -> None:
         self._store = store
         self._knows_item = knows_item
         self._committed = committed
+        self._stored = stored
         self._metrics = metrics
         self._queue: queue.Queue[_Waiting | None] = queue.Queue(waiting)
         self._recent: OrderedDict[str, None] = OrderedDict()
@@ -155,6 +158,7 @@ class EventWriter:
             else:
                 self._metrics.commits.inc()
                 self._remember(fresh)
+                self._stored(fresh)
                 self._committed()
                 break
         written = {id(event) for event in fresh}

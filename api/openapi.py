@@ -20,6 +20,7 @@ PROBLEM_SCHEMA: dict[str, Any] = {
         "detail": {"type": "string"},
         "request_id": {"type": "string"},
         "field": {"type": "string"},
+        "column": {"type": "integer", "description": "Where in a filter, from 1."},
         "event_ids": {"type": "array", "items": {"type": "string"}},
     },
 }

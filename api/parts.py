@@ -9,10 +9,13 @@ from dataclasses import dataclass
 
 from starlette.requests import Request
 
+from api.engine import Engine
 from api.events import EventWriter
+from api.given import GivenLog
 from api.limits import Lane
 from api.metrics import Metrics
-from api.serving import Serving
+from api.rules import RulesFile
+from api.serving import Live, Serving
 from api.settings import Settings
 from graph.store import GraphStore, open_store
 
@@ -52,20 +55,27 @@ class Parts:
     """Threads for the engine and for files."""
     store_lane: Lane
     """A thread for questions to the store that a request has to wait for."""
-    metrics: Metrics
+    release_lane: Lane
+    """A thread for swapping releases, which takes longer than an answer may."""
     check_lane: Lane
     """A thread for looking through the whole graph, which may take seconds."""
+    metrics: Metrics
+    rules: RulesFile
+    given: GivenLog
 
     def start(self) -> None:
+        self.given.start()
         self.serving.start()
         self.writer.start()
 
     def close(self) -> None:
         self.writer.close()
+        self.given.close()
         self.serving.close()
         self.lane.close()
         self.store_lane.close()
         self.check_lane.close()
+        self.release_lane.close()
         self.store.close()
 
 
@@ -73,6 +83,12 @@ def parts_of(request: Request) -> Parts:
     """The application's parts."""
     parts: Parts = request.app.state.parts
     return parts
+
+
+def engine_of(live: Live) -> Engine:
+    """The live release's engine, for questions beyond lists."""
+    assert isinstance(live.engine, Engine)  # every release is answered by one
+    return live.engine
 
 
 def now_ms() -> int:

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 from starlette.responses import Response
 
+from api.engine.filters import FilterError
 from graph.errors import (
     Conflict,
     InputError,
@@ -43,6 +44,10 @@ class BodyTooLarge(InputError):
 
 class BodyTooSlow(InputError):
     """A request body that did not arrive in time."""
+
+
+class PreconditionMissing(InputError):
+    """A write that does not say which version it is based on."""
 
 
 class UnsupportedMedia(InputError):
@@ -106,6 +111,9 @@ PROBLEMS: Mapping[type[Exception], ProblemKind] = {
     UnsupportedMedia: ProblemKind(
         415, "unsupported-media-type", "The body is not JSON", "Send Content-Type: application/json."
     ),
+    PreconditionMissing: ProblemKind(
+        428, "precondition-missing", "The version is not named", "Read it, then send its ETag as If-Match."
+    ),
     MethodNotAllowed: ProblemKind(
         405, "method-not-allowed", "The method is not allowed here", "Use a method that the Allow header names."
     ),
@@ -159,8 +167,10 @@ def problem_document(error: BaseException, request_id: str) -> dict[str, Any]:
         "detail": str(error) if isinstance(error, KindredError) else kind.what_to_do,
         "request_id": request_id,
     }
-    if isinstance(error, InvalidField):
+    if isinstance(error, InvalidField | FilterError):
         document["field"] = error.field
+    if isinstance(error, FilterError):
+        document["column"] = error.column
     if isinstance(error, DeadlineExceeded) and error.event_ids:
         document["event_ids"] = error.event_ids
     return document

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from api.engine import Engine
+from api.engine.steering import NO_RULES, Rules
 from api.serving import Live, ReleaseRow
 from graph.errors import KindredError, NotFound
 from graph.overlay import Overlay
-from graph.release import list_releases, open_release, release_document
+from graph.release import activate, list_releases, open_release, release_document, rollback
 
 FIGURES, VERDICT = "evaluation", "gate"
 """Documents that training writes into a release: its figures, and what the gate said."""
@@ -18,8 +20,9 @@ FIGURES, VERDICT = "evaluation", "gate"
 class FolderReleases:
     """The releases of one folder, as ``kindred train`` writes them."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, rules: Callable[[], Rules] = lambda: NO_RULES) -> None:
         self._root = root
+        self._rules = rules
         self._rows: dict[str, tuple[Any, Any]] = {}
 
     def current_id(self) -> str | None:
@@ -30,10 +33,18 @@ class FolderReleases:
         """The release, verified, with its engine over an empty overlay."""
         release = open_release(self._root / release_id)
         overlay = Overlay(release.snapshot)
-        engine = Engine.from_release(release, overlay)
+        engine = Engine.from_release(release, overlay, rules=self._rules)
         return Live(
             release.id, release.created_at.isoformat(), engine, engine.view, overlay, release.snapshot.watermark
         )
+
+    def activate(self, release_id: str) -> None:
+        """Points CURRENT to a release, after verifying it."""
+        activate(self._root, release_id)
+
+    def roll_back(self) -> str:
+        """Points CURRENT to the release before; its id."""
+        return rollback(self._root)
 
     def rows(self) -> list[ReleaseRow]:
         """Every release, newest first, with what training wrote into it; releases never change, so it is kept."""

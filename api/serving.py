@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 import structlog
 
 from api.engine.answer import Answer
+from api.engine.phrases import Language
 from api.engine.request import RelatedKind, Request
+from api.engine.steering import NO_STEERING, Steering
 from api.metrics import Metrics
 from api.problems import NotReady
 from graph.errors import KindredError
@@ -36,9 +38,26 @@ class Answering(Protocol):
 
     def recommend(self, request: Request) -> Answer: ...
 
-    def related(self, item_id: str, kind: RelatedKind = "similar", n: int = 10, *, reasons: bool = False) -> Answer: ...
+    def related(
+        self,
+        item_id: str,
+        kind: RelatedKind = "similar",
+        n: int = 10,
+        *,
+        reasons: bool = False,
+        language: Language = "en",
+        steering: Steering = NO_STEERING,
+    ) -> Answer: ...
 
-    def trending(self, window: str = "7d", n: int = 10, *, reasons: bool = False) -> Answer: ...
+    def trending(
+        self,
+        window: str = "7d",
+        n: int = 10,
+        *,
+        reasons: bool = False,
+        language: Language = "en",
+        steering: Steering = NO_STEERING,
+    ) -> Answer: ...
 
 
 class Feedable(Protocol):
@@ -87,6 +106,14 @@ class Releases(Protocol):
         """Every release, newest first."""
         ...
 
+    def activate(self, release_id: str) -> None:
+        """Points CURRENT to a release, after verifying it."""
+        ...
+
+    def roll_back(self) -> str:
+        """Points CURRENT to the release before; its id."""
+        ...
+
 
 class Serving:
     """Holds the live release and two threads: one watches CURRENT, one feeds the overlay from the store.
@@ -113,6 +140,7 @@ class Serving:
         self._edits_interval_s = edits_interval_s
         self._live: Live | None = None
         self._feeding = threading.Lock()
+        self._swapping = threading.Lock()
         self._fed_at: float | None = None
         self._refused: dict[str, str] = {}
         self._stop = threading.Event()
@@ -168,6 +196,24 @@ class Serving:
         """Every release in the folder, newest first."""
         return self._releases.rows()
 
+    def activate(self, release_id: str) -> None:
+        """Makes a release current and takes it into service.
+
+        Raises:
+            NotFound: when there is no such release.
+            ReleaseError: when it is damaged; the live one stays.
+        """
+        self._releases.activate(release_id)
+        self._refused.pop(release_id, None)
+        self.refresh()
+
+    def roll_back(self) -> str:
+        """Makes the release before current again and takes it into service; its id."""
+        release_id = self._releases.roll_back()
+        self._refused.pop(release_id, None)
+        self.refresh()
+        return release_id
+
     @property
     def refused(self) -> dict[str, str]:
         """Release ids that CURRENT pointed to and that did not verify, each with the reason."""
@@ -188,6 +234,10 @@ class Serving:
         The new release is opened, verified and fed while the old one answers; requests that began with the
         old one end with it. One that does not verify is named in :attr:`refused` and never tried again.
         """
+        with self._swapping:
+            return self._refreshed()
+
+    def _refreshed(self) -> bool:
         release_id = self._wanted()
         if release_id is None:
             return False

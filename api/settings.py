@@ -27,6 +27,8 @@ class Settings(BaseSettings):
     """URL of the graph store."""
     releases: Path = Path("var/releases")
     """Folder of releases, with the CURRENT pointer."""
+    rules: Path | None = None
+    """File of the shop's rules; by default rules.json beside the folder of releases."""
     work_dir: Path = Path("var")
     """Folder of caches, staged ingests, quarantine files and results."""
     data_dir: Path | None = None
@@ -59,6 +61,10 @@ class Settings(BaseSettings):
     """Answers that may wait for an engine thread; more are shed with 503."""
     events_waiting: int = Field(default=1024, ge=1)
     """Event requests that may wait for the store; more are shed with 503."""
+
+    attribution_days: float = Field(default=30.0, gt=0)
+    attribution_megabytes: float = Field(default=256.0, ge=16)
+    """How long, and how much of, what was recommended is kept for ``kindred report``."""
 
     poll_interval_s: float = Field(default=1.0, gt=0)
     """How often the store's changes and the CURRENT pointer are looked at."""
@@ -94,6 +100,11 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Arguments win over variables, variables over the file."""
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, SETTINGS_FILE)
+
+
+def given_folder(settings: Settings) -> Path:
+    """Where what was recommended is kept."""
+    return settings.work_dir / "given"
 
 
 def load_settings(**overrides: Any) -> Settings:

@@ -120,7 +120,8 @@ class TrainingData:
     """All a model may look at while it is fitted.
 
     ``validation`` holds the interactions that selection (early stop, tuning) may be judged on; they are never
-    part of ``train``. ``None`` means: train for the configured number of epochs.
+    part of ``train``. ``None`` means: train for the configured number of epochs. ``ordered`` says whether the order
+    of a user's events means anything; after a random split it does not.
     """
 
     train: Interactions
@@ -128,3 +129,4 @@ class TrainingData:
     validation: Interactions | None = None
     seed: int = 42
     device: str = "cpu"
+    ordered: bool = True

@@ -6,6 +6,7 @@ import resource
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
 from gnn.data import ItemKnowledge, TrainingData
@@ -15,6 +16,7 @@ from gnn.gate import GATE_METRIC, Verdict, decide
 from gnn.models import MODELS
 from gnn.operators import Operator, OperatorRanker
 from gnn.ranker import Ranker
+from gnn.search import SPACES, search
 from gnn.splits import Split
 from gnn.training.run import SupportsTrainingRun, TrainingRun
 from gnn.tuning import GRIDS, tune
@@ -55,6 +57,10 @@ class Recipe:
     device: str = "cpu"
     tuned: bool = True
     """Whether each model's options are chosen on validation first, see :mod:`gnn.tuning`."""
+    trials: int | None = None
+    """Trials of a search for every model that has a space, instead of the few points of a grid."""
+    searches: Path | None = None
+    """Folder in which searches keep their trials, to go on from."""
 
 
 @dataclass(frozen=True)
@@ -170,6 +176,7 @@ def fit_models(
         if isinstance(model, SupportsTrainingRun) and model.record is not None:
             fitted.options[name] |= {"epochs": model.best_epochs}
             fitted.records[name] = model.record.model_dump(mode="json")
+        fitted.options[name] |= getattr(model, "learned_options", {})
         weights = getattr(model, "fold_in_weights", None)
         if weights is not None:
             fitted.fold_in[name] = weights()
@@ -177,16 +184,26 @@ def fit_models(
 
 
 def tuned_options(
-    models: Mapping[str, Mapping[str, Any]], data: TrainingData, progress: Progress | None = None
+    models: Mapping[str, Mapping[str, Any]],
+    data: TrainingData,
+    progress: Progress | None = None,
+    *,
+    trials: int | None = None,
+    searches: Path | None = None,
 ) -> dict[str, Mapping[str, Any]]:
-    """The options that do best on validation, for every model that has a grid and was given none of its own."""
+    """The options that do best on validation, for every model that has a choice and was given none of its own.
+
+    With ``trials`` every such model is searched with that budget, without it the points of its grid are tried.
+    """
     chosen = dict(models)
     for name, options in models.items():
-        if name in GRIDS and not options:
+        if name in (GRIDS if trials is None else SPACES) and not options:
             if progress is not None:
-                progress.step(f"tuning {name} on validation")
+                progress.step(f"tuning {name} on validation" + ("" if trials is None else f", {trials} trials"))
+            file = None if searches is None else searches / f"{name}.json"
             try:
-                chosen[name] = tune(name, data)[0].options
+                found = tune(name, data) if trials is None else search(name, data, trials, file=file)
+                chosen[name] = found[0].options
             except InputError:
                 # The model refuses the data; fitting it says so, with the reason.
                 chosen[name] = options
@@ -213,8 +230,12 @@ def run_experiment(
 
     clock = _Clock(progress)
     clock.enter("fit")
-    data = TrainingData(split.train, knowledge, split.validation, recipe.seed, recipe.device)
-    models = tuned_options(recipe.models, data, progress) if recipe.tuned else recipe.models
+    data = TrainingData(split.train, knowledge, split.validation, recipe.seed, recipe.device, recipe.ordered)
+    models = (
+        tuned_options(recipe.models, data, progress, trials=recipe.trials, searches=recipe.searches)
+        if recipe.tuned
+        else recipe.models
+    )
     fitted = fit_models(models, data, progress, runs=runs)
     sources = {
         name: operator

@@ -63,6 +63,12 @@ class Histories:
         at = np.repeat(self.indptr[chosen] - indptr[:-1], lengths) + np.arange(indptr[-1])
         return Histories(self.user_index[chosen], indptr, self.item_index[at], self.timestamp_s[at], self.num_items)
 
+    def among(self, num_items: int) -> Histories:
+        """The same histories over the first ``num_items`` items; events with others are left out."""
+        kept = self.item_index < num_items
+        indptr = np.concatenate([[0], np.cumsum(kept)])[self.indptr].astype(np.int64)
+        return Histories(self.user_index, indptr, self.item_index[kept], self.timestamp_s[kept], num_items)
+
     def _weighted(self, weight: FloatArray) -> sp.csr_array:
         matrix = sp.csr_array(
             (weight, self.item_index.copy(), self.indptr.astype(np.int32)), shape=(len(self), self.num_items)

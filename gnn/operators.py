@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Protocol, TypeAlias
+from typing import ClassVar, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,7 @@ import scipy.sparse as sp
 
 from gnn.histories import FloatArray, Histories, IntArray
 from gnn.ranker import top_k
+from gnn.sequences import SequenceOperator
 from graph.errors import ReleaseError
 
 Arrays: TypeAlias = dict[str, npt.NDArray[np.generic]]
@@ -33,6 +34,22 @@ class Operator(Protocol):
     def arrays(self) -> Arrays:
         """Everything needed to rebuild the operator, as named arrays."""
         ...
+
+
+@runtime_checkable
+class OrderedOperator(Operator, Protocol):
+    """An operator that reads the events of a history in their order, which weights cannot tell."""
+
+    def score_ordered(self, histories: Histories) -> FloatArray:
+        """Scores of all items. Shape (B, I)."""
+        ...
+
+
+def history_scores(operator: Operator, histories: Histories) -> FloatArray:
+    """Scores of all items from whole histories: in order if the operator reads it, else every item alike. (B, I)."""
+    if isinstance(operator, OrderedOperator):
+        return operator.score_ordered(histories)
+    return operator.score(histories.even(), histories.user_index)
 
 
 @dataclass(frozen=True)
@@ -194,6 +211,8 @@ def operator_from_arrays(kind: str, arrays: Mapping[str, npt.NDArray[np.generic]
             )
         if kind == "sum":
             return _sum(arrays)
+        if kind == SequenceOperator.kind:
+            return SequenceOperator.from_arrays(arrays)
     except (KeyError, ValueError, IndexError, TypeError) as error:
         raise ReleaseError("an operator's arrays do not fit together", got=error, where=kind) from error
     raise ReleaseError("unknown kind of operator", expected="one this version can serve", got=kind)
@@ -225,12 +244,12 @@ def _csr(arrays: Mapping[str, npt.NDArray[np.generic]], prefix: str, num_columns
 
 @dataclass(frozen=True)
 class OperatorRanker:
-    """Ranks by one operator over evenly weighted histories."""
+    """Ranks by one operator over whole histories."""
 
     operator: Operator
 
     def rank(self, histories: Histories, k: int) -> IntArray:
         seen = histories.even()
-        scores = np.array(self.operator.score(seen, histories.user_index), np.float32)
+        scores = np.array(history_scores(self.operator, histories), np.float32)
         scores[np.repeat(np.arange(len(histories)), np.diff(seen.indptr)), seen.indices] = -np.inf
         return top_k(scores, k)

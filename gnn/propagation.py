@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from functools import cached_property
 from typing import Any, cast
 
 import numpy as np
@@ -45,6 +46,30 @@ class Adjacency:
         other._rows, other._columns = self._columns, self._rows
         return other
 
+    @property
+    def edge_sources(self) -> Tensor:
+        """The source of every edge, in the order of the rows. Shape (E,)."""
+        return self._rows.col_indices()
+
+    @cached_property
+    def edge_targets(self) -> Tensor:
+        """The target of every edge, in the order of the rows. Shape (E,)."""
+        lengths = self._rows.crow_indices().diff()
+        return torch.repeat_interleave(torch.arange(self.shape[0], device=lengths.device), lengths)
+
+    def reweighted(self, weight: Tensor) -> Adjacency:
+        """The same edges with other weights (E,), in the order of the rows; gradients do not reach the weights."""
+        other = Adjacency.__new__(Adjacency)
+        other.shape, other.num_edges = self.shape, self.num_edges
+        other._rows = _with_values(self._rows, weight)
+        other._columns = _with_values(self._columns, weight[self._column_order])
+        return other
+
+    @cached_property
+    def _column_order(self) -> Tensor:
+        """Where each edge of the columns stands in the rows."""
+        return torch.argsort(self.edge_sources, stable=True)
+
     def __matmul__(self, features: Tensor) -> Tensor:
         """What every target receives. Shapes: (sources, D) → (targets, D)."""
         multiply = cast(Callable[[Tensor, Tensor, Tensor], Tensor], _Multiply.apply)
@@ -81,6 +106,12 @@ def _product(rows: Tensor, features: Tensor) -> Tensor:
     # Sparse kernels want both sides in one precision, and sums over many neighbours want float32.
     with torch.autocast(features.device.type, enabled=False):
         return (rows @ features.float()).to(features.dtype)
+
+
+def _with_values(pattern: Tensor, values: Tensor) -> Tensor:
+    return torch.sparse_csr_tensor(
+        pattern.crow_indices(), pattern.col_indices(), values, size=pattern.shape, check_invariants=False
+    )
 
 
 def _tensor(matrix: sp.csr_array, device: torch.device | str) -> Tensor:

@@ -12,7 +12,7 @@ with warnings.catch_warnings():
     warnings.filterwarnings("ignore", "`torch.jit", FutureWarning)
     warnings.filterwarnings("ignore", "`torch.jit", DeprecationWarning)
     from torch_geometric.data import HeteroData
-    from torch_geometric.nn import HeteroConv, SAGEConv
+    from torch_geometric.nn import GATConv, HeteroConv, RGCNConv, SAGEConv
     from torch_geometric.sampler import (
         BaseSampler,
         EdgeSamplerInput,
@@ -27,11 +27,13 @@ __all__ = [
     "WITH_PYG_LIB",
     "BaseSampler",
     "EdgeSamplerInput",
+    "GATConv",
     "HeteroConv",
     "HeteroData",
     "HeteroSamplerOutput",
     "NegativeSampling",
     "NeighborSampler",
     "NodeSamplerInput",
+    "RGCNConv",
     "SAGEConv",
 ]

@@ -14,6 +14,9 @@ from gnn.models import MODELS
 from gnn.operators import OperatorRanker
 from graph.errors import InputError
 
+METRIC = "ndcg@20"
+"""What options are chosen by."""
+
 GRIDS: dict[str, tuple[Mapping[str, Any], ...]] = {
     "itemknn": ({}, {"neighbors": 50}, {"neighbors": 300}, {"shrink": 0.0}, {"shrink": 50.0}),
     "rp3beta": ({}, {"alpha": 0.6}, {"alpha": 0.8}, {"alpha": 0.6, "beta": 0.4}, {"alpha": 0.6, "beta": 0.5}),
@@ -33,13 +36,29 @@ class Trial:
     score: float
 
 
+class Judge:
+    """Fits a model with some options and says what it reaches on validation, on the same users every time.
+
+    At most ``max_users`` users, drawn with the data's seed.
+
+    Raises:
+        InputError: when the data has no validation part.
+    """
+
+    def __init__(self, name: str, data: TrainingData, max_users: int) -> None:
+        if data.validation is None or not len(data.validation):
+            raise InputError(f"{name} cannot be tuned", expected="a validation part", got="none")
+        self._name, self._data = name, data
+        self._judged = _sample(data.validation, max_users, data.seed)
+
+    def __call__(self, options: Mapping[str, Any]) -> float:
+        operator = MODELS[self._name].build(**options).fit(self._data)
+        ranker = OperatorRanker(operator)
+        return evaluate(ranker, self._data.train, self._judged, metrics=[METRIC], slices=()).metrics[METRIC]
+
+
 def tune(
-    name: str,
-    data: TrainingData,
-    *,
-    grid: Sequence[Mapping[str, Any]] | None = None,
-    metric: str = "ndcg@20",
-    max_users: int = 5000,
+    name: str, data: TrainingData, *, grid: Sequence[Mapping[str, Any]] | None = None, max_users: int = 5000
 ) -> list[Trial]:
     """Every trial of a model's grid on validation, best first; of equals the earlier in the grid comes first.
 
@@ -48,14 +67,8 @@ def tune(
     Raises:
         InputError: when the data has no validation part, or the model refuses every trial.
     """
-    if data.validation is None or not len(data.validation):
-        raise InputError(f"{name} cannot be tuned", expected="a validation part", got="none")
-    judged = _sample(data.validation, max_users, data.seed)
-    trials = []
-    for options in GRIDS.get(name, ({},)) if grid is None else grid:
-        operator = MODELS[name].build(**options).fit(data)
-        measured = evaluate(OperatorRanker(operator), data.train, judged, metrics=[metric], slices=())
-        trials.append(Trial(options, measured.metrics[metric]))
+    judge = Judge(name, data, max_users)
+    trials = [Trial(options, judge(options)) for options in (GRIDS.get(name, ({},)) if grid is None else grid)]
     return sorted(trials, key=lambda trial: -trial.score)
 
 

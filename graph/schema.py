@@ -14,6 +14,9 @@ from graph.errors import SchemaError
 EdgeType: TypeAlias = tuple[str, str, str]
 """``(source node type, relation, target node type)``, as in PyG's ``HeteroData``."""
 
+HIDDEN = "hidden"
+"""The boolean property of an item by which a curator hides it from every list."""
+
 _NODE_TYPE = re.compile(r"[A-Z][A-Za-z0-9]{0,62}\Z")
 _RELATION = re.compile(r"[A-Z][A-Z0-9_]{0,62}\Z")
 _PROPERTY = re.compile(r"[a-z][a-z0-9_]{0,62}\Z")

@@ -141,6 +141,12 @@ class BulkLoad(Protocol):
     def bulk_load(self, mutations: Iterable[Mutation], *, batch_id: str, actor: str) -> Applied: ...
 
 
+class FirstLoad(BulkLoad, Protocol):
+    """What takes a whole graph once: a store, or the writer of files that a database imports while it is stopped."""
+
+    def ensure_schema(self, schema: GraphSchema) -> None: ...
+
+
 @runtime_checkable
 class HandEdits(Protocol):
     """What a store may offer whose graph others edit by hand, past :meth:`GraphStore.apply`.
@@ -150,6 +156,15 @@ class HandEdits(Protocol):
     """
 
     def reconcile(self) -> int: ...
+
+
+@runtime_checkable
+class Drifting(Protocol):
+    """What a store may offer whose constraints and indexes others can drop."""
+
+    def drift(self) -> list[str]:
+        """One line for each that the schema needs and the store lacks; ``ensure_schema`` makes it."""
+        ...
 
 
 STORES: Mapping[str, str] = {
@@ -164,6 +179,12 @@ STORES: Mapping[str, str] = {
 """URL scheme → ``module:function`` that opens the store; imported on first use."""
 
 
+def shown_url(url: str) -> str:
+    """The URL without the user and password that may be in it: what messages, documents and logs may hold."""
+    scheme, separator, rest = url.partition("://")
+    return f"{scheme}{separator}{rest.rpartition('@')[2]}" if separator else url
+
+
 def open_store(url: str) -> GraphStore:
     """The store behind ``url``, e.g. ``sqlite:var/graph.db``.
 
@@ -176,7 +197,7 @@ def open_store(url: str) -> GraphStore:
         raise SettingsError(
             "no graph store for this URL",
             expected="one of " + ", ".join(f"{name}:…" for name in STORES),
-            got=url.split("@")[-1],
+            got=shown_url(url),
             remedy="Set KINDRED_STORE, e.g. sqlite:var/graph.db.",
         )
     module, _, function = STORES[scheme].partition(":")

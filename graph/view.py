@@ -50,6 +50,25 @@ class GraphView:
         view._frozen, view._base, view._matrices = self._state, self._base, self._matrices
         return view
 
+    def over(self, overlay: Overlay) -> GraphView:
+        """The same snapshot under another overlay; what the snapshot alone decides is shared."""
+        view = GraphView(self.snapshot, overlay)
+        view._base, view._matrices = self._base, dict(self._matrices)
+        return view
+
+    @property
+    def overlay(self) -> Overlay | None:
+        """What lies over the snapshot, if anything."""
+        return self._overlay
+
+    def qualifier(self, edge_type: EdgeType, code: int) -> str:
+        """The qualifier behind a code of :meth:`edge_row`; empty for -1."""
+        table = self.snapshot.edges(edge_type)
+        if code < len(table.columns.qualifier_names):
+            return table.qualifier_name(code)
+        assert self._overlay is not None  # a code beyond the snapshot's comes from an overlay
+        return self._overlay.new_qualifiers[edge_type].name(code)
+
     @property
     def _state(self) -> OverlayState | None:
         if self._frozen is not None or self._overlay is None:
@@ -118,6 +137,19 @@ class GraphView:
         late = range(len(self.snapshot.nodes(node_type)), changes.count)
         never = [row for row in late if row not in changes.properties]
         return np.sort(np.asarray(gone + never, np.int32))
+
+    def changed_nodes(self, node_type: str) -> IntArray:
+        """Rows that came, changed or went since the snapshot, ascending."""
+        state = self._state
+        rows = () if state is None else tuple(state.nodes[node_type].properties)
+        return np.sort(np.asarray(rows, np.int32))
+
+    def state_of(self, name: str | EdgeType) -> object:
+        """What is the same object for as long as nothing of this node or edge type changes."""
+        state = self._state
+        if state is None:
+            return None
+        return state.nodes[name] if isinstance(name, str) else state.edges[name]
 
     def _changed_properties(self, node_type: str, index: int) -> dict[str, Value] | None:
         """Properties that differ from the snapshot's; None when they are the snapshot's."""

@@ -19,7 +19,7 @@ from graph.errors import Conflict, TooManyBadRows
 from graph.loading import load
 from graph.records import Mutation, Properties, UpsertEdges, UpsertNodes
 from graph.schema import EdgeType
-from graph.store import GraphStore
+from graph.store import FirstLoad, GraphStore
 from ingest.mapping.file import Mapping
 from ingest.progress import NoProgress, Progress
 from ingest.quarantine import Quarantine
@@ -37,7 +37,7 @@ EDGE_BATCH_ROWS = 50_000
 
 def ingest(
     mapping: Mapping,
-    store: GraphStore,
+    store: GraphStore | FirstLoad,
     *,
     work_dir: Path,
     max_bad: float = 0.05,

@@ -18,8 +18,11 @@ def neo4j_servers(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempP
     """The session's Neo4j servers by line; ``neo4j_servers.of("5")`` starts one or skips."""
     servers = TestServers(tmp_path_factory.mktemp)
     request.config.stash[SERVERS] = servers
-    yield servers
-    servers.end()
+    with pytest.MonkeyPatch.context() as environment:
+        # A server that lives for minutes starts with half the processor time without its second compiler.
+        environment.setenv("JDK_JAVA_OPTIONS", "-XX:TieredStopAtLevel=1")
+        yield servers
+        servers.end()
 
 
 @pytest.fixture(scope="session", params=LINES_UNDER_TEST, ids=lambda line: f"neo4j-{line}")

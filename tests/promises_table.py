@@ -27,6 +27,7 @@ API, GRAPH, INGEST, GNN = "tests/api/test_", "tests/graph/test_", "tests/ingest/
 CORPUS = f"{INGEST}quarantine_corpus.py::test_"
 NEO4J = "tests/neo4j/test_"
 COMMAND = "tests/command/test_"
+NEO4J = "tests/neo4j/test_"
 ERRORS = f"{COMMAND}command_errors.py::test_"
 
 PROMISES: tuple[Promise, ...] = (
@@ -35,7 +36,7 @@ PROMISES: tuple[Promise, ...] = (
         "An acknowledged event is never lost, doubled or half-written.",
         (
             Proof(
-                "{CYCLES} kills (-9) of the API under {WRITERS} writers",
+                "{CYCLES} kills (-9) of the API under {WRITERS} writers, over SQLite and over Neo4j",
                 f"{API}events_kill.py::test_killed_25_times_it_loses_and_doubles_nothing",
             ),
             Proof(
@@ -51,7 +52,7 @@ PROMISES: tuple[Promise, ...] = (
                 f"{GRAPH}sqlite_durability.py::test_a_killed_bulk_load_repeated_gives_the_same_graph",
             ),
         ),
-        "the same over Neo4j.",
+        "kills of an ingest over Neo4j.",
     ),
     Promise(
         "Data",
@@ -66,8 +67,26 @@ PROMISES: tuple[Promise, ...] = (
                 "a write that outlives its deadline, sent again with the ids of the reply",
                 f"{API}events_http.py::test_a_slow_store_is_a_503_with_the_ids_to_send_again",
             ),
+            Proof(
+                "{WRITES} writes to Neo4j, {CUT_PERCENT} % of the exchanges cut before the reply: each there once",
+                f"{NEO4J}faults.py::test_writes_whose_replies_are_lost_are_there_once",
+            ),
         ),
-        "a proxy that cuts exchanges before the reply; it comes with Neo4j, the embedded store has no line to cut.",
+    ),
+    Promise(
+        "Data",
+        "A graph moves between stores unchanged, and out of a backup.",
+        (
+            Proof(
+                "copied there and back: equal hashes, equal snapshots byte for byte",
+                f"{GRAPH}copying.py::test_a_copy_hashes_as_its_source_and_makes_the_same_snapshot",
+            ),
+            Proof(
+                "the commands of docs/neo4j.md: dump, damage, load",
+                f"{NEO4J}backup.py::test_a_dump_brings_back_what_was_there",
+            ),
+            Proof("from line to line of Neo4j", f"{NEO4J}backup.py::test_a_newer_line_takes_over_the_data"),
+        ),
     ),
     Promise(
         "Data",
@@ -290,14 +309,34 @@ PROMISES: tuple[Promise, ...] = (
             ),
             Proof("a store that hangs", f"{API}events_http.py::test_a_store_that_hangs_costs_reads_nothing"),
             Proof("down at start", f"{API}serving_swap.py::test_when_the_store_is_down_at_start_it_is_followed_later"),
+            Proof(
+                "a real Neo4j refused, swallowed, frozen and killed under {READS} reads each",
+                f"{NEO4J}faults_http.py::test_reads_go_on_stale_writes_wait_and_it_heals",
+            ),
+            Proof(
+                "the same at the store: an error within the deadline + 100 ms, well again within 5 s",
+                f"{NEO4J}faults.py::test_a_fault_is_one_clear_error_in_time_and_then_heals",
+            ),
         ),
-        "a real server stopped, frozen or behind a failing line.",
     ),
     Promise(
         "Graph down",
         "A store that cannot be used gives one line and the fix.",
-        (Proof("a damaged file", f"{ERRORS}a_broken_store_file_is_a_store_error"),),
-        "wrong password, missing database, schema drift of a Neo4j server.",
+        (
+            Proof("a damaged file", f"{ERRORS}a_broken_store_file_is_a_store_error"),
+            Proof(
+                "a wrong password, a missing database",
+                f"{NEO4J}set_up_wrong.py::test_the_doctor_says_in_a_line_what_to_set",
+            ),
+            Proof(
+                "a constraint dropped by hand",
+                f"{NEO4J}set_up_wrong.py::test_the_doctor_finds_what_a_hand_dropped_and_names_the_repair",
+            ),
+            Proof(
+                "no storm of log-ins",
+                f"{NEO4J}set_up_wrong.py::test_an_api_with_a_wrong_password_does_not_storm_the_door",
+            ),
+        ),
     ),
     Promise(
         "Graph",

@@ -12,6 +12,7 @@ from api.command.workshop import opened
 from api.settings import Settings
 from graph.errors import KindredError, NotFound, SchemaError
 from graph.release import current_release
+from graph.store import Drifting, shown_url
 
 TRAINING_PACKAGES = ("torch", "torch_geometric", "sentence_transformers")
 
@@ -47,10 +48,14 @@ def _store(settings: Settings) -> Check:
     try:
         with opened(settings) as graph:
             stats = graph.stats()
+            drift = graph.drift() if isinstance(graph, Drifting) else []
     except SchemaError:
-        return Check(name, True, f"{settings.store} is empty; `kindred ingest SOURCE` fills it")
+        return Check(name, True, f"{shown_url(settings.store)} is empty; `kindred ingest SOURCE` fills it")
     except KindredError as error:
         return Check(name, False, str(error))
+    if drift:
+        rest = f" and {len(drift) - 1} more like it" if drift[1:] else ""
+        return Check(name, False, f"{drift[0]}{rest}. `kindred graph repair` makes what is missing.")
     return Check(name, True, f"{sum(stats.nodes.values()):,} nodes, {sum(stats.edges.values()):,} edges")
 
 

@@ -15,14 +15,17 @@ import numpy as np
 from api.command.terminal import Telling, encoding_bar, training_bar, warn
 from api.engine import Engine, engine_payload
 from api.settings import Settings
+from gnn.controls import run_controls, sentence
 from gnn.data import Interactions, ItemKnowledge, TrainingData
-from gnn.experiment import RELEASE, Experiment, Recipe, Runs, fit_models, run_experiment
+from gnn.experiment import FUSED, RELEASE, Experiment, Recipe, Runs, fit_models, run_experiment
 from gnn.fusion import FusedRanker, FusionWeights
+from gnn.gate import GATE_METRIC
 from gnn.knowledge import holdout_from, interactions_from, knowledge_from
-from gnn.models import MODELS
+from gnn.models import DEFAULT_MODELS, MODELS
 from gnn.operators import Operator
 from gnn.protocols import Cuts, protocol_for, protocol_named
 from gnn.training.run import TrainingRun
+from gnn.training.tracking import track, tracking_is_on
 from graph.errors import InputError, MissingExtra
 from graph.release import Release, activate, write_release
 from graph.snapshot import Snapshot, build_snapshot
@@ -31,8 +34,10 @@ from graph.view import GraphView
 from ingest.text import encode_items, item_texts
 
 NO_TEXT = "none"
+ALL_MODELS = "all"
 CHECKPOINTS = "training"
 """Folder of the work folder where trainings keep what they need to go on; emptied when a command ends well."""
+SEARCHES = "searches"
 BESIDE_THE_FUSION = ("popularity", "attributes", "relations", "text")
 """Sources that related items and newcomers need, also when the gate lets a single baseline win."""
 
@@ -54,18 +59,20 @@ class Order:
     protocol: str | None = None
     cuts: Cuts = field(default_factory=Cuts)
     models: Mapping[str, Mapping[str, Any]] | None = None
-    """Models with their options; ``None`` means all that are installed, as they are."""
+    """Models with their options; ``None`` means the default ones that are installed, as they are."""
     text: str = "minilm"
     device: str = "auto"
     tuned: bool = True
     """Whether options are chosen on validation first."""
+    trials: int | None = None
+    """Trials of a search per model; ``None`` tries the few points of a grid."""
     fuse: bool = True
     """Without it the best baseline is served, on the evidence of validation."""
     test: bool = True
 
 
 def models_named(names: str | None) -> dict[str, dict[str, Any]] | None:
-    """The models in a list by comma, without options; ``None`` stays ``None``.
+    """The models in a list by comma, without options; ``all`` is the whole zoo; ``None`` stays ``None``.
 
     Raises:
         InputError: for a model that does not exist.
@@ -73,6 +80,8 @@ def models_named(names: str | None) -> dict[str, dict[str, Any]] | None:
     """
     if names is None:
         return None
+    if names.strip() == ALL_MODELS:
+        return models_installed(tuple(MODELS))
     chosen = [name.strip() for name in names.split(",") if name.strip()]
     for name in chosen:
         if name not in MODELS:
@@ -81,12 +90,12 @@ def models_named(names: str | None) -> dict[str, dict[str, Any]] | None:
     return {name: {} for name in chosen}
 
 
-def models_installed() -> dict[str, dict[str, Any]]:
-    """Every model whose packages are installed, without options; the others are named aloud."""
+def models_installed(names: tuple[str, ...] = DEFAULT_MODELS) -> dict[str, dict[str, Any]]:
+    """Those of the named models whose packages are installed, without options; the others are named aloud."""
     found: dict[str, dict[str, Any]] = {}
-    for name, entry in MODELS.items():
+    for name in names:
         try:
-            entry.build()
+            MODELS[name].build()
         except MissingExtra as missing:
             warn(f"going on without {name}: {missing}")
         else:
@@ -134,6 +143,8 @@ def experiment_on(material: Material, order: Order, settings: Settings, tell: Te
         seed=order.cuts.seed,
         device=order.device,
         tuned=order.tuned,
+        trials=order.trials,
+        searches=searches_of(material, f"{name} {split.protocol} {order.cuts}", settings),
     )
     view = GraphView(material.snapshot)
 
@@ -153,6 +164,20 @@ def experiment_on(material: Material, order: Order, settings: Settings, tell: Te
     return name, experiment
 
 
+def controls_on(material: Material, protocol: str, experiment: Experiment, tell: Telling) -> dict[str, Any]:
+    """The experiment again without its graph, texts, embeddings and walks, as JSON, with what the graph adds."""
+    ordered = protocol_named(protocol).ordered
+    results = run_controls(experiment, material.knowledge, ordered=ordered, progress=tell)
+    whole = next(row.validation.metrics[GATE_METRIC] for row in experiment.rows if row.model == FUSED)
+    return {"sentence": sentence(results, whole), "rows": [result.to_document() for result in results]}
+
+
+def searches_of(material: Material, measured: str, settings: Settings) -> Path:
+    """Where searches for options on this graph and split keep their trials; they are kept when the command ends."""
+    digest = hashlib.sha256(f"{material.snapshot.digest} {measured}".encode()).hexdigest()[:12]
+    return settings.work_dir / SEARCHES / digest
+
+
 def training_runs(material: Material, measured: str, settings: Settings) -> Runs:
     """Checkpoints under the work folder, named by all that shapes a training, so that a killed one goes on."""
 
@@ -160,7 +185,8 @@ def training_runs(material: Material, measured: str, settings: Settings) -> Runs
         shaped_by = f"{material.snapshot.digest} {measured} {stage} {sorted(options.items())}"
         digest = hashlib.sha256(shaped_by.encode()).hexdigest()[:12]
         checkpoint = settings.work_dir / CHECKPOINTS / f"{model}-{stage}-{digest}.safetensors"
-        return TrainingRun(checkpoint=checkpoint, progress=training_bar())
+        finished = track if tracking_is_on() else None
+        return TrainingRun(checkpoint=checkpoint, progress=training_bar(), finished=finished)
 
     return run
 
@@ -180,7 +206,8 @@ def publish(material: Material, experiment: Experiment, protocol: str, settings:
     names = list(dict.fromkeys((*weights.space.sources, *beside)))
     tell.step(f"fitting the release on all {len(material.interactions):,} interactions: {', '.join(names)}")
     options = {name: experiment.fitted.options[name] for name in names}
-    data = TrainingData(material.interactions, material.knowledge, None, experiment.seed, experiment.device)
+    ordered = protocol_named(protocol).ordered
+    data = TrainingData(material.interactions, material.knowledge, None, experiment.seed, experiment.device, ordered)
     runs = training_runs(material, "everything", settings)
     fitted = fit_models(options, data, stage=RELEASE, runs=runs)
     arrays, documents = engine_payload(fitted.operators, weights, options=options)

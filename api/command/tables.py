@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from api.command.recipe import Order, experiment_on, forget_trainings, material_from
+from api.command.related_tables import RELATED, run_related_tables
 from api.command.terminal import Telling, output, warn
 from api.command.workshop import epoch_seconds, ingest_into, mapping_named, opened, working_folder
 from api.settings import Settings
@@ -80,9 +81,12 @@ def run_tables(settings: Settings, *, only: str | None, seeds: int, fresh: bool)
         InputError: for a table that does not exist.
     """
     chosen = list(TABLES) if only is None else [name.strip() for name in only.split(",")]
+    if only is None or RELATED in chosen:
+        run_related_tables(settings, DOCS, fresh=fresh)
+        chosen = [name for name in chosen if name != RELATED]
     for name in chosen:
         if name not in TABLES:
-            raise InputError("unknown table", expected=", ".join(TABLES), got=name)
+            raise InputError("unknown table", expected=", ".join([*TABLES, RELATED]), got=name)
     kept = DOCS / "quality.json"
     measured: list[dict[str, Any]] = json.loads(kept.read_text()) if kept.exists() else []
     for name in chosen:

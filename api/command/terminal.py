@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -141,6 +141,21 @@ def print_experiment(experiment: Experiment) -> None:
     output.print(f"gate: {experiment.verdict.sentence}")
     shares = experiment.fusion.weights.importance().items()
     output.print("fusion: " + ", ".join(f"{name} {share:.0%}" for name, share in shares))
+
+
+def print_controls(document: Mapping[str, Any]) -> None:
+    """The fused ranking on validation with a part removed, and what the graph adds in one sentence."""
+    figures = ("recall@20", "ndcg@20", "adds")
+    print_rows(
+        ("control", *figures, "95 %"),
+        [
+            (row["control"], *(f"{row[name]:.4f}" for name in figures), "{:+.4f} to {:+.4f}".format(*row["interval"]))
+            if "adds" in row
+            else (row["control"], "nothing left", *([""] * 3))
+            for row in document["rows"]
+        ],
+    )
+    output.print(f"on validation {document['sentence']}")
 
 
 def print_releases(infos: Sequence[ReleaseInfo]) -> None:

@@ -10,8 +10,8 @@ from tempfile import TemporaryDirectory
 
 from api.command.terminal import progress_bar, say
 from api.settings import Settings
-from graph.errors import InputError, NotFound
-from graph.store import GraphStore, open_store
+from graph.errors import InputError, NotFound, SettingsError
+from graph.store import FirstLoad, GraphStore, open_store, shown_url
 from ingest.loading import ingest
 from ingest.mapping import Mapping, load_mapping
 from ingest.report import IngestReport
@@ -52,10 +52,30 @@ def mapping_named(name: str, settings: Settings) -> Mapping:
     return load_mapping(Path(name), settings.data_dir or Path(name).parent)
 
 
-def ingest_into(mapping: Mapping, graph: GraphStore, settings: Settings, *, max_bad: float = 0.05) -> IngestReport:
+def ingest_into(
+    mapping: Mapping, graph: GraphStore | FirstLoad, settings: Settings, *, max_bad: float = 0.05
+) -> IngestReport:
     """Ingests a mapping with a progress bar on the terminal."""
     with progress_bar() as progress:
         return ingest(mapping, graph, work_dir=settings.work_dir / "ingest", max_bad=max_bad, progress=progress)
+
+
+def ingest_in_bulk(mapping: Mapping, settings: Settings, *, max_bad: float = 0.05) -> tuple[IngestReport, str | None]:
+    """A first ingest through the database's own import tool; the command to run for a server elsewhere."""
+    from graph.neo4j.first_import import import_first
+
+    if not settings.store.startswith(("neo4j", "bolt")):
+        raise SettingsError(
+            "only a Neo4j store has an import tool", got=shown_url(settings.store), remedy="Ingest without --bulk."
+        )
+    report, imported = import_first(
+        settings.store,
+        settings.neo4j_home,
+        settings.work_dir / "bulk" / mapping.name,
+        lambda files: ingest_into(mapping, files, settings, max_bad=max_bad),
+        say,
+    )
+    return report, imported.command
 
 
 def epoch_seconds(date: str) -> int:

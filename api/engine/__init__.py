@@ -5,7 +5,8 @@ from __future__ import annotations
 from api.engine.answer import Answer, Hop, RankedItem, Reason, ReasonPath
 from api.engine.engine import Engine
 from api.engine.payload import Policy, engine_payload
-from api.engine.request import MAX_N, RELATED_KINDS, Event, RelatedKind, Request, window_seconds
+from api.engine.request import MAX_N, RELATED_KINDS, Event, Interest, RelatedKind, Request, window_seconds
+from api.engine.steering import Rules, Steering
 
 __all__ = [
     "MAX_N",
@@ -14,12 +15,15 @@ __all__ = [
     "Engine",
     "Event",
     "Hop",
+    "Interest",
     "Policy",
     "RankedItem",
     "Reason",
     "ReasonPath",
     "RelatedKind",
     "Request",
+    "Rules",
+    "Steering",
     "engine_payload",
     "window_seconds",
 ]

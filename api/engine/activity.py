@@ -78,6 +78,12 @@ class ActivityFeed:
         self._base: tuple[Activity, ...] | None = None
         self._changes: dict[int, _Changes] = {}
 
+    def over(self, overlay: Overlay | None) -> ActivityFeed:
+        """The same snapshot's activity under another overlay."""
+        other = ActivityFeed(self._snapshot, overlay, self._specs)
+        other._base = self._base
+        return other
+
     @property
     def version(self) -> int:
         """Moves whenever an answer may differ."""
@@ -104,6 +110,15 @@ class ActivityFeed:
                 times = changes.now.timestamp_s
                 newest = max(newest, int(times[times <= until_s].max(initial=NO_TIME)))
         return None if newest == NO_TIME else newest
+
+    def last_s(self, num_users: int) -> npt.NDArray[np.int64]:
+        """When each user was last here; ``NO_TIME`` where unknown. Shape (U,). What was taken back still counts."""
+        last = np.full(num_users, NO_TIME, np.int64)
+        for base, changes in self._parts():
+            for part in (base,) if changes is None else (base, changes.now):
+                inside = part.user_index < num_users
+                np.maximum.at(last, part.user_index[inside], part.timestamp_s[inside])
+        return last
 
     def since_snapshot(self) -> Activity:
         """What came or changed since the snapshot."""

@@ -75,6 +75,8 @@ class RankedItem:
     rank: int
     sources: tuple[str, ...]
     reasons: tuple[Reason, ...] = ()
+    promotion: str | None = None
+    """The name of the pin or promotion that put it here."""
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -82,6 +84,7 @@ class RankedItem:
             "score": self.score,
             "rank": self.rank,
             "sources": list(self.sources),
+            "promotion": self.promotion,
             "reasons": [reason.to_json() for reason in self.reasons],
         }
 

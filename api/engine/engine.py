@@ -4,24 +4,30 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
-import scipy.sparse as sp
 
 from api.engine.answer import Answer, RankedItem
+from api.engine.audience import Audience, audience
 from api.engine.evidence import EvidenceSearch
 from api.engine.keeper import Moment, SourceKeeper
+from api.engine.listed import POPULARITY, Listed
+from api.engine.newcomers import Demographics, read_interests
 from api.engine.payload import Policy, engine_part, family_of
-from api.engine.ranking import Ranked, ranked
+from api.engine.phrases import THIS_ITEM, Language
+from api.engine.ranking import ranked
 from api.engine.reading import profile_of
-from api.engine.reasons import reasons_for, shares_of
-from api.engine.related import POPULARITY, Listed, RelatedItems
+from api.engine.reasons import Told, shares_of
+from api.engine.recommending import Asked, recommended
+from api.engine.related import RelatedItems
 from api.engine.request import RELATED_KINDS, RelatedKind, Request, check_n, window_seconds
-from api.engine.session import resolve
+from api.engine.scoring import Scored, scored
+from api.engine.session import Session, resolve
+from api.engine.steering import NO_RULES, NO_STEERING, Rules, Stage, Stages, Steering
 from gnn.fusion import FusedRanker
-from gnn.histories import FloatArray, Histories, IntArray
+from gnn.histories import Histories, IntArray
 from gnn.operators import Operator
 from graph.errors import InputError, NotFound
 from graph.overlay import Overlay
@@ -34,7 +40,8 @@ class Engine:
 
     ``view`` is the graph, ``overlay`` the overlay it reads, if any. ``ranker`` fuses sources that were fitted on the
     view's snapshot; ``operators`` are further ones, for related items. ``options`` are those the curated sources
-    (attributes, relations) were fitted with, to fit them again when their edges change.
+    (attributes, relations) were fitted with, to fit them again when their edges change. ``until_s`` keeps later
+    baskets out, for evaluation.
     """
 
     def __init__(
@@ -49,6 +56,8 @@ class Engine:
         policy: Policy | None = None,
         release_id: str | None = None,
         trained_at: str | None = None,
+        rules: Callable[[], Rules] = lambda: NO_RULES,
+        until_s: int | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.view = view
@@ -59,11 +68,19 @@ class Engine:
         everything = {**(operators or {}), **ranker.operators}
         self._families = {name: family_of(name) for name in everything} | dict(families or {})
         self._keeper = SourceKeeper(view, overlay, ranker, everything, options or {})
-        self._related = RelatedItems(view, overlay, self._families, clock)
+        self._related = RelatedItems(view, overlay, self._families, clock, until_s=until_s)
+        self._clock = clock
+        self._demographics = Demographics(view)
+        self.stages = Stages(view.schema, rules)
 
     @classmethod
     def from_release(
-        cls, release: Release, overlay: Overlay | None = None, *, clock: Callable[[], float] = time.time
+        cls,
+        release: Release,
+        overlay: Overlay | None = None,
+        *,
+        rules: Callable[[], Rules] = lambda: NO_RULES,
+        clock: Callable[[], float] = time.time,
     ) -> Engine:
         """The engine of a release over its snapshot, and over what an overlay adds to it.
 
@@ -81,10 +98,28 @@ class Engine:
             policy=part.policy,
             release_id=release.id,
             trained_at=release.created_at.isoformat(),
+            rules=rules,
             clock=clock,
         )
         engine.warm_up()
         return engine
+
+    def over(self, view: GraphView) -> Engine:
+        """This engine over another view of the same snapshot, e.g. one with imagined edits; both live on."""
+        other = copy(self)
+        other.view = view
+        other._keeper = self._keeper.over(view)
+        other._related = self._related.over(view)
+        return other
+
+    def now(self) -> Moment:
+        """The graph and the sources as of now, to ask several things of one moment."""
+        return self._keeper.current()
+
+    @property
+    def families(self) -> Mapping[str, str]:
+        """Source → family."""
+        return self._families
 
     def warm_up(self) -> None:
         """Build what is otherwise built on first use, so that no request waits for it."""
@@ -113,35 +148,79 @@ class Engine:
         """The best ``k`` items of each history, by the lines that :meth:`recommend` runs. Shape (B, k)."""
         return ranked(self._keeper.current().sources, histories, k).item_index
 
-    def recommend(self, request: Request, *, allowed: npt.NDArray[np.bool_] | None = None) -> Answer:
+    def stage(self, moment: Moment, steering: Steering = NO_STEERING, user_index: int = -1) -> Stage:
+        """What filters, rules and a request's own wishes say of every item at a moment."""
+        num_items = moment.sources.num_items
+        return self.stages.of(moment.view, num_items, steering, user_index=user_index, now_s=self._clock())
+
+    def recommend(self, request: Request) -> Answer:
         """Items for a user, a session, a cart, or a newcomer.
 
-        Shape: ``allowed`` (I,) False = never shown, e.g. what a filter leaves out.
+        Raises:
+            InputError: when a filter of the request, or what else steers it, cannot be used.
         """
         moment = self._keeper.current()
         sources = moment.sources
         session = resolve(moment.view, request)
-        repeat = self.policy.repeat if request.repeat is None else request.repeat
-        history = session.history[sources.allowed[session.history]]
-        shut = session.barred if repeat else np.concatenate([session.barred, session.seen, session.history])
-        block = Histories.of([history.tolist()], sources.num_items, [session.user_index])
-        result = ranked(sources, block, request.n, exclude=_one_row(shut, sources.num_items), allowed=allowed)
-        found = result.item_index[0] >= 0
-        listed = Listed(
-            result.item_index[0][found],
-            result.score[0][found],
-            _contributions(result, sources.ranker.sources),
-            POPULARITY if bool(result.filled[0].any()) else None,
-        )
-        search = self._search(moment, history, listed, session.user_index) if request.reasons else None
-        return self._answer(moment, listed, search, unknown_ids=session.unknown_ids)
+        asked = self._asked(moment, session, request)
+        listed = recommended(moment, asked, request.n, demographics=self._demographics)
+        told = None
+        if request.reasons:
+            search = self._search(moment, asked.history, listed, session.user_index)
+            told = Told.of(search, listed.item_index.tolist(), language=request.language)
+            told = told.with_costs(sources, asked.history, session.user_index, asked.shut, asked.stage.allowed)
+        return self._answer(moment, listed, told, unknown_ids=asked.unknown_ids)
 
-    def related(self, item_id: str, kind: RelatedKind = "similar", n: int = 10, *, reasons: bool = False) -> Answer:
-        """Items related to one item: ``similar`` (the same need) or ``bought_together`` (the same basket).
+    def scored(self, request: Request, items: Sequence[int]) -> Scored:
+        """The scores :meth:`recommend` would give to some items, whether it would show them or not."""
+        moment = self._keeper.current()
+        return scored(moment, self._asked(moment, resolve(moment.view, request), request), items)
+
+    def _asked(self, moment: Moment, session: Session, request: Request) -> Asked:
+        stage = self.stage(moment, request.steering, session.user_index)
+        picks = read_interests(moment.view, moment.sources, self.stages.masks, request.interests)
+        session = session.after(picks.items)
+        history = np.concatenate([picks.typical, session.history])
+        return Asked(
+            session,
+            stage.weighed(picks.weighing),
+            history[moment.sources.allowed[history]],
+            self.policy.repeat if request.repeat is None else request.repeat,
+            tuple(dict.fromkeys([*session.unknown_ids, *picks.unknown_ids, *stage.unknown_ids])),
+        )
+
+    def audience(self, item_id: str, n: int = 10) -> Audience:
+        """The users an item is for, without those who have it.
 
         Raises:
             NotFound: when the graph holds no such item.
-            InputError: for a kind that is not served, or an ``n`` out of range.
+        """
+        moment = self._keeper.current()
+        view, sources = moment.view, moment.sources
+        item = view.index_of(self._schema.item_type, item_id)
+        if item is None:
+            raise NotFound("no such item", got=item_id, remedy="Ask for an item that is in the graph.")
+        last_s = self._related.last_s(view.num_nodes(self._schema.user_type))
+        return audience(view, sources.ranker, item, check_n(n), num_items=sources.num_items, last_s=last_s)
+
+    def related(
+        self,
+        item_id: str,
+        kind: RelatedKind = "similar",
+        n: int = 10,
+        *,
+        reasons: bool = False,
+        language: Language = "en",
+        steering: Steering = NO_STEERING,
+    ) -> Answer:
+        """Items related to one item.
+
+        ``similar`` meets the same need, ``bought_together`` lies in the same basket, ``complementary`` does so for
+        another need, and ``cross_category`` goes with the item but shares no category with it.
+
+        Raises:
+            NotFound: when the graph holds no such item.
+            InputError: for a kind that is not served, an ``n`` out of range, or a filter that cannot be used.
         """
         if kind not in RELATED_KINDS:
             raise InputError("unknown kind of related items", expected=" or ".join(RELATED_KINDS), got=kind)
@@ -150,21 +229,35 @@ class Engine:
         item = moment.view.index_of(self._schema.item_type, item_id)
         if item is None:
             raise NotFound("no such item", got=item_id, remedy="Ask for an item that is in the graph.")
-        listing = self._related.similar if kind == "similar" else self._related.bought_together
-        listed = listing(moment.sources, item, n)
+        stage = self.stage(moment, steering)
+        listed = self._related.of(kind, moment, item, n, stage)
         search = self._search(moment, np.array([item], np.int32), listed) if reasons else None
-        return self._answer(moment, listed, search, anchor_name="this item")
+        here = THIS_ITEM[language]
+        told = (
+            None if search is None else Told.of(search, listed.item_index.tolist(), language=language, anchor_name=here)
+        )
+        return self._answer(moment, listed, told, unknown_ids=stage.unknown_ids)
 
-    def trending(self, window: str = "7d", n: int = 10, *, reasons: bool = False) -> Answer:
+    def trending(
+        self,
+        window: str = "7d",
+        n: int = 10,
+        *,
+        reasons: bool = False,
+        language: Language = "en",
+        steering: Steering = NO_STEERING,
+    ) -> Answer:
         """What is chosen most just now, within a window before the newest event; then the most popular.
 
         Raises:
-            InputError: for a window that cannot be read, or an ``n`` out of range.
+            InputError: for a window that cannot be read, an ``n`` out of range, or a filter that cannot be used.
         """
         moment = self._keeper.current()
-        listed = self._related.trending(moment.sources, window_seconds(window), check_n(n))
+        stage = self.stage(moment, steering)
+        listed = self._related.trending(moment, window_seconds(window), check_n(n), stage)
         search = self._search(moment, np.empty(0, np.int32), listed) if reasons else None
-        return self._answer(moment, listed, search)
+        told = None if search is None else Told.of(search, listed.item_index.tolist(), language=language)
+        return self._answer(moment, listed, told)
 
     def _search(self, moment: Moment, history: IntArray, listed: Listed, user_index: int = -1) -> EvidenceSearch:
         return EvidenceSearch(moment.view, moment.connections, history, listed.item_index, user_index, listed.together)
@@ -173,18 +266,15 @@ class Engine:
         self,
         moment: Moment,
         listed: Listed,
-        search: EvidenceSearch | None,
+        told: Told | None,
         *,
         unknown_ids: tuple[str, ...] = (),
-        anchor_name: str | None = None,
     ) -> Answer:
         view, item_type = moment.view, self._schema.item_type
         items = []
         for at, index in enumerate(listed.item_index.tolist()):
             given = listed.contributions[at] or {POPULARITY: 1.0}
-            reasons = search and reasons_for(
-                view, search, index, shares_of(given, self._families), anchor_name=anchor_name
-            )
+            reasons = told and told.reasons_for(view, index, shares_of(given, self._families))
             items.append(
                 RankedItem(
                     item_id=view.id_of(item_type, index),
@@ -194,23 +284,7 @@ class Engine:
                     rank=at + 1,
                     sources=tuple(sorted(given, key=lambda name: (-given[name], name))),
                     reasons=reasons or (),
+                    promotion=listed.promotions.get(index),
                 )
             )
         return Answer(tuple(items), listed.fallback, unknown_ids, self.release_id, self.trained_at, view.watermark)
-
-
-def _contributions(result: Ranked, names: Sequence[str]) -> list[dict[str, float]]:
-    """Of each item of the first history the sources that speak for it; if none does, the one least against it."""
-    listed = []
-    for at, parts in enumerate(result.contribution[0]):
-        given = {name: float(part) for name, part in zip(names, parts, strict=True) if part > 0}
-        if not given and not result.filled[0, at]:
-            given = {names[int(np.argmax(parts))]: 0.0}
-        listed.append(given)
-    return listed
-
-
-def _one_row(items: IntArray, num_items: int) -> sp.csr_array:
-    columns = np.unique(items)
-    ones: FloatArray = np.ones(columns.size, np.float32)
-    return sp.csr_array((ones, columns, np.array([0, columns.size])), shape=(1, num_items))

@@ -28,6 +28,8 @@ MAX_SAMPLE = 1_000
 """Users per anchor looked at when anchors are compared; the count in a reason is always exact."""
 MAX_SHARED = 12
 """Shared attributes looked at per item, the strongest first."""
+MAX_COMPANY = 3
+"""Items of the history named as company of one item, the likeliest first; the costliest of them are told."""
 MAX_CHAIN_ANCHORS = 4
 MAX_CHAIN_USERS = 200
 
@@ -162,7 +164,7 @@ class EvidenceSearch:
         return found
 
     def _co_interaction(self, item: int) -> list[Evidence]:
-        best: Evidence | None = None
+        best: list[Evidence] = []
         for behaviour in self._behaviour:
             audience = behaviour.of_items[self._position[item]]
             if not audience.size or not self.anchors.size:
@@ -174,20 +176,25 @@ class EvidenceSearch:
             likeness = behaviour.common(mark) / np.sqrt(np.maximum(behaviour.of_anchors.sizes, 1) * audience.size)
             likeness *= self._recency
             likeness[self.anchors == item] = 0.0
-            at = int(np.argmax(likeness))
-            if likeness[at] <= 0:
-                continue
-            count = int(mark[behaviour.of_anchors[at]].sum())
-            strength = float(np.sqrt(min(1.0, likeness[at])))
-            anchor = int(self.anchors[at])
-            if best is None or count > best.count:
-                best = Evidence("co_interaction", item, strength, behaviour.spec, anchor=anchor, count=count)
-            if count >= MIN_COUNT:
+            order = np.argsort(-likeness, kind="stable")[:MAX_COMPANY]
+            found = [
+                Evidence(
+                    "co_interaction",
+                    item,
+                    float(np.sqrt(min(1.0, likeness[at]))),
+                    behaviour.spec,
+                    anchor=int(self.anchors[at]),
+                    count=int(mark[behaviour.of_anchors[at]].sum()),
+                )
+                for at in order.tolist()
+                if likeness[at] > 0
+            ]
+            if found and (not best or found[0].count > best[0].count):
+                best = found
+            if found and found[0].count >= MIN_COUNT:
                 break
-        if best is None:
-            return []
         in_baskets = self._together.get(item, 0)
-        return [replace(best, kind="basket", count=in_baskets) if in_baskets else best]
+        return [replace(one, kind="basket", count=in_baskets) if in_baskets else one for one in best]
 
     def _chain(self, item: int) -> list[Evidence]:
         """Anchor, another item, the item: two steps over common customers."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
+from copy import copy
 from functools import cached_property
 from typing import Any
 
@@ -78,6 +79,15 @@ class SourceKeeper:
         """The moment to answer from; brought up to date first when the graph has moved."""
         self.refresh()
         return self._moment
+
+    def over(self, view: GraphView) -> SourceKeeper:
+        """A keeper of another view of the same snapshot; what is fitted already is shared until it differs."""
+        other = copy(self)
+        other._view = view
+        other._lock = threading.Lock()
+        frozen = view.frozen()
+        other._moment = Moment(frozen, self._curated(frozen, before=self.current()._curated))
+        return other
 
     def refresh(self) -> bool:
         """Whether anything had moved."""

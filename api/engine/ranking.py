@@ -11,6 +11,9 @@ import scipy.sparse as sp
 from api.engine.sources import Sources
 from gnn.histories import FloatArray, Histories, IntArray
 
+_UNSEEN = 1e-6
+"""Popularity of an item nobody chose, when something weighs it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Ranked:
@@ -33,10 +36,12 @@ def ranked(
     *,
     exclude: sp.csr_array | None = None,
     allowed: npt.NDArray[np.bool_] | None = None,
+    bias: FloatArray | None = None,
 ) -> Ranked:
     """The best ``k`` allowed items per history; k are returned wherever k are left.
 
-    Shapes: ``exclude`` (B, I), by default the items of the history; ``allowed`` (I,).
+    Shapes: ``exclude`` (B, I), by default the items of the history; ``allowed`` (I,); ``bias`` (I,) is added to
+    fused scores, and popularity counts ``exp(bias)`` times.
     """
     histories = at_size(histories, sources.num_items)
     exclude = histories.even() if exclude is None else exclude
@@ -52,32 +57,48 @@ def ranked(
     step = sources.ranker.weights.space.block_rows(sources.num_items)
     for start in range(0, speaking.size, step):
         rows = speaking[start : start + step]
-        fused = sources.ranker.fuse(histories.take(rows), k=k, exclude=sp.csr_array(exclude[rows]), allowed=permitted)
+        fused = sources.ranker.fuse(
+            histories.take(rows), k=k, exclude=sp.csr_array(exclude[rows]), allowed=permitted, bias=bias
+        )
         result.item_index[rows] = fused.item_index
         result.score[rows] = fused.score
         result.contribution[rows] = fused.contribution
     for row in np.flatnonzero((result.item_index < 0).any(axis=1)):
         excluded = exclude.indices[exclude.indptr[row] : exclude.indptr[row + 1]]
-        _fill(sources, result, int(row), excluded, permitted)
+        _fill(sources, result, int(row), excluded, permitted, bias)
     return result
 
 
 def fill_up(
-    sources: Sources, item_index: IntArray, score: FloatArray, k: int, barred: npt.NDArray[np.bool_]
+    sources: Sources,
+    item_index: IntArray,
+    score: FloatArray,
+    k: int,
+    barred: npt.NDArray[np.bool_],
+    bias: FloatArray | None = None,
 ) -> tuple[IntArray, FloatArray]:
     """A list of up to ``k`` items: the given ones, then the most popular that are not barred. ``barred`` is altered."""
     barred[item_index] = True
     missing = k - item_index.size
     if missing <= 0:
         return item_index[:k], score[:k]
-    order = sources.by_popularity
+    popularity, order = by_popularity(sources, bias)
     more = order[~barred[order]][:missing]
-    popularity = sources.popularity[more]
+    popularity = popularity[more]
     floor = float(score.min()) - 1.0 if score.size else 0.0
     return (
         np.concatenate([item_index, more]).astype(np.int32),
         np.concatenate([score, floor + popularity]).astype(np.float32),
     )
+
+
+def by_popularity(sources: Sources, bias: FloatArray | None) -> tuple[FloatArray, npt.NDArray[np.int64]]:
+    """Popularity, at most 1, and item rows from the most popular on; a bias weighs it. Shapes: (I,) each."""
+    if bias is None:
+        return sources.popularity, sources.by_popularity
+    weighed = (sources.popularity + np.float32(_UNSEEN)) * np.exp(bias)
+    weighed = np.asarray(weighed / max(float(weighed.max(initial=0.0)), 1e-9), np.float32)
+    return weighed, np.argsort(-weighed, kind="stable")
 
 
 def at_size(histories: Histories, num_items: int) -> Histories:
@@ -88,14 +109,19 @@ def at_size(histories: Histories, num_items: int) -> Histories:
 
 
 def _fill(
-    sources: Sources, result: Ranked, row: int, excluded: npt.NDArray[np.integer], permitted: npt.NDArray[np.bool_]
+    sources: Sources,
+    result: Ranked,
+    row: int,
+    excluded: npt.NDArray[np.integer],
+    permitted: npt.NDArray[np.bool_],
+    bias: FloatArray | None,
 ) -> None:
     barred = ~permitted
     barred[excluded] = True
     found = result.item_index[row] >= 0
     width = int(found.sum())
     k = result.item_index.shape[1]
-    items, scores = fill_up(sources, result.item_index[row, :width], result.score[row, :width], k, barred)
+    items, scores = fill_up(sources, result.item_index[row, :width], result.score[row, :width], k, barred, bias)
     result.item_index[row, : items.size] = items
     result.score[row, : items.size] = scores
     result.filled[row, width : items.size] = True

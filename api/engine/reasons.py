@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
 
 from api.engine.answer import Hop, Reason, ReasonPath
+from api.engine.costs import NO_COSTS, Costs, anchors_of, costs_of
 from api.engine.evidence import Evidence, EvidenceSearch
+from api.engine.phrases import Language
 from api.engine.reading import MIN_COUNT
+from api.engine.sources import Sources
 from api.engine.wording import describe
+from gnn.histories import IntArray
 from graph.records import NodeKey
 from graph.view import GraphView
 
@@ -40,31 +48,84 @@ _STANDS_FOR: Mapping[str, str] = {
 """What a source stands for; all others are behaviour."""
 
 
-def reasons_for(
-    view: GraphView, search: EvidenceSearch, item: int, shares: Mapping[str, float], *, anchor_name: str | None = None
-) -> tuple[Reason, ...]:
-    """The best reasons for an item, strongest first; at least one.
+_LEAST_COST = 0.05
+"""What is left of a reason's weight where its path costs the item next to nothing, against the costliest one."""
 
-    ``shares`` says how much of the item's score came from behaviour, attributes, relations and popularity; a
-    reason weighs its share times the strength (rarity, likeness) of its evidence.
+
+@dataclass(frozen=True)
+class Told:
+    """The evidence for every item of one answer, and how it is told.
+
+    ``costs`` say how far an item's score falls without a path; they are known where there is a history.
     """
-    weighted = [
-        ((_BASE_SHARE + shares.get(_SUPPORTS[found.kind], 0.0)) * found.strength, found) for found in search.of(item)
-    ]
-    weighted.sort(key=lambda pair: -pair[0])
-    total = sum(weight for weight, _ in weighted) or 1.0
-    chosen: list[Reason] = []
-    texts: set[str] = set()
-    for weight, found in weighted:
-        text = describe(view, found, anchor_name=anchor_name)
-        of_kind = sum(reason.kind == found.kind for reason in chosen)
-        if text in texts or of_kind >= MAX_OF_A_KIND or (chosen and weight < MIN_WEIGHT * total):
-            continue
-        texts.add(text)
-        chosen.append(Reason(text, path_of(view, found), weight / total, found.kind))
-        if len(chosen) == MAX_REASONS:
-            break
-    return tuple(chosen)
+
+    found: Mapping[int, list[Evidence]]
+    language: Language = "en"
+    anchor_name: str | None = None
+    costs: Costs = NO_COSTS
+
+    @classmethod
+    def of(
+        cls, search: EvidenceSearch, items: list[int], *, language: Language = "en", anchor_name: str | None = None
+    ) -> Told:
+        """The evidence a search finds for some items."""
+        return cls({item: search.of(item) for item in items}, language, anchor_name)
+
+    def with_costs(
+        self,
+        sources: Sources,
+        history: IntArray,
+        user_index: int,
+        shut: IntArray,
+        allowed: npt.NDArray[np.bool_] | None = None,
+    ) -> Told:
+        """The same evidence, weighed by what its removal would cost; see :func:`api.engine.costs.costs_of`."""
+        anchors = anchors_of(self.found.values())
+        items = np.array(list(self.found), np.int32)
+        return replace(self, costs=costs_of(sources, history, user_index, shut, items, anchors, allowed))
+
+    def reasons_for(self, view: GraphView, item: int, shares: Mapping[str, float]) -> tuple[Reason, ...]:
+        """The best reasons for an item, strongest first; at least one.
+
+        ``shares`` says how much of the item's score came from behaviour, attributes, relations and popularity; a
+        reason weighs its share times the strength (rarity, likeness) of its evidence, times what its path costs. A
+        path whose removal would not lower the score is told only where there is no other.
+        """
+        weighted = self._weighted(item, shares)
+        total = sum(weight for weight, _ in weighted) or 1.0
+        chosen: list[Reason] = []
+        texts: set[str] = set()
+        for weight, found in weighted:
+            text = describe(view, found, anchor_name=self.anchor_name, language=self.language)
+            of_kind = sum(reason.kind == found.kind for reason in chosen)
+            if text in texts or of_kind >= MAX_OF_A_KIND or (chosen and weight < MIN_WEIGHT * total):
+                continue
+            texts.add(text)
+            chosen.append(Reason(text, path_of(view, found), weight / total, found.kind))
+            if len(chosen) == MAX_REASONS:
+                break
+        return tuple(chosen)
+
+    def _weighted(self, item: int, shares: Mapping[str, float]) -> list[tuple[float, Evidence]]:
+        """The evidence that may be told, with its weight, strongest first."""
+        found = self._speaking(item, shares) if self.costs.row else self.found[item]
+        costs = [self.costs.of(evidence) for evidence in found]
+        most = max((cost for cost in costs if cost is not None), default=0.0)
+        weighted = []
+        for evidence, cost in zip(found, costs, strict=True):
+            weight = (_BASE_SHARE + shares.get(_SUPPORTS[evidence.kind], 0.0)) * evidence.strength
+            if self.costs.row and most > 0:
+                if cost is None or cost <= 0:
+                    continue
+                weight *= 1.0 if not np.isfinite(most) else max(_LEAST_COST, cost / most)
+            weighted.append((weight, evidence))
+        weighted.sort(key=lambda pair: -pair[0])
+        return weighted
+
+    def _speaking(self, item: int, shares: Mapping[str, float]) -> list[Evidence]:
+        """The evidence of the kinds that the item's score comes from; all of it where no kind has a share."""
+        found = [evidence for evidence in self.found[item] if shares.get(_SUPPORTS[evidence.kind], 0.0) > 0]
+        return found or self.found[item]
 
 
 def path_of(view: GraphView, evidence: Evidence) -> ReasonPath:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from copy import copy
+from dataclasses import replace
+from functools import cache, partial
 from typing import TypeAlias
 
 import numpy as np
@@ -12,43 +14,47 @@ import numpy.typing as npt
 
 from api.engine.activity import Activity, ActivityFeed
 from api.engine.baskets import Baskets
+from api.engine.filters.values import Mask
+from api.engine.keeper import Moment
+from api.engine.kinds import (
+    behaviour_scores,
+    complementary_scores,
+    curated_complements,
+    of_other_category,
+    same_need,
+)
+from api.engine.likeness import likeness
+from api.engine.listed import POPULARITY, Listed
 from api.engine.ranking import fill_up
 from api.engine.reading import learned_interactions
+from api.engine.request import RelatedKind
 from api.engine.similar import similar_scores
 from api.engine.sources import Sources
+from api.engine.steering.arranging import Arranging
+from api.engine.steering.stage import Stage
 from api.engine.trending import trending_scores
 from gnn.histories import FloatArray, IntArray
 from gnn.ranker import top_k
 from graph.overlay import Overlay
 from graph.view import GraphView
 
-POPULARITY = "popularity"
-
-Stage: TypeAlias = tuple[str, Mapping[str, FloatArray]]
-"""The name of a list and what each of its sources adds to every item's score."""
-
-
-@dataclass(frozen=True, slots=True)
-class Listed:
-    """A list without a history. Shapes: (K,) each; ``contributions`` name what each source adds to an item's score.
-
-    ``fallback`` names what filled it up, if anything did.
-    """
-
-    item_index: IntArray
-    score: FloatArray
-    contributions: list[dict[str, float]]
-    fallback: str | None
-    together: dict[int, int] = field(default_factory=dict)
-    """For items of the same basket, in how many (invoices)."""
+Scores: TypeAlias = tuple[str, Callable[[], Mapping[str, FloatArray]]]
+"""The name of a list, and how to find what each of its sources adds to every item's score."""
 
 
 class RelatedItems:
     """Lists of related and of trending items. Safe to use from several threads."""
 
     def __init__(
-        self, view: GraphView, overlay: Overlay | None, families: Mapping[str, str], clock: Callable[[], float]
+        self,
+        view: GraphView,
+        overlay: Overlay | None,
+        families: Mapping[str, str],
+        clock: Callable[[], float],
+        *,
+        until_s: int | None = None,
     ) -> None:
+        self._until_s = until_s
         specs = learned_interactions(view.schema)
         self._bought_specs = [spec for spec in specs if spec.kind == "purchase"] or list(specs)
         self._snapshot = view.snapshot
@@ -61,35 +67,103 @@ class RelatedItems:
         self._baskets: Baskets | None = None
         self._now: tuple[tuple[int, int], Baskets] | None = None
 
+    def over(self, view: GraphView) -> RelatedItems:
+        """The same lists over another view of the same snapshot; its sorted activity and baskets are shared."""
+        other = copy(self)
+        other._activity, other._bought = self._activity.over(view.overlay), self._bought.over(view.overlay)
+        other._building = threading.Lock()
+        other._now = None
+        return other
+
     def warm_up(self, num_items: int) -> None:
         """Sort the snapshot's activity by time and by basket."""
         self.baskets(num_items)
         self._activity.newest_s(int(self._clock()))
 
-    def similar(self, sources: Sources, item: int, n: int) -> Listed:
-        """Items that meet the same need, then popular ones."""
-        return _listed(sources, [("similar", self._likeness(sources, item))], n, item)
+    def last_s(self, num_users: int) -> npt.NDArray[np.int64]:
+        """When each user was last here. Shape (U,)."""
+        return self._activity.last_s(num_users)
 
-    def bought_together(self, sources: Sources, item: int, n: int) -> Listed:
-        """Items of the same basket, then similar ones, then popular ones."""
-        baskets = self.baskets(sources.num_items)
-        stages: list[Stage] = [("baskets", {"baskets": baskets.scores(item)})]
-        if int((stages[0][1]["baskets"] > 0).sum()) < n:
-            stages.append(("similar", self._likeness(sources, item)))
-        listed = _listed(sources, stages, n, item)
-        if not baskets.invoiced:
+    def of(self, kind: RelatedKind, moment: Moment, item: int, n: int, stage: Stage) -> Listed:
+        """Items related to one item, as its kind asks and the stage steers; popular ones fill up the list."""
+        sources = moment.sources
+        mask = np.ones(sources.num_items, bool)
+        mask[item] = False
+        if kind == "cross_category":
+            mask = of_other_category(moment.view.schema, moment.connections, item)
+        listed = self._arranged(moment, self._scores(kind, moment, item), stage, n, mask, np.array([item], np.int32))
+        baskets = self.baskets(sources.num_items) if kind == "bought_together" else None
+        if baskets is None or not baskets.invoiced:
             return listed
         common = baskets.together(item)
         return replace(listed, together={i: int(common[i]) for i in listed.item_index.tolist() if common[i]})
 
-    def trending(self, sources: Sources, window_s: int, n: int) -> Listed:
+    def trending(self, moment: Moment, window_s: int, n: int, stage: Stage) -> Listed:
         """What is chosen most within a window before the newest event, then popular items."""
+        num_items = moment.sources.num_items
         now_s = int(self._clock())
         newest = self._activity.newest_s(now_s)
         recent = Activity.joined([]) if newest is None else self._activity.between(newest - window_s, now_s)
-        recent = recent.where(recent.item_index < sources.num_items)  # an item may have come a moment ago
-        scores = trending_scores(recent, window_s, sources.num_items, now_s=now_s)
-        return _listed(sources, [("trending", {"trending": scores})], n, None)
+        recent = recent.where(recent.item_index < num_items)  # an item may have come a moment ago
+        scores = trending_scores(recent, window_s, num_items, now_s=now_s)
+        return self._arranged(
+            moment,
+            [("trending", lambda: {"trending": scores})],
+            stage,
+            n,
+            np.ones(num_items, bool),
+            np.empty(0, np.int32),
+        )
+
+    def _scores(self, kind: RelatedKind, moment: Moment, item: int) -> list[Scores]:
+        """What ranks a kind, and what ranks the places that are left; each is computed when it is needed."""
+        sources, families = moment.sources, self._families
+        num_items = sources.num_items
+
+        @cache
+        def baskets() -> FloatArray:
+            return self.baskets(num_items).scores(item)
+
+        @cache
+        def alike() -> FloatArray:
+            return same_need(moment.connections, sources.operators.get("text"), item)
+
+        @cache
+        def similar() -> dict[str, FloatArray]:
+            return similar_scores(sources.operators, families, item, num_items)
+
+        @cache
+        def behaviour() -> dict[str, FloatArray]:
+            return behaviour_scores(sources.operators, families, item, num_items)
+
+        if kind == "similar":
+            return [("similar", similar)]
+        if kind == "bought_together":
+            return [("baskets", lambda: {"baskets": baskets()}), ("similar", similar)]
+        if kind == "cross_category":
+            return [("cross_category", lambda: behaviour() | {"baskets": baskets()})]
+
+        @cache
+        def complementary() -> dict[str, FloatArray]:
+            return complementary_scores(baskets(), alike(), curated_complements(moment.view, item))
+
+        @cache
+        def other_need() -> dict[str, FloatArray]:
+            return {name: part * (1.0 - alike()) ** 2 for name, part in behaviour().items()}
+
+        return [("complementary", complementary), ("behaviour", other_need)]
+
+    def _arranged(
+        self, moment: Moment, scores: list[Scores], stage: Stage, n: int, mask: Mask, history: IntArray
+    ) -> Listed:
+        sources = moment.sources
+
+        def rank(allowed: Mask | None, k: int) -> Listed:
+            return _listed(sources, scores, k, mask if allowed is None else mask & allowed, stage.bias)
+
+        pinnable = mask & sources.allowed if stage.allowed is None else mask & sources.allowed & stage.allowed
+        alike = partial(likeness, moment.connections, sources.operators)
+        return Arranging(moment.view, stage, rank, alike, pinnable, history).of(n)
 
     def baskets(self, num_items: int) -> Baskets:
         """The baskets of the snapshot and those since; what left them stays until the next release."""
@@ -97,6 +171,8 @@ class RelatedItems:
         with self._building:
             if self._baskets is None:
                 base = Activity.of(self._snapshot, self._bought_specs)
+                if self._until_s is not None:
+                    base = base.where(base.timestamp_s < self._until_s)
                 self._baskets = Baskets.of(base, len(self._snapshot.nodes(self._item_type)))
             if self._now is None or self._now[0] != (version, num_items):
                 since = self._bought.since_snapshot()
@@ -106,21 +182,19 @@ class RelatedItems:
                 self._now = ((version, num_items), now)
             return self._now[1]
 
-    def _likeness(self, sources: Sources, item: int) -> dict[str, FloatArray]:
-        return similar_scores(sources.operators, self._families, item, sources.num_items)
 
-
-def _listed(sources: Sources, stages: list[Stage], n: int, item: int | None) -> Listed:
-    """The best of the first stage, then of the next, then popular items; ``item`` itself never."""
-    shut = ~sources.allowed
-    if item is not None:
-        shut[item] = True
+def _listed(sources: Sources, stages: list[Scores], n: int, mask: Mask, bias: FloatArray | None) -> Listed:
+    """The best of a mask by the first scores, then by the next, then popular items."""
+    shut = ~(sources.allowed & mask)
     items = np.empty(0, np.int32)
     score = np.empty(0, np.float32)
     contributions: list[dict[str, float]] = []
     fallback = None
-    for number, (name, parts) in enumerate(stages):
+    for number, (name, read) in enumerate(stages):
+        parts = read()
         total = np.sum([np.zeros(sources.num_items, np.float32), *parts.values()], axis=0).astype(np.float32)
+        if bias is not None:
+            total *= np.exp(bias)
         best = _best(total, n - items.size, shut)
         shut[best] = True
         floor = float(score.min()) - float(total[best].max()) if score.size and best.size else 0.0
@@ -131,7 +205,7 @@ def _listed(sources: Sources, stages: list[Stage], n: int, item: int | None) -> 
         if items.size >= n:
             break
     found = items.size
-    items, score = fill_up(sources, items, score, n, shut)
+    items, score = fill_up(sources, items, score, n, shut, bias)
     contributions += [{} for _ in range(items.size - found)]
     return Listed(items, score, contributions, POPULARITY if items.size > found else fallback)
 

@@ -6,11 +6,13 @@ import re
 from dataclasses import dataclass
 from typing import Literal, TypeAlias, get_args
 
+from api.engine.phrases import Language
+from api.engine.steering.asked import NO_STEERING, Steering
 from graph.errors import InputError
 
 MAX_N = 500
 
-RelatedKind: TypeAlias = Literal["similar", "bought_together"]
+RelatedKind: TypeAlias = Literal["similar", "complementary", "bought_together", "cross_category"]
 RELATED_KINDS: tuple[str, ...] = get_args(RelatedKind)
 
 _UNIT_S = {"m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
@@ -27,12 +29,20 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True)
+class Interest:
+    """What a newcomer says he likes: an item, or with ``type`` an attribute of items, e.g. ``Brand``."""
+
+    id: str
+    type: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Request:
     """What to recommend, and to whom.
 
     The history that is answered is the stored history of ``user_id``, then ``events`` by time (without a time:
-    in the order given, after the others), then ``items``, the cart. Items of the cart and of ``exclude`` are
-    never recommended.
+    in the order given, after the others), then ``items``, the cart. ``interests`` come before all of them. Items of
+    the cart and of ``exclude`` are never recommended.
 
     Raises:
         InputError: when ``n`` is not between 1 and 500.
@@ -42,10 +52,15 @@ class Request:
     events: tuple[Event, ...] = ()
     items: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
+    interests: tuple[Interest, ...] = ()
     n: int = 10
     reasons: bool = False
+    language: Language = "en"
+    """Of the reasons."""
     repeat: bool | None = None
     """Whether seen items may be recommended again (groceries); ``None`` leaves it to the engine's policy."""
+    steering: Steering = NO_STEERING
+    """Filters, boosts, pins and what else steers the list."""
 
     def __post_init__(self) -> None:
         check_n(self.n)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -27,6 +27,10 @@ class Session:
     seen: IntArray
     barred: IntArray
     unknown_ids: tuple[str, ...]
+
+    def after(self, items: IntArray) -> Session:
+        """The session with some items before its history."""
+        return self if not items.size else replace(self, history=np.concatenate([items, self.history]))
 
 
 def resolve(view: GraphView, request: Request) -> Session:

@@ -11,7 +11,7 @@ from gnn.histories import FloatArray, Histories
 from gnn.operators import Operator
 
 _CONTENT = frozenset({"attributes", "text"})
-_NOT_LIKENESS = frozenset({"popularity", "next_item", "relations"})
+_NOT_LIKENESS = frozenset({"popularity", "next_item", "previous_item", "relations"})
 """Popular, bought next and curated as belonging together are good answers, but to another question."""
 _EMBEDDINGS = frozenset({"gfcf", "als", "bpr"})
 _WEIGHT = {"content": 1.0, "embedding": 0.6, "walk": 0.4}
@@ -27,17 +27,25 @@ def group_of(source: str, family: str) -> str | None:
 
 
 def similar_scores(
-    operators: Mapping[str, Operator], families: Mapping[str, str], item_index: int, num_items: int
+    operators: Mapping[str, Operator],
+    families: Mapping[str, str],
+    item_index: int,
+    num_items: int,
+    *,
+    content: bool = True,
 ) -> dict[str, FloatArray]:
     """What each source adds to the likeness of every item with one item; the sum ranks. Shape (I,) each.
 
     Every source is seen as ``log(1 + max(z, 0))`` of its scores for a history of this one item; sources of a
-    group share the group's weight, so that seven walks do not outvote one text.
+    group share the group's weight, so that seven walks do not outvote one text. ``content=False`` leaves out what
+    items are, and keeps what people do with them.
     """
     groups = {name: group for name in operators if (group := group_of(name, families.get(name, "other"))) is not None}
     history = Histories.of([[item_index]], num_items).last()
     parts: dict[str, FloatArray] = {}
     for name, group in groups.items():
+        if group == "content" and not content:
+            continue
         members = sum(other == group for other in groups.values())
         z = standardized(operators[name].score(history))[0]
         parts[name] = (_WEIGHT[group] / members * np.log1p(np.maximum(z, 0.0))).astype(np.float32)

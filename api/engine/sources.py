@@ -15,10 +15,10 @@ from api.engine.payload import LIVE_SOURCES
 from api.engine.reading import learned_interactions
 from gnn.data import Interactions, ItemKnowledge, TrainingData
 from gnn.fusion import FusedRanker
-from gnn.histories import FloatArray, IntArray
+from gnn.histories import FloatArray, Histories, IntArray
 from gnn.knowledge import knowledge_over
 from gnn.models import MODELS
-from gnn.operators import Arrays, ConstantOperator, Operator
+from gnn.operators import Arrays, ConstantOperator, Operator, OrderedOperator
 from graph.schema import EdgeRole, EdgeType
 from graph.view import GraphView
 
@@ -34,14 +34,26 @@ class PaddedOperator:
 
     def score(self, weights: sp.csr_array, user_index: IntArray | None = None) -> FloatArray:
         known = sp.csr_array(weights[:, : self.known_items])
-        scores = self.inner.score(known, user_index)
+        return self._padded(self.inner.score(known, user_index))
+
+    def arrays(self) -> Arrays:
+        return self.inner.arrays()
+
+    def _padded(self, scores: FloatArray) -> FloatArray:
         padded = np.empty((scores.shape[0], self.num_items), np.float32)
         padded[:, : self.known_items] = scores
         padded[:, self.known_items :] = scores.min(axis=1, keepdims=True, initial=np.inf)
         return padded
 
-    def arrays(self) -> Arrays:
-        return self.inner.arrays()
+
+@dataclass(frozen=True)
+class PaddedOrderedOperator(PaddedOperator):
+    """The same over an operator that reads events in order; events with items it does not know are passed over."""
+
+    inner: OrderedOperator
+
+    def score_ordered(self, histories: Histories) -> FloatArray:
+        return self._padded(self.inner.score_ordered(histories.among(self.known_items)))
 
 
 @dataclass(frozen=True)
@@ -76,7 +88,11 @@ def live_operators(
 
 def at_live_size(operator: Operator, known_items: int, num_items: int) -> Operator:
     """The operator itself, or over more items when the graph has grown."""
-    return operator if num_items == known_items else PaddedOperator(operator, known_items, num_items)
+    if num_items == known_items:
+        return operator
+    if isinstance(operator, OrderedOperator):
+        return PaddedOrderedOperator(operator, known_items, num_items)
+    return PaddedOperator(operator, known_items, num_items)
 
 
 def popularity_of(operators: Mapping[str, Operator], view: GraphView, num_items: int) -> FloatArray:

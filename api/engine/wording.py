@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 
 from api.engine.evidence import Evidence
+from api.engine.phrases import ANOTHER_ITEM, CHINESE, OTHER_VERB, PHRASES, SOME_ITEM, VERBS, Language
 from api.engine.reading import MIN_COUNT
 from graph.schema import EdgeSpec
 from graph.view import GraphView
 
-_VERBS = {"purchase": "bought", "cart": "put in the basket", "rating": "liked", "view": "viewed"}
 _PARTICIPLES = {"chose": "chosen", "saw": "seen", "took": "taken", "ate": "eaten", "wore": "worn"}
 _SHOPPING = frozenset({"purchase", "cart"})
 _LEADING = re.compile(r"^(has|have|in|of|is|belongs to|same|with)\s+", re.IGNORECASE)
@@ -17,42 +17,51 @@ _WORDLIKE = re.compile(r"[^\W\d_]{3,}")
 _MAX_NAME = 80
 
 
-def describe(view: GraphView, evidence: Evidence, *, anchor_name: str | None = None) -> str:
+def describe(view: GraphView, evidence: Evidence, *, anchor_name: str | None = None, language: Language = "en") -> str:
     """One line that says why; ``anchor_name`` stands for the item of the history (e.g. "this item")."""
     item_type = view.schema.item_type
-    anchor = anchor_name or (name_of(view, item_type, evidence.anchor) if evidence.anchor >= 0 else None)
     spec, middle = evidence.spec, evidence.middle
     if spec is None:
-        return "new in the shop"
-    if evidence.kind == "again":
-        return f"you {_verb(spec)} it before"
-    if evidence.kind == "co_interaction":
-        return f"{_done(spec)} by {people(spec, evidence.count)} who also {_verb(spec)} {anchor or 'an item you chose'}"
+        return PHRASES["present"][language]
+    anchor = anchor_name or (name_of(view, item_type, evidence.anchor) if evidence.anchor >= 0 else None)
+    name = None if middle is None or evidence.kind == "again" else name_of(view, *middle)
+    # A name is asked for by a template only where there is one, so that none is ever an opaque id.
+    words = {
+        "anchor": anchor or SOME_ITEM[language],
+        "verb": _verb(spec, language),
+        "done": _done(spec, language),
+        "people": people(spec, evidence.count, language),
+        "count": f"{evidence.count:,}",
+        "shared": str(evidence.shared),
+        "relation": _relation_words(spec, evidence.direction, language),
+        "same": _same_words(spec, middle[0] if middle is not None and name is None else None, language),
+        "noun": _noun(spec, language),
+        "name": name or "",
+        "through": name or ANOTHER_ITEM[language],
+    }
+    words["joined"] = "as" if "same" in words["same"] else "with"
+    row = _row(evidence, named=name is not None, like=anchor is not None and anchor_name is None)
+    return PHRASES[row][language].format_map(words)
+
+
+def _row(evidence: Evidence, *, named: bool, like: bool) -> str:
+    """Which row of the table says it; ``like``: the history's item can be named beside the attribute."""
     if evidence.kind == "basket":
-        few = evidence.count < MIN_COUNT
-        many = f"by {people(spec, evidence.count)}" if few else f"in {evidence.count:,} baskets"
-        return f"{_done(spec)} together with {anchor or 'an item you chose'} {many}"
-    if evidence.kind == "relation":
-        return f"{_relation_words(spec, evidence.direction)} {anchor or 'an item you chose'}"
-    if evidence.kind == "attribute" and middle is not None:
-        name = name_of(view, *middle)
-        if name is None:
-            words = _same_words(spec, middle[0])
-            return f"{words} {'as' if 'same' in words else 'with'} {anchor or 'an item you chose'}"
-        if evidence.shared > 1:
-            return f"{_same_words(spec)}: {name}, like {evidence.shared} items you chose"
-        return f"{_same_words(spec)}: {name}" + (f", like {anchor}" if anchor and not anchor_name else "")
-    if evidence.kind == "chain" and middle is not None:
-        through = name_of(view, *middle) or "another item"
-        return f"{_done(spec)} along with {through}, which goes with {anchor or 'an item you chose'}"
-    if evidence.kind == "own_attribute" and middle is not None:
-        name = name_of(view, *middle)
-        return f"{_noun(spec)}: {name}" if name else f"listed with a {_noun(spec)}"
-    return f"{_done(spec)} by {people(spec, evidence.count)}"
+        return "basket_few" if evidence.count < MIN_COUNT else "basket"
+    if evidence.kind == "attribute":
+        if not named:
+            return "attribute_unnamed"
+        return "attribute_many" if evidence.shared > 1 else ("attribute" if like else "attribute_here")
+    if evidence.kind == "own_attribute" and not named:
+        return "own_attribute_unnamed"
+    return evidence.kind
 
 
-def people(spec: EdgeSpec, count: int) -> str:
+def people(spec: EdgeSpec, count: int, language: Language = "en") -> str:
     """How many stand behind an interaction, without singling anyone out."""
+    if language == "zh":
+        noun = "顾客" if spec.kind in _SHOPPING else "人"
+        return f"少数{noun}" if count < MIN_COUNT else f"{count:,} 位{noun}" if noun == "顾客" else f"{count:,} 人"
     noun = "customers" if spec.kind in _SHOPPING else "people"
     return f"a few {noun}" if count < MIN_COUNT else f"{count:,} {noun}"
 
@@ -74,37 +83,47 @@ def _shortened(text: str) -> str:
     return line if len(line) <= _MAX_NAME else line[: _MAX_NAME - 1].rstrip() + "…"
 
 
-def _verb(spec: EdgeSpec) -> str:
+def _verb(spec: EdgeSpec, language: Language = "en") -> str:
     """What people did: "bought", "chose"."""
-    return spec.words or _VERBS.get(spec.kind or "", "chose")
+    known = VERBS.get(spec.kind or "", OTHER_VERB)[language]
+    return (spec.words or known) if language == "en" else known
 
 
-def _done(spec: EdgeSpec) -> str:
+def _done(spec: EdgeSpec, language: Language = "en") -> str:
     """What was done to the item: "bought", "chosen"."""
-    return _PARTICIPLES.get(_verb(spec), _verb(spec))
+    verb = _verb(spec, language)
+    return _PARTICIPLES.get(verb, verb)
 
 
 def _plain(relation: str) -> str:
     return relation.replace("_", " ").lower()
 
 
-def _noun(spec: EdgeSpec) -> str:
+def _noun(spec: EdgeSpec, language: Language = "en") -> str:
     """What an attribute edge leads to: "brand" for HAS_BRAND or for the words "same brand"."""
-    return _LEADING.sub("", spec.words or _plain(spec.relation))
+    noun = _LEADING.sub("", spec.words or _plain(spec.relation))
+    return noun if language == "en" else CHINESE.get(noun, noun)
 
 
-def _same_words(spec: EdgeSpec, unnamed: str | None = None) -> str:
+def _same_words(spec: EdgeSpec, unnamed: str | None = None, language: Language = "en") -> str:
     """How two items share an attribute; ``unnamed`` is the type of one that has no name."""
+    noun = _noun(spec)
+    if language == "zh":
+        whole = CHINESE.get(spec.words or "")
+        return whole or f"{CHINESE.get(noun, noun)}相同"
     if spec.words:
         return spec.words
-    noun = _noun(spec)
     if noun.endswith(" by"):
         return f"{noun} the same {unnamed.lower()}" if unnamed else f"also {noun}"
     return f"same {noun}"
 
 
-def _relation_words(spec: EdgeSpec, direction: str) -> str:
+def _relation_words(spec: EdgeSpec, direction: str, language: Language = "en") -> str:
     words = spec.words or _plain(spec.relation)
+    if language == "zh":
+        if words.endswith("next"):
+            return "在其之后常选" if direction == "out" else "在其之前常选"
+        return CHINESE.get(words, words)
     if words.endswith("next"):
         return "often chosen next after" if direction == "out" else "often chosen just before"
     return f"{words} with" if words.startswith("also") and spec.words is None else f"{words}:"

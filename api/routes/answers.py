@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
-from typing import Annotated, Literal
+from typing import Annotated
 
 import msgspec
 from fastapi import APIRouter, Query, Request, Response
 from msgspec import Struct, field
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from api.asking import ListQuery, SteeringBody
+from api.engine.phrases import Language, language_of
 from api.engine.request import Event as SessionEvent
+from api.engine.request import RelatedKind
 from api.engine.request import Request as EngineRequest
 from api.envelope import enveloped, parse_include
 from api.limits import MAX_LIST, MAX_RESULTS, checked_id, decode_json, read_body
@@ -24,26 +27,22 @@ N = Annotated[int, Field(ge=1, le=MAX_RESULTS, description="How many items.")]
 Include = Annotated[str | None, Field(max_length=200, description="Some of properties, score, reasons, with commas.")]
 
 
-class _Query(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-
-class RelatedQuery(_Query):
+class RelatedQuery(ListQuery):
     """Parameters of related items."""
 
-    kind: Literal["similar", "bought_together"] = "similar"
+    kind: RelatedKind = "similar"
     n: N = 10
     include: Include = None
 
 
-class RecommendationsQuery(_Query):
+class RecommendationsQuery(ListQuery):
     """Parameters of a user's recommendations."""
 
     n: N = 10
     include: Include = None
 
 
-class TrendingQuery(_Query):
+class TrendingQuery(ListQuery):
     """Parameters of trending items."""
 
     window: Annotated[str, Field(max_length=10, description="How far back, e.g. 24h, 7d, 4w.")] = "7d"
@@ -59,7 +58,7 @@ class PostedSessionEvent(Struct, forbid_unknown_fields=True, kw_only=True):
     timestamp: int | float | str | None = None
 
 
-class RecommendationsBody(Struct, forbid_unknown_fields=True, kw_only=True):
+class RecommendationsBody(SteeringBody, forbid_unknown_fields=True, kw_only=True):
     """The full form of a recommendation request."""
 
     user_id: str | None = None
@@ -68,31 +67,41 @@ class RecommendationsBody(Struct, forbid_unknown_fields=True, kw_only=True):
     exclude: Annotated[list[str], msgspec.Meta(max_length=MAX_LIST)] = field(default_factory=list)
     n: Annotated[int, msgspec.Meta(ge=1, le=MAX_RESULTS)] = 10
     include: str | Annotated[list[str], msgspec.Meta(max_length=10)] | None = None
+    lang: Language | None = None
 
 
 _BODY = msgspec.json.Decoder(RecommendationsBody)
 _BODY_FIELDS = (
-    "some of user_id, events (item_id, kind, timestamp), items, exclude, n, include; filters, boosts, "
-    "promotions, pins, diversity, rotation, scenario and context are not served yet"
+    "some of user_id, events (item_id, kind, timestamp), items, exclude, n, include, lang, interests, filter, strict, "
+    "diversity, boosts, promotions, pins, caps, calibration, freshness, rotation, scenario, context"
 )
 
 
 @router.get("/items/{item_id:path}/related", summary="Related items", responses=reply("Envelope"))
 async def related(request: Request, item_id: str, query: Annotated[RelatedQuery, Query()]) -> Response:
-    """Items like this one (`similar`) or bought with it (`bought_together`). An unknown item is a 404."""
+    """Items like this one (`similar`), bought with it (`bought_together`), bought with it for another need
+    (`complementary`), or going with it from another category (`cross_category`). An unknown item is a 404."""
     include = parse_include(query.include)
     began, parts = time.perf_counter(), parts_of(request)
     live = parts.serving.live
     answer = await parts.lane.run(
-        live.engine.related, checked_id(item_id, "item_id"), query.kind, query.n, reasons="reasons" in include
+        live.engine.related,
+        checked_id(item_id, "item_id"),
+        query.kind,
+        query.n,
+        reasons="reasons" in include,
+        language=asked_language(request, query.lang),
+        steering=query.steering(),
     )
-    return enveloped(answer, live, include=include, stale=parts.serving.stale, began=began)
+    given = (parts.given, f"related:{query.kind}")
+    return enveloped(answer, live, include=include, stale=parts.serving.stale, began=began, given=given)
 
 
 @router.get("/users/{user_id:path}/recommendations", summary="Recommendations", responses=reply("Envelope"))
 async def recommendations(request: Request, user_id: str, query: Annotated[RecommendationsQuery, Query()]) -> Response:
     """Recommendations for a user; an unknown one is answered as a newcomer, and `fallback_used` says so."""
-    asked = EngineRequest(checked_id(user_id, "user_id"), n=query.n)
+    language = asked_language(request, query.lang)
+    asked = EngineRequest(checked_id(user_id, "user_id"), n=query.n, language=language, steering=query.steering())
     return await _recommended(request, asked, parse_include(query.include))
 
 
@@ -103,17 +112,12 @@ async def recommendations(request: Request, user_id: str, query: Annotated[Recom
     openapi_extra=json_body("RecommendationsBody"),
 )
 async def recommend(request: Request) -> Response:
-    """Recommendations for a user and/or a session (`events`) and/or a cart (`items`)."""
+    """Recommendations for a user and/or a session (`events`) and/or a cart (`items`) and/or a newcomer's picks
+    (`interests`), steered by filters, boosts, promotions, pins, caps, diversity and what else the body names."""
     settings = parts_of(request).settings
     raw = await read_body(request, settings.body_limit_bytes, settings.body_timeout_s)
     body = decode_json(raw, _BODY, _BODY_FIELDS)
-    asked = EngineRequest(
-        user_id=None if body.user_id is None else checked_id(body.user_id, "user_id"),
-        events=tuple(_session_event(event, f"events[{at}].") for at, event in enumerate(body.events)),
-        items=tuple(checked_id(item_id, f"items[{at}]") for at, item_id in enumerate(body.items)),
-        exclude=tuple(checked_id(item_id, f"exclude[{at}]") for at, item_id in enumerate(body.exclude)),
-        n=body.n,
-    )
+    asked = engine_request(body, asked_language(request, body.lang))
     return await _recommended(request, asked, parse_include(body.include))
 
 
@@ -123,8 +127,35 @@ async def trending(request: Request, query: Annotated[TrendingQuery, Query()]) -
     include = parse_include(query.include)
     began, parts = time.perf_counter(), parts_of(request)
     live = parts.serving.live
-    answer = await parts.lane.run(live.engine.trending, query.window, query.n, reasons="reasons" in include)
-    return enveloped(answer, live, include=include, stale=parts.serving.stale, began=began)
+    answer = await parts.lane.run(
+        live.engine.trending,
+        query.window,
+        query.n,
+        reasons="reasons" in include,
+        language=asked_language(request, query.lang),
+        steering=query.steering(),
+    )
+    given = (parts.given, "trending")
+    return enveloped(answer, live, include=include, stale=parts.serving.stale, began=began, given=given)
+
+
+def asked_language(request: Request, lang: str | None) -> Language:
+    """The language of a request: its own word, else its Accept-Language."""
+    return language_of(lang, request.headers.get("accept-language"))
+
+
+def engine_request(body: RecommendationsBody, language: Language = "en") -> EngineRequest:
+    """What a body asks of the engine; :class:`InvalidField` for what cannot be used."""
+    return EngineRequest(
+        user_id=None if body.user_id is None else checked_id(body.user_id, "user_id"),
+        events=session_events(body.events),
+        items=tuple(checked_id(item_id, f"items[{at}]") for at, item_id in enumerate(body.items)),
+        exclude=tuple(checked_id(item_id, f"exclude[{at}]") for at, item_id in enumerate(body.exclude)),
+        interests=body.interests_asked(),
+        n=body.n,
+        language=language,
+        steering=body.steering(),
+    )
 
 
 async def _recommended(request: Request, asked: EngineRequest, include: frozenset[str]) -> Response:
@@ -133,7 +164,13 @@ async def _recommended(request: Request, asked: EngineRequest, include: frozense
     answer = await parts.lane.run(live.engine.recommend, replace(asked, reasons="reasons" in include))
     if answer.fallback_used is not None:
         parts.metrics.fallbacks.labels(answer.fallback_used).inc()
-    return enveloped(answer, live, include=include, stale=parts.serving.stale, began=began)
+    given = (parts.given, "recommendations")
+    return enveloped(answer, live, include=include, stale=parts.serving.stale, began=began, given=given)
+
+
+def session_events(events: list[PostedSessionEvent]) -> tuple[SessionEvent, ...]:
+    """A session as the engine takes it; :class:`InvalidField` for what cannot be used."""
+    return tuple(_session_event(event, f"events[{at}].") for at, event in enumerate(events))
 
 
 def _session_event(event: PostedSessionEvent, place: str) -> SessionEvent:

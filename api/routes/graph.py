@@ -12,6 +12,7 @@ from api.envelope import json_response
 from api.limits import checked_id
 from api.openapi import reply
 from api.parts import parts_of
+from api.pathfinding import MAX_HOPS, paths_between, read_key
 
 router = APIRouter(prefix="/v1/graph", tags=["graph"])
 
@@ -46,3 +47,28 @@ async def neighbors(
         cursor=query.cursor,
     )
     return json_response(page)
+
+
+class PathsQuery(BaseModel):
+    """Parameters of paths between two nodes."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    source: Annotated[str, Field(alias="from", max_length=600, description="Type:id, e.g. Item:50.")]
+    target: Annotated[str, Field(alias="to", max_length=600, description="Type:id.")]
+    max_hops: Annotated[int, Field(ge=1, le=MAX_HOPS)] = 3
+    limit: Annotated[int, Field(ge=1, le=100)] = 10
+
+
+@router.get("/paths", summary="Paths between two nodes", responses=reply("PathsReply"))
+async def paths(request: Request, query: Annotated[PathsQuery, Query()]) -> Response:
+    """How two nodes hang together, shortest first; users in between stay anonymous."""
+    parts = parts_of(request)
+    ends = []
+    for text, field in ((query.source, "from"), (query.target, "to")):
+        node_type, node_id = read_key(text, field)
+        ends.append((checked_id(node_type, field), checked_id(node_id, field)))
+    found = await parts.lane.run(
+        paths_between, parts.serving.live.view, *ends, max_hops=query.max_hops, limit=query.limit
+    )
+    return json_response(found)

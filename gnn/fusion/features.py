@@ -8,12 +8,12 @@ is not that score but where it stands among the others, so each score is seen as
 - ``rank``: ``10 / (rank + 10)`` within the best :data:`RANK_DEPTH`, else 0,
 
 and every source reads the history in full (``even``), by recency (``recent``: 1 / (1 + steps back)) and by its
-last event alone (``last``).
+last event alone (``last``). A source that reads the order of events itself has one reading (``order``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -22,10 +22,10 @@ import numpy.typing as npt
 import scipy.sparse as sp
 
 from gnn.histories import FloatArray, Histories, IntArray
-from gnn.operators import ConstantOperator, Operator
+from gnn.operators import ConstantOperator, Operator, OrderedOperator, history_scores
 from gnn.ranker import top_k
 
-Context: TypeAlias = Literal["even", "recent", "last"]
+Context: TypeAlias = Literal["even", "recent", "last", "order"]
 View: TypeAlias = Literal["z", "log", "rank"]
 
 VIEWS: tuple[View, ...] = ("z", "log", "rank")
@@ -43,17 +43,23 @@ class FeatureSpace:
     contexts: tuple[Context, ...] = ("even", "recent", "last")
     constant: frozenset[str] = frozenset()
     """Sources that do not read the history, and so have one context only."""
+    sequential: frozenset[str] = frozenset()
+    """Sources that read the order of events themselves, and so have one context only."""
 
     @classmethod
     def over(cls, operators: Mapping[str, Operator], *, ordered: bool = True) -> FeatureSpace:
         """The space over these operators; ``ordered=False`` when the order of events means nothing."""
         constant = frozenset(name for name, source in operators.items() if isinstance(source, ConstantOperator))
+        sequential = frozenset(name for name, source in operators.items() if isinstance(source, OrderedOperator))
         contexts: tuple[Context, ...] = ("even", "recent", "last") if ordered else ("even",)
-        return cls(tuple(operators), contexts, constant)
+        return cls(tuple(operators), contexts, constant, sequential)
 
     def readings(self) -> Iterator[tuple[str, Context]]:
         """Every (source, context), in column order; each has ``len(VIEWS)`` columns."""
         for source in self.sources:
+            if source in self.sequential:
+                yield source, "order"
+                continue
             for context in self.contexts[:1] if source in self.constant else self.contexts:
                 yield source, context
 
@@ -86,24 +92,17 @@ def candidates(
     exclude: sp.csr_array | None = None,
     allowed: npt.NDArray[np.bool_] | None = None,
     depth: int = PROVISIONAL_DEPTH,
+    groups: Sequence[npt.NDArray[np.bool_]] = (),
 ) -> Candidates:
     """The candidates of each history: the best ``depth`` of the summed z-scores, and the best of every source.
 
     Shapes: ``exclude`` (B, I), non-zero = never a candidate, by default the items of the history;
-    ``allowed`` (I,) False = never a candidate.
+    ``allowed`` (I,) False = never a candidate; ``groups`` (I,) each, of which the best ``depth`` are candidates too.
     """
-    if exclude is None:
-        exclude = histories.even()
-    barred = np.zeros((len(histories), histories.num_items), bool)
-    barred[np.repeat(np.arange(len(histories)), np.diff(exclude.indptr)), exclude.indices] = True
-    if allowed is not None:
-        barred |= ~allowed
-    weights = {context: getattr(histories, context)() for context in space.contexts}
+    barred = _barred(histories, exclude, allowed)
     scores = []
     provisional = np.zeros(barred.shape, np.float32)
-    for source, context in space.readings():
-        known = histories.user_index if context == "even" else None
-        z = standardized(operators[source].score(weights[context], known))
+    for z in _readings(operators, space, histories):
         provisional += np.clip(z, -3.0, 10.0)
         z[barred] = -np.inf
         scores.append(z)
@@ -111,19 +110,70 @@ def candidates(
     best = [_best(z, RANK_DEPTH) for z in scores]
     # A source proposes what it scores above its own average; the others are equals it knows nothing of.
     proposed = [np.where(values > 0, index, -1)[:, :SOURCE_DEPTH] for index, values in best]
-    pool = _union([top_k(provisional, depth), *proposed])
+    of_groups = [top_k(np.where(group, provisional, np.float32(-np.inf)), depth) for group in groups]
+    pool = _union([top_k(provisional, depth), *of_groups, *proposed])
     features = np.zeros((*pool.shape, len(scores) * len(VIEWS)), np.float32)
-    at = np.maximum(pool, 0)
     for number, (z, (_, top_scores)) in enumerate(zip(scores, best, strict=True)):
-        chosen = np.take_along_axis(z, at, axis=1)
-        chosen[pool < 0] = 0.0
-        rank = ranks(chosen, top_scores)
-        column = number * len(VIEWS)
-        features[..., column] = np.clip(chosen, -5.0, 20.0)
-        features[..., column + 1] = np.log1p(np.maximum(chosen, 0.0))
-        features[..., column + 2] = np.where((rank < RANK_DEPTH) & (chosen > 0), 10.0 / (rank + 10.0), 0.0)
-    features[pool < 0] = 0.0
+        _put(features, number, z, pool, top_scores)
     return Candidates(pool, features)
+
+
+def features_of(
+    operators: Mapping[str, Operator],
+    space: FeatureSpace,
+    histories: Histories,
+    item_index: IntArray,
+    *,
+    exclude: sp.csr_array | None = None,
+    allowed: npt.NDArray[np.bool_] | None = None,
+) -> Candidates:
+    """The features of given items, barred ones too: where each stands among the items that are not barred.
+
+    Shapes: ``item_index`` (B, C), -1 for none; ``exclude`` and ``allowed`` as for :func:`candidates`.
+    """
+    barred = _barred(histories, exclude, allowed)
+    columns = len(space.columns)
+    features = np.zeros((*item_index.shape, columns), np.float32)
+    for number, z in enumerate(_readings(operators, space, histories)):
+        _, top_scores = _best(np.where(barred, np.float32(-np.inf), z), RANK_DEPTH)
+        _put(features, number, z, item_index, top_scores)
+    return Candidates(item_index, features)
+
+
+def _barred(
+    histories: Histories, exclude: sp.csr_array | None, allowed: npt.NDArray[np.bool_] | None
+) -> npt.NDArray[np.bool_]:
+    """Which items are never a candidate of each history. Shape (B, I)."""
+    if exclude is None:
+        exclude = histories.even()
+    barred = np.zeros((len(histories), histories.num_items), bool)
+    barred[np.repeat(np.arange(len(histories)), np.diff(exclude.indptr)), exclude.indices] = True
+    if allowed is not None:
+        barred |= ~allowed
+    return barred
+
+
+def _readings(operators: Mapping[str, Operator], space: FeatureSpace, histories: Histories) -> Iterator[FloatArray]:
+    """The z-scores of every reading, in column order. Shape (B, I) each."""
+    weights = {context: getattr(histories, context)() for context in space.contexts}
+    for source, context in space.readings():
+        if context == "order":
+            yield standardized(history_scores(operators[source], histories))
+        else:
+            known = histories.user_index if context == "even" else None
+            yield standardized(operators[source].score(weights[context], known))
+
+
+def _put(features: FloatArray, number: int, z: FloatArray, item_index: IntArray, top_scores: FloatArray) -> None:
+    """Writes the views of one reading of the chosen items into their columns; 0 for the padding."""
+    chosen = np.take_along_axis(z, np.maximum(item_index, 0), axis=1)
+    chosen[item_index < 0] = 0.0
+    rank = ranks(chosen, top_scores)
+    column = number * len(VIEWS)
+    features[..., column] = np.clip(chosen, -5.0, 20.0)
+    features[..., column + 1] = np.log1p(np.maximum(chosen, 0.0))
+    features[..., column + 2] = np.where((rank < RANK_DEPTH) & (chosen > 0), 10.0 / (rank + 10.0), 0.0)
+    features[item_index < 0] = 0.0
 
 
 def standardized(scores: FloatArray) -> FloatArray:

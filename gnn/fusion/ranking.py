@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
-from gnn.fusion.features import PROVISIONAL_DEPTH, VIEWS, Candidates, candidates
+from gnn.fusion.features import PROVISIONAL_DEPTH, VIEWS, Candidates, candidates, features_of
 from gnn.fusion.weights import FusionWeights
 from gnn.histories import FloatArray, Histories, IntArray
 from gnn.operators import Operator
@@ -56,10 +56,12 @@ class FusedRanker:
         k: int,
         exclude: sp.csr_array | None = None,
         allowed: npt.NDArray[np.bool_] | None = None,
+        bias: FloatArray | None = None,
     ) -> Fused:
         """The best ``k`` items per history with their scores and what each source contributes.
 
-        Shapes: ``exclude`` (B, I) defaults to the items of the history; ``allowed`` (I,).
+        Shapes: ``exclude`` (B, I) defaults to the items of the history; ``allowed`` (I,); ``bias`` (I,) is added to
+        the score of each item, e.g. what a shop wants shown more.
         """
         pool = candidates(
             self.operators,
@@ -68,26 +70,48 @@ class FusedRanker:
             exclude=exclude,
             allowed=allowed,
             depth=max(PROVISIONAL_DEPTH, 2 * k),
+            groups=() if bias is None else _levels(bias),
         )
-        return self._ranked(pool, histories, k)
+        return self._ranked(pool, histories, k, bias)
 
-    def _ranked(self, pool: Candidates, histories: Histories, k: int) -> Fused:
+    def score_items(
+        self,
+        histories: Histories,
+        item_index: IntArray,
+        *,
+        exclude: sp.csr_array | None = None,
+        allowed: npt.NDArray[np.bool_] | None = None,
+        bias: FloatArray | None = None,
+    ) -> Fused:
+        """The scores :meth:`fuse` gives to these items, in the order given, barred ones too.
+
+        Shapes: ``item_index`` (B, C), -1 for none; ``exclude`` and ``allowed`` say who an item is ranked among.
+        """
+        given = features_of(self.operators, self.weights.space, histories, item_index, exclude=exclude, allowed=allowed)
         weight = self.weights.of_length(histories.lengths)
-        score = np.matmul(pool.features, weight[:, :, None])[..., 0]
-        score[pool.item_index < 0] = -np.inf
+        return Fused(item_index, _scores(given, weight, bias), self._contribution(given.features * weight[:, None, :]))
+
+    def _ranked(self, pool: Candidates, histories: Histories, k: int, bias: FloatArray | None) -> Fused:
+        weight = self.weights.of_length(histories.lengths)
+        score = _scores(pool, weight, bias)
         best = np.argsort(-score, axis=1, kind="stable")[:, :k]
         chosen = np.take_along_axis(pool.item_index, best, axis=1)
         weighted = np.take_along_axis(pool.features, best[..., None], axis=1) * weight[:, None, :]
-        contribution = np.zeros((*chosen.shape, len(self.sources)), np.float32)
-        for number, (source, _) in enumerate(self.weights.space.readings()):
-            part = weighted[..., number * len(VIEWS) : (number + 1) * len(VIEWS)].sum(axis=-1)
-            contribution[..., self.sources.index(source)] += part
+        contribution = self._contribution(weighted)
         missing = ((0, 0), (0, k - chosen.shape[1]))
         return Fused(
             np.pad(chosen, missing, constant_values=-1),
             np.pad(np.take_along_axis(score, best, axis=1), missing, constant_values=-np.inf),
             np.pad(contribution, (*missing, (0, 0))),
         )
+
+    def _contribution(self, weighted: FloatArray) -> FloatArray:
+        """Weighted features summed by source. Shape (B, C, F) → (B, C, S)."""
+        contribution = np.zeros((*weighted.shape[:2], len(self.sources)), np.float32)
+        for number, (source, _) in enumerate(self.weights.space.readings()):
+            part = weighted[..., number * len(VIEWS) : (number + 1) * len(VIEWS)].sum(axis=-1)
+            contribution[..., self.sources.index(source)] += part
+        return contribution
 
     def rank(self, histories: Histories, k: int) -> IntArray:
         result = np.full((len(histories), k), -1, np.int32)
@@ -96,3 +120,25 @@ class FusedRanker:
             rows = np.arange(start, min(start + step, len(histories)))
             result[rows] = self.fuse(histories.take(rows), k=k).item_index
         return result
+
+
+def _scores(pool: Candidates, weight: FloatArray, bias: FloatArray | None) -> FloatArray:
+    """The learned score of each candidate with its bias; -inf in the padding. Shape (B, C)."""
+    score = np.matmul(pool.features, weight[:, :, None])[..., 0]
+    if bias is not None:
+        score += bias[np.maximum(pool.item_index, 0)]
+    score[pool.item_index < 0] = -np.inf
+    return np.asarray(score, np.float32)
+
+
+MAX_LEVELS = 8
+
+
+def _levels(bias: FloatArray) -> list[npt.NDArray[np.bool_]]:
+    """Items of about equal bias: within a level the order without bias is the order with it. Shapes: (I,) each."""
+    values = np.unique(bias)
+    if values.size <= MAX_LEVELS:
+        return [bias == value for value in values]
+    edges = np.linspace(float(values[0]), float(values[-1]), MAX_LEVELS + 1)[1:-1]
+    level = np.digitize(bias, edges)
+    return [level == number for number in range(MAX_LEVELS)]

@@ -38,7 +38,9 @@ class FusionWeights:
         even = space.contexts[0]
         weight = np.array(
             [
-                PRIOR_WEIGHT * (0.2 if source in space.constant else 1.0) if (context, view) == (even, "log") else 0.0
+                PRIOR_WEIGHT * (0.2 if source in space.constant else 1.0)
+                if context in (even, "order") and view == "log"
+                else 0.0
                 for source, context, view in space.columns
             ],
             np.float32,
@@ -62,7 +64,7 @@ class FusionWeights:
     def only(cls, operators: Mapping[str, Operator], source: str) -> FusionWeights:
         """One source and nothing beside it: what is served when a baseline wins the gate."""
         space = FeatureSpace.over({source: operators[source]}, ordered=False)
-        return cls.single(space, source, space.contexts[0])
+        return cls.single(space, *next(space.readings()))
 
     def scaled(self, scale: float) -> FusionWeights:
         """The same order with scores ``scale`` times as far apart."""
@@ -93,6 +95,7 @@ class FusionWeights:
             "sources": list(self.space.sources),
             "contexts": list(self.space.contexts),
             "constant": sorted(self.space.constant),
+            "sequential": sorted(self.space.sequential),
             "views": list(VIEWS),
             "columns": [
                 {
@@ -119,7 +122,10 @@ class FusionWeights:
         """
         try:
             space = FeatureSpace(
-                tuple(document["sources"]), tuple(document["contexts"]), frozenset(document["constant"])
+                tuple(document["sources"]),
+                tuple(document["contexts"]),
+                frozenset(document["constant"]),
+                frozenset(document.get("sequential", ())),
             )
             named = [(column["source"], column["context"], column["view"]) for column in document["columns"]]
             if tuple(named) != space.columns or list(document["views"]) != list(VIEWS):

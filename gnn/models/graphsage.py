@@ -13,7 +13,7 @@ from gnn.data import TrainingData
 from gnn.foldin import AttributeWeights, ItemFoldIn
 from gnn.hetero import ITEM, attribute_node_type, hetero_data, incidence, reverse
 from gnn.histories import FloatArray, IntArray
-from gnn.models.sage_encoder import SageEncoder
+from gnn.models.sage_encoder import RowSAGEConv, SageEncoder
 from gnn.models.sage_neighborhoods import Neighborhoods
 from gnn.models.targets import Targets
 from gnn.models.warm_start import spectral_start, text_start
@@ -94,6 +94,10 @@ class GraphSAGE:
 class SageObjective:
     """The loss of a block of users, in full batches or on sampled neighbourhoods."""
 
+    def conv(self, dim: int) -> nn.Module:
+        """What one edge type does in half a layer; other models put theirs here."""
+        return RowSAGEConv(dim)
+
     def __init__(self, config: GraphSAGE.Config, data: TrainingData) -> None:
         self.config = config
         self.device = device_named(data.device)
@@ -107,6 +111,7 @@ class SageObjective:
             None if projection is None else torch.from_numpy(projection),
             edge_types,
             config.layers,
+            self.conv,
         )
         chosen = np.bincount(matrix.indices, minlength=data.train.num_items) > 0
         self.module.seen.copy_(torch.from_numpy(chosen[:, None].astype(np.float32)))

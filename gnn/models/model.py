@@ -37,6 +37,8 @@ class ModelEntry:
     family: str
     """``baseline``, ``walk``, ``text`` or ``gnn``."""
     summary: str
+    default: bool = True
+    """Whether it is fitted when nobody names models; the rest of the zoo is fitted on request."""
 
     def build(self, **options: Any) -> Model:
         """The model, configured. Its class takes one argument, an instance of its ``Config``."""

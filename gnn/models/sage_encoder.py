@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import cast
 
 import torch
@@ -47,8 +47,15 @@ class SageEncoder(nn.Module):
     directions that are positive everywhere, or none.
     """
 
-    def __init__(self, identity: Tensor, text: Tensor | None, edge_types: list[EdgeType], layers: int) -> None:
-        """Begins at ``identity`` (I, D) and a text projection (T, D), if there is one."""
+    def __init__(
+        self,
+        identity: Tensor,
+        text: Tensor | None,
+        edge_types: list[EdgeType],
+        layers: int,
+        conv: Callable[[int], nn.Module] = RowSAGEConv,
+    ) -> None:
+        """Begins at ``identity`` (I, D) and a text projection (T, D), if any; ``conv(D)`` for each edge type."""
         super().__init__()
         num_items, dim = identity.shape
         self.identity = nn.Parameter(identity)
@@ -60,8 +67,10 @@ class SageEncoder(nn.Module):
         self.text = None if text is None else nn.Parameter(text / self.text_scale)
         self._outward = [kind for kind in edge_types if kind[0] == ITEM and kind[2] != ITEM]
         self._inward = [kind for kind in edge_types if kind[2] == ITEM]
-        self.outward = nn.ModuleList(_hetero(self._outward, dim) for _ in range(layers if self._outward else 0))
-        self.inward = nn.ModuleList(_hetero(self._inward, dim) for _ in range(layers if self._inward else 0))
+        self.outward = nn.ModuleList(
+            hetero_conv(self._outward, dim, conv) for _ in range(layers if self._outward else 0)
+        )
+        self.inward = nn.ModuleList(hetero_conv(self._inward, dim, conv) for _ in range(layers if self._inward else 0))
         self.root = nn.ModuleList(nn.Linear(dim, dim, bias=False) for _ in range(layers))
         for root in self.root:
             nn.init.zeros_(cast(nn.Linear, root).weight)
@@ -118,8 +127,9 @@ class SageEncoder(nn.Module):
         return cast(Tensor, cast(HeteroConv, self.inward[layer]).convs[edge_type].lin_l.weight)
 
 
-def _hetero(edge_types: list[EdgeType], dim: int) -> nn.Module:
+def hetero_conv(edge_types: list[EdgeType], dim: int, conv: Callable[[int], nn.Module] = RowSAGEConv) -> nn.Module:
+    """One convolution per edge type, their messages summed."""
     with warnings.catch_warnings():
         # Items are read but not written in the first half of a layer, and the other way round; that is the design.
         warnings.filterwarnings("ignore", "There exist node types", UserWarning)
-        return cast(nn.Module, HeteroConv({kind: RowSAGEConv(dim) for kind in edge_types}, aggr="sum"))
+        return cast(nn.Module, HeteroConv({kind: conv(dim) for kind in edge_types}, aggr="sum"))

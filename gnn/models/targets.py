@@ -23,6 +23,8 @@ class Targets:
         chosen = np.bincount(matrix.indices, minlength=matrix.shape[1]) > 0
         self.item_index = np.flatnonzero(chosen).astype(np.int64)
         self._position = np.cumsum(chosen) - 1
+        self._user_degree = np.diff(matrix.indptr)
+        self._item_degree = np.bincount(matrix.indices, minlength=matrix.shape[1])[self.item_index]
 
     @property
     def num_items(self) -> int:
@@ -36,7 +38,15 @@ class Targets:
 
     def positions(self, item_index: IntArray) -> Tensor:
         """Where the items stand in ``item_index``."""
-        return self.tensor(self._position[item_index])
+        return self.tensor(self.position_of(item_index))
+
+    def position_of(self, item_index: IntArray) -> np.ndarray[tuple[int, ...], np.dtype[np.int64]]:
+        """:meth:`positions` as an array."""
+        return np.asarray(self._position[item_index], np.int64)
+
+    def degrees(self, users: IntArray) -> tuple[Tensor, Tensor]:
+        """How many interactions these users have, and the items of ``item_index``. Shapes (B,), (J,), float32."""
+        return self.tensor(self._user_degree[users]).float(), self.tensor(self._item_degree).float()
 
     def sample(self, size: int, rng: np.random.Generator) -> Tensor:
         """Positions of items drawn uniformly, with repetition."""

@@ -65,5 +65,48 @@ def pair_loss(user: Tensor, item: Tensor, rows: Tensor, chosen: Tensor, other: T
     return functional.softplus(-margin.float()).mean()
 
 
+def contrastive_loss(
+    user: Tensor, item: Tensor, rows: Tensor, columns: Tensor, others: Tensor, margin: float, weight: float
+) -> Tensor:
+    """Mean over targets of one minus their cosine, plus ``weight`` times other items' cosines above ``margin``.
+
+    Shapes as in :func:`sampled_softmax_loss`, ``others`` (S,).
+
+    Reference: Mao et al., "SimpleX: a simple and strong baseline for collaborative filtering", 2021, equation 1.
+    """
+    of_user, of_item = _unit(user), _unit(item)
+    pulled = 1.0 - (of_user[rows] * of_item[columns]).sum(1)
+    pushed = functional.relu(of_user @ of_item[others].T - margin).mean(1)
+    return (pulled.float() + weight * pushed[rows].float()).mean()
+
+
+def constrained_loss(
+    user: Tensor,
+    item: Tensor,
+    rows: Tensor,
+    columns: Tensor,
+    others: Tensor,
+    degrees: tuple[Tensor, Tensor],
+    weight: float,
+) -> Tensor:
+    """Mean binary cross-entropy whose weights stand for infinitely many propagation steps, by inner product.
+
+    Shapes as in :func:`sampled_softmax_loss`, ``others`` (S,); ``degrees`` of the block's users (B,) and of all
+    items (J,).
+
+    Reference: Mao et al., "UltraGCN: ultra simplification of graph convolutional networks for recommendation",
+    2021, equations 10 and 11.
+    """
+    of_user, of_item = degrees
+    from_user = torch.sqrt(of_user + 1.0) / of_user.clamp(min=1.0)
+    to_item = 1.0 / torch.sqrt(of_item + 1.0)
+    chosen = functional.softplus(-(user[rows] * item[columns]).sum(1).float())
+    pulled = (1e-6 + from_user[rows] * to_item[columns]) * chosen
+    pushed = (
+        (1e-6 + from_user[:, None] * to_item[others]) * functional.softplus((user @ item[others].T).float())
+    ).mean(1)
+    return (pulled + weight * pushed[rows]).mean()
+
+
 def _unit(rows: Tensor) -> Tensor:
     return functional.normalize(rows, dim=1)

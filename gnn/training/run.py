@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -23,6 +24,8 @@ class TrainingRun:
     checkpoint_every_s: float = 30.0
     record: Path | None = None
     progress: TrainingProgress = field(default_factory=SilentProgress)
+    finished: Callable[[RunRecord], None] | None = None
+    """Told the record of a training that has ended, e.g. :func:`gnn.training.tracking.track`."""
 
 
 @runtime_checkable

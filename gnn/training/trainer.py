@@ -88,13 +88,14 @@ class _Trainer:
             [value for value in module.parameters() if value.requires_grad],
             lr=self.config.learning_rate,
             weight_decay=self.config.weight_decay,
+            fused=True,
         )
         self._users = np.unique(self.data.train.user_index).astype(np.int32)
         self._sample = _validation_sample(self.data, self.config.validation_users)
         self._record = self._new_record()
         self._resume()
         record, started, written = self._record, time.perf_counter(), time.perf_counter()
-        before_s = record.seconds
+        before_s, already = record.seconds, len(record.epochs)
         self.run.progress.start(self.name, len(record.epochs), self.config.epochs)
         while record.stopped is None:
             self._epoch(len(record.epochs) + 1)
@@ -106,6 +107,8 @@ class _Trainer:
                 self._write()
                 written = now
         self.run.progress.stop(record.stopped)
+        if self.run.finished is not None and len(record.epochs) > already:
+            self.run.finished(record)
         if self._best:
             module.load_state_dict(self._best)
         return Trained(self._operator(), record)

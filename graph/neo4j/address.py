@@ -60,7 +60,7 @@ def parsed_address(url: str, environment: Mapping[str, str] = os.environ) -> Add
     host = f"[{host}]" if ":" in host else host
     uri = f"{parts.scheme}://{host}:{port or 7687}"
     user, password = unquote(parts.username or ""), unquote(parts.password or "")
-    local = _local_server(Path(environment.get("KINDRED_NEO4J_HOME") or "var/neo4j"), uri)
+    local = local_connection(Path(environment.get("KINDRED_NEO4J_HOME") or "var/neo4j"), uri)
     user = user or (local.user if local else "neo4j")
     password = password or environment.get("KINDRED_NEO4J_PASSWORD", "") or (local.password if local else "")
     if not password:
@@ -72,7 +72,7 @@ def parsed_address(url: str, environment: Mapping[str, str] = os.environ) -> Add
     return Address(uri, user, password, parts.path.strip("/") or "neo4j", graph, timeout_s)
 
 
-def _local_server(home: Path, uri: str) -> Connection | None:
+def local_connection(home: Path, uri: str) -> Connection | None:
     """How to log in to the server of the home, when it is the one at the address."""
     try:
         found = read_connection(home)

@@ -11,13 +11,13 @@ from graph.neo4j.names import BATCH, META, TOMBSTONE, Names, quoted
 from graph.schema import EdgeSpec, EdgeType, NodeSpec
 
 PING = "RETURN 1"
+COUNT_ALL = "MATCH (n) RETURN count(n) AS count"
 SHOW_CONSTRAINTS = "SHOW CONSTRAINTS YIELD name, type, labelsOrTypes, properties"
 SHOW_INDEXES = """
     SHOW INDEXES YIELD name, type, state, entityType, labelsOrTypes, properties, owningConstraint, options
 """
 AWAIT_INDEXES = "CALL db.awaitIndexes($seconds)"
 SEARCH = "CALL db.index.fulltext.queryNodes($index, $question, {limit: $limit}) YIELD node, score"
-COMPONENTS = "CALL dbms.components() YIELD name, versions, edition RETURN name, versions, edition"
 
 
 # Bookkeeping
@@ -127,9 +127,13 @@ def count_nodes(names: Names, node_type: str) -> str:
     return f"MATCH (n:{names.label(node_type)}) RETURN count(n) AS count"
 
 
-def count_keyed_nodes(names: Names, node_type: str) -> str:
+def count_unkeyed_nodes(names: Names, node_type: str) -> str:
+    """Nodes that no id stands for: without the key, or with one that is not text."""
     key = names.key(node_type)
-    return f"MATCH (n:{names.label(node_type)}) WHERE n.{key} > '' RETURN count(DISTINCT n.{key}) AS count"
+    return f"""
+        MATCH (n:{names.label(node_type)}) WHERE n.{key} IS NULL OR NOT n.{key} IS :: STRING
+        RETURN count(n) AS count
+    """
 
 
 def create_nodes(names: Names, spec: NodeSpec, columns: Sequence[str]) -> str:
@@ -270,7 +274,8 @@ def neighbor_section(names: Names, spec: EdgeSpec, direction: str) -> str:
         MATCH {_arrow(names, spec.edge_type)}
         WITH r, {other} AS other, {qualifier} AS qualifier
         WHERE other > $other OR (other = $other AND qualifier > $qualifier)
-        RETURN other, [{_edge_cells(names, spec)}] AS cells ORDER BY other, qualifier LIMIT $limit
+        WITH other, qualifier, collect([{_edge_cells(names, spec)}])[0] AS cells
+        RETURN other, cells ORDER BY other, qualifier LIMIT $limit
     """
 
 

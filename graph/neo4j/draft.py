@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -52,6 +52,10 @@ class State(Protocol):
     """What the database holds now."""
 
     def nodes(self, spec: NodeSpec, node_ids: Sequence[str]) -> dict[str, NodeRow]: ...
+
+    def live(self, node_type: str) -> Set[str]:
+        """Nodes that need not be asked for: they are there. Most states know of none."""
+        ...
 
     def edges(self, spec: EdgeSpec, pairs: Sequence[tuple[str, str]]) -> list[tuple[EdgeKey, EdgeRow]]: ...
 
@@ -236,8 +240,10 @@ class Draft:
     def _check_ends(self, spec: EdgeSpec, node_type: str, node_ids: Sequence[str], create: bool) -> None:
         distinct = dict.fromkeys(node_ids)
         check_ids(distinct, "node id")
-        rows = self._fetched(node_type, distinct)
-        absent = [node_id for node_id in distinct if not rows[node_id].live]
+        live, rows = self._state.live(node_type), self.nodes[node_type]
+        asked = [node_id for node_id in distinct if node_id in rows or node_id not in live]
+        rows = self._fetched(node_type, asked)
+        absent = [node_id for node_id in asked if not rows[node_id].live]
         if absent and not create:
             raise NotFound(
                 f"{len(absent)} of the edges' end nodes {'is' if len(absent) == 1 else 'are'} not there",

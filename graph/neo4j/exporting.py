@@ -115,11 +115,16 @@ def in_order(table: pa.Table, keys: Sequence[str]) -> pa.Table:
     """The rows by the UTF-8 bytes of their keys, each key once."""
     if table.num_rows < 2:
         return table
-    ranks = [_ranks(table[key].combine_chunks()) for key in keys]
+    ranks = key_ranks(table[key].combine_chunks() for key in keys)
     order = np.lexsort(ranks[::-1])
     repeated = np.zeros(order.size, bool)
     repeated[1:] = np.logical_and.reduce([rank[order[1:]] == rank[order[:-1]] for rank in ranks])
     return table.take(pa.array(order[~repeated]))
+
+
+def key_ranks(columns: Iterable[pa.Array]) -> list[npt.NDArray[np.int64]]:
+    """For each column its values' ranks by their UTF-8 bytes."""
+    return [_ranks(column) for column in columns]
 
 
 def _ranks(column: pa.Array) -> npt.NDArray[np.int64]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from typing import Any, TypeVar
 
 from neo4j import Transaction
@@ -14,7 +14,7 @@ from graph.neo4j.names import Catalogue, Names
 from graph.neo4j.rows import EdgeKey, NodeKey, read_cells, read_properties, tombstone_key, tombstone_record
 from graph.schema import EdgeSpec, EdgeType, NodeSpec
 
-ROWS_AT_ONCE = 10_000
+ROWS_AT_ONCE = 20_000
 _T = TypeVar("_T")
 
 
@@ -42,7 +42,7 @@ class StoredState:
         }
 
     def edges(self, spec: EdgeSpec, pairs: Sequence[tuple[str, str]]) -> list[tuple[EdgeKey, EdgeRow]]:
-        if not self._count(spec.edge_type):
+        if not self.count(spec.edge_type):
             return []
         statement = cypher.find_edges(self._names, spec)
         return [
@@ -60,6 +60,9 @@ class StoredState:
             if isinstance(row[0], str) and isinstance(row[1], str)
         ]
 
+    def live(self, node_type: str) -> Set[str]:
+        return frozenset()
+
     def buried(self, keys: Sequence[NodeKey | EdgeKey]) -> dict[NodeKey | EdgeKey, int]:
         if not keys or not self._any_tombstone():
             return {}
@@ -71,7 +74,8 @@ class StoredState:
             for key, version in self._transaction.run(statement, keys=some).values()
         }
 
-    def _count(self, edge_type: EdgeType) -> int:
+    def count(self, edge_type: EdgeType) -> int:
+        """How many edges of the type there are at most, at the beginning."""
         if edge_type not in self._edges:
             (row,) = self._transaction.run(cypher.count_some_edges(self._names, edge_type)).values()
             self._edges[edge_type] = row[0]

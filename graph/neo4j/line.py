@@ -5,17 +5,19 @@ from __future__ import annotations
 import random
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Any, Literal, TypeVar
 
 from neo4j import READ_ACCESS, WRITE_ACCESS, Driver, GraphDatabase, NotificationMinimumSeverity, Transaction
-from neo4j.exceptions import DriverError, Neo4jError
+from neo4j.exceptions import AuthError, DriverError, Neo4jError
 
 from graph.errors import StoreError
 from graph.neo4j.address import Address
 from graph.neo4j.deadline import Late, Workers
-from graph.neo4j.faults import MovedUnderneath, in_our_words, late, worth_another_try
+from graph.neo4j.faults import MovedUnderneath, in_our_words, late, translated, worth_another_try
+from graph.neo4j.refusals import REFUSALS
 
 _T = TypeVar("_T")
 
@@ -90,8 +92,10 @@ class Line:
     def _called(self, ask: Callable[[Driver, float], _T], seconds: float) -> _T:
         driver, workers = self._open()
         until = time.monotonic() + seconds
+        if (refusal := REFUSALS.standing(self.address)) is not None:
+            raise translated(refusal, self.address)
         try:
-            with in_our_words(self.address):
+            with in_our_words(self.address), _watched(self.address):
                 return workers.call(lambda: ask(driver, until), seconds)
         except Late:
             self._renew(driver)
@@ -166,3 +170,14 @@ class Line:
     def _leave(driver: Driver | None) -> None:
         if driver is not None:  # saying goodbye may hang as well
             threading.Thread(target=driver.close, name="neo4j-close", daemon=True).start()
+
+
+@contextmanager
+def _watched(address: Address) -> Iterator[None]:
+    """A block whose log-in, refused or not, is remembered."""
+    try:
+        yield
+    except AuthError as error:
+        REFUSALS.add(address, error)
+        raise
+    REFUSALS.clear(address)

@@ -13,6 +13,7 @@ from graph.blocks import blocks, joined
 from graph.errors import StoreUnavailable
 from graph.neo4j import cypher
 from graph.neo4j.address import parsed_address
+from graph.neo4j.bulk import Memory
 from graph.neo4j.exporting import edge_table, node_table
 from graph.neo4j.feed import PAGE_ROWS, read_changes
 from graph.neo4j.knowing import Knowledge
@@ -20,6 +21,7 @@ from graph.neo4j.line import LONG_S, Line, RollBack
 from graph.neo4j.moment import Moment, Tables, patched
 from graph.neo4j.names import Adopted, Catalogue, Names
 from graph.neo4j.reading import LiveReader
+from graph.neo4j.search import text_index_name
 from graph.neo4j.setup import bookkeeping, drift, establish, wanted
 from graph.neo4j.writing import Batch
 from graph.records import Applied, Change, Mutation
@@ -27,7 +29,7 @@ from graph.schema import GraphSchema
 from graph.store import GraphReader
 from graph.values import check_audit, column_rows
 
-BLOCK_ROWS = 20_000
+BLOCK_ROWS = 50_000
 """Rows of a bulk load written in one transaction."""
 
 _SECONDS_PER_ROW = 0.002
@@ -139,10 +141,21 @@ class Neo4jStore(LiveReader):
         After a crash, or an error raised by a mutation, what was committed stays: repeat the load.
         """
         check_audit(batch_id, actor)
-        changed = 0
-        for block in blocks(mutations, block_rows):
-            batch = Batch(self._knowledge, list(joined(block.mutations)), batch_id, actor)
-            changed += self._written(batch, LONG_S).changed
+        changed, memory = 0, Memory()
+        catalogue = self._knowledge.catalogue(fresh=True)
+        first = not any(self.stats().nodes.values())
+        if first:  # the text index is filled in one go at the end
+            self._line.command(cypher.drop_index(text_index_name(catalogue)))
+        try:
+            for block in blocks(mutations, block_rows):
+                batch = Batch(self._knowledge, list(joined(block.mutations)), batch_id, actor, memory)
+                written = self._written(batch, LONG_S).changed
+                if written and batch.draft is not None:
+                    memory.committed(batch.draft)
+                changed += written
+        finally:
+            if first:
+                establish(self._line, wanted(catalogue))
         return Applied(changed, self.watermark())
 
     # Reading

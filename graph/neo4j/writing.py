@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from neo4j import Transaction
 
 from graph.neo4j import cypher
+from graph.neo4j.bulk import Memory
 from graph.neo4j.draft import Draft
 from graph.neo4j.flushing import StoredState, flush
 from graph.neo4j.knowing import Knowledge
@@ -18,7 +19,17 @@ from graph.records import Applied, Mutation
 class Batch:
     """One batch, to be run as a transaction as often as it takes; it is written once."""
 
-    def __init__(self, knowledge: Knowledge, mutations: Sequence[Mutation], batch_id: str, actor: str) -> None:
+    def __init__(
+        self,
+        knowledge: Knowledge,
+        mutations: Sequence[Mutation],
+        batch_id: str,
+        actor: str,
+        memory: Memory | None = None,
+    ) -> None:
+        self._memory = memory
+        self.draft: Draft | None = None
+        """What the last try wrote."""
         self._knowledge = knowledge
         self._mutations = mutations
         self._batch = {"batch_id": batch_id, "actor": actor}
@@ -29,13 +40,20 @@ class Batch:
         """What the batch did. Rolls back when it changes nothing, or was committed by an earlier try."""
         catalogue, sequence = self._knowledge.locked(transaction)
         names = catalogue.names
+        if self._memory is not None and self._tried_at is not None:
+            self._memory.forget()  # something was not as remembered
         if self._tried_at is None:
             self._tried_at = sequence
         elif sequence > self._tried_at:  # an earlier try may have been committed, only its answer was lost
             rows = transaction.run(cypher.find_token(names), since=self._tried_at, token=self._token).values()
             if rows:
                 raise RollBack(Applied(rows[0][0], str(rows[0][1])))
-        draft = Draft(catalogue, StoredState(transaction, names), sequence)
+        state = (
+            StoredState(transaction, names)
+            if self._memory is None
+            else self._memory.state(transaction, names, sequence)
+        )
+        draft = self.draft = Draft(catalogue, state, sequence)
         for mutation in self._mutations:
             draft.write(mutation)
         if not draft.changed:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable
+from copy import copy
 
 from graph.overlay.draft import Draft
 from graph.overlay.persistent import FrozenRows
@@ -45,6 +46,16 @@ class Overlay:
         state = self._state
         nodes = sum(len(changes.properties) for changes in state.nodes.values())
         return nodes + sum(len(changes.out) for changes in state.edges.values())
+
+    def branch(self) -> Overlay:
+        """An overlay that begins as this one is now and goes its own way; costs nothing until it changes."""
+        other = copy(self)
+        with self._lock:
+            other._state = self._state
+            other.new_ids = {name: names.branch() for name, names in self.new_ids.items()}
+            other.new_qualifiers = {edge_type: names.branch() for edge_type, names in self.new_qualifiers.items()}
+        other._lock = threading.Lock()
+        return other
 
     def apply(self, changes: Iterable[Change]) -> int:
         """Take changes in order, all visible at once. How many changed what a reader sees.

@@ -70,6 +70,11 @@ class Names:
         self._names: list[str] = []
         self._numbers: dict[str, int] = {}
 
+    @property
+    def next(self) -> int:
+        """The number the next new name gets."""
+        return self.first + len(self._names)
+
     def number(self, name: str) -> int | None:
         return self._numbers.get(name)
 
@@ -79,7 +84,30 @@ class Names:
     def add(self, name: str) -> int:
         number = self._numbers.get(name)
         if number is None:
-            number = self.first + len(self._names)
+            number = self.next
             self._names.append(name)
             self._numbers[name] = number
         return number
+
+    def branch(self) -> Names:
+        """The same names as of now; what either adds later the other does not see."""
+        return _BranchedNames(self)
+
+
+class _BranchedNames(Names):
+    """Names over others that go on growing: theirs up to the fork, then its own."""
+
+    def __init__(self, trunk: Names) -> None:
+        super().__init__(trunk.next)
+        self._trunk = trunk
+
+    def number(self, name: str) -> int | None:
+        known = self._trunk.number(name)
+        return known if known is not None and known < self.first else super().number(name)
+
+    def name(self, number: int) -> str:
+        return self._trunk.name(number) if number < self.first else super().name(number)
+
+    def add(self, name: str) -> int:
+        known = self.number(name)
+        return super().add(name) if known is None else known

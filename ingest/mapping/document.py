@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, Field, model_validator
 
 from graph.schema import (
+    HIDDEN,
     EdgeRole,
     EdgeSpec,
     GraphSchema,
@@ -23,8 +24,8 @@ from ingest.mapping.base import ONE_OR_MANY, TEXT_KEYS, Part, Text
 from ingest.mapping.rules import Derivations, EdgeLabel
 from ingest.mapping.tables import Table
 
-CURATORS_SWITCHES = ("hidden", "pinned")
-"""Boolean properties that every item may have, whether or not the shop's files know them."""
+PINNED = "pinned"
+"""The boolean item property that a promotion rule may look at: see docs/curators.md."""
 CURATORS_RELATION = "COMPLEMENTS"
 """A relation between items that every graph may have; shown and explained, not learned from."""
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
@@ -105,8 +106,7 @@ class MappingDocument(Part):
             NodeSpec(
                 name=name,
                 role=node.role,
-                properties={key: entry.kind for key, entry in node.properties.items()}
-                | (_switches(node) if node.role is NodeRole.ITEM else {}),
+                properties=_kept(node.role, {key: entry.kind for key, entry in node.properties.items()}),
                 title=node.title,
                 text=node.text,
             )
@@ -228,9 +228,11 @@ class MappingDocument(Part):
                 yield f"tables.{name} looks into {reference!r}, which itself looks into others; that is not supported"
 
 
-def _switches(node: NodeType) -> dict[str, PropertyKind]:
-    """Properties by which curators hide and pin an item, where the mapping does not use the names for its own."""
-    return {name: PropertyKind.BOOLEAN for name in CURATORS_SWITCHES if name not in node.properties}
+def _kept(role: NodeRole, properties: dict[str, PropertyKind]) -> dict[str, PropertyKind]:
+    """The properties declared, and for items those by which a curator hides or pins an item by hand."""
+    if role is not NodeRole.ITEM:
+        return properties
+    return properties | {name: PropertyKind.BOOLEAN for name in (HIDDEN, PINNED) if name not in properties}
 
 
 def _unknown_properties(where: str, used: dict[str, Any], known: dict[str, Any]) -> Iterator[str]:

@@ -42,7 +42,7 @@ SCHEMA = GraphSchema.parse(
                 "name": "Product",
                 "role": "item",
                 "title": "title",
-                "properties": {"title": "string", "price": "number"},
+                "properties": {"title": "string", "price": "number", "hidden": "boolean", "added_at": "timestamp"},
             },
             {"name": "Brand", "role": "attribute", "title": "name", "properties": {"name": "string"}},
             {"name": "Category", "role": "attribute"},

@@ -125,6 +125,7 @@ def settings_for(folder: Path, port: int) -> Settings:
     return Settings(
         store=store_url(folder),
         releases=folder / "releases",
+        work_dir=folder / "work",
         port=port,
         read_deadline_s=20,
         write_deadline_s=20,

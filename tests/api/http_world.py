@@ -11,13 +11,18 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
+import numpy as np
 
 from api.app import create_app
+from api.engine import Engine
 from api.engine.answer import Answer, RankedItem, Reason, ReasonPath
 from api.engine.request import Request, window_seconds
+from api.engine.steering import NO_STEERING, Steering
 from api.parts import StoreHolder
 from api.serving import Live, ReleaseRow
 from api.settings import Settings
+from gnn.fusion import FusedRanker, FusionWeights
+from gnn.operators import ConstantOperator
 from graph.errors import NotFound, ReleaseError, StoreUnavailable
 from graph.overlay import Overlay
 from graph.records import Applied, Change, Mutation, Node, UpsertEdges, UpsertNodes
@@ -76,12 +81,13 @@ def fill(store: GraphStore) -> None:
     )
 
 
-class CountingEngine:
+class CountingEngine(Engine):
     """Ranks items by how many interactions they have; leaves out what the user has."""
 
     def __init__(self, view: GraphView, release_id: str) -> None:
-        self.view = view
-        self.release_id = release_id
+        operators = {"popularity": ConstantOperator(np.zeros(len(view.snapshot.nodes("Item")), np.float32))}
+        ranker = FusedRanker(operators, FusionWeights.only(operators, "popularity"))
+        super().__init__(view, ranker, overlay=view.overlay, release_id=release_id)
         self.delay_s = 0.0
 
     def recommend(self, request: Request) -> Answer:
@@ -93,12 +99,29 @@ class CountingEngine:
         leave_out = seen | known | set(request.exclude)
         return self._answer(leave_out, request.n, None if seen or known else "popularity", tuple(sorted(unknown)))
 
-    def related(self, item_id: str, kind: str = "similar", n: int = 10, *, reasons: bool = False) -> Answer:
+    def related(
+        self,
+        item_id: str,
+        kind: str = "similar",
+        n: int = 10,
+        *,
+        reasons: bool = False,
+        language: str = "en",
+        steering: Steering = NO_STEERING,
+    ) -> Answer:
         if self.view.index_of("Item", item_id) is None:
             raise NotFound("there is no such item", got=item_id)
         return self._answer({item_id}, n, None, ())
 
-    def trending(self, window: str = "7d", n: int = 10, *, reasons: bool = False) -> Answer:
+    def trending(
+        self,
+        window: str = "7d",
+        n: int = 10,
+        *,
+        reasons: bool = False,
+        language: str = "en",
+        steering: Steering = NO_STEERING,
+    ) -> Answer:
         window_seconds(window)
         return self._answer(set(), n, None, ())
 
@@ -139,6 +162,7 @@ class FakeReleases:
     folder: Path
     store: GraphStore
     current: str | None = "r1"
+    before: str | None = None
     broken: set[str] = field(default_factory=set)
     taken: list[str] = field(default_factory=list)
 
@@ -155,6 +179,19 @@ class FakeReleases:
         return Live(
             release_id, "2026-11-22T00:00:00+00:00", CountingEngine(view, release_id), view, overlay, snapshot.watermark
         )
+
+    def activate(self, release_id: str) -> None:
+        if release_id not in ("r1", "r2"):
+            raise NotFound("there is no such release", got=release_id)
+        if release_id in self.broken:
+            raise ReleaseError("the release is damaged", where=release_id)
+        self.before, self.current = self.current, release_id
+
+    def roll_back(self) -> str:
+        if self.before is None:
+            raise NotFound("no earlier release to go back to")
+        self.before, self.current = self.current, self.before
+        return self.current
 
     def rows(self) -> list[ReleaseRow]:
         rows = [("r1", {"promoted": True}), ("r2", {"promoted": False})]
@@ -235,7 +272,13 @@ async def running(folder: Path, *, url: str | None = None, ready: bool = True, f
         fill(inside)
     store = FaultyStore(inside)
     releases = FakeReleases(folder, inside, "r1" if ready else None)
-    chosen = {"poll_interval_s": 0.05, "read_deadline_s": 5.0, "write_deadline_s": 5.0, **settings}
+    chosen = {
+        "work_dir": folder / "work",
+        "poll_interval_s": 0.05,
+        "read_deadline_s": 5.0,
+        "write_deadline_s": 5.0,
+        **settings,
+    }
     app = create_app(Settings(**chosen), releases=releases, store=StoreHolder("", lambda _: store))
     transport = httpx2.ASGITransport(app, raise_app_exceptions=True)
     async with (

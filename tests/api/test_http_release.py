@@ -26,6 +26,7 @@ async def served(shop: Shop, folder: Path) -> AsyncIterator[tuple[Any, httpx2.As
     settings = Settings(
         store=f"sqlite:{folder / 'graph.db'}",
         releases=folder / "releases",
+        work_dir=folder / "work",
         poll_interval_s=0.05,
         read_deadline_s=20,
         write_deadline_s=20,

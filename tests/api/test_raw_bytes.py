@@ -15,11 +15,13 @@ from tests.api.http_server import exchange, serving
 
 CASES = 20_000
 ROUTES = (
-    ("GET", "/v1/items/{}/related", "kind n include"),
-    ("GET", "/v1/users/{}/recommendations", "n include"),
+    ("GET", "/v1/items/{}/related", "kind n include filter strict diversity scenario"),
+    ("GET", "/v1/users/{}/recommendations", "n include filter strict diversity scenario"),
     ("POST", "/v1/recommendations", ""),
     ("POST", "/v1/events", ""),
-    ("GET", "/v1/trending", "window n include"),
+    ("GET", "/v1/trending", "window n include filter strict"),
+    ("GET", "/v1/rules", ""),
+    ("PUT", "/v1/rules", ""),
     ("GET", "/v1/graph/nodes/{}/{}/neighbors", "edge direction limit cursor"),
     ("GET", "/v1/models", ""),
     ("GET", "/live", ""),
@@ -64,6 +66,15 @@ VALUES = (
     b"similar",
     b"bought_together",
     b"reasons,properties,score",
+    b'brand in ("nivea", "acme") and not price < 20',
+    b"price <",
+    b"(" * 600,
+    b"not " * 100 + b"exists price",
+    b'title = "\xff',
+    b"complementary",
+    b"cross_category",
+    b"0.5",
+    b"true",
     b",,,",
     b"\xff",
     b"\x00",
@@ -80,6 +91,13 @@ VALID_BODIES = (
     b'{"user_id":"t00","item_id":"tea","kind":"purchase","event_id":"e1","value":2,"timestamp":1700000000,"recommendation_id":"r"}',
     b'[{"user_id":"t00","item_id":"tea","kind":"view","value":5},{"user_id":"b03","item_id":"gone","kind":"purchase"}]',
     b'{"user_id":"t00","events":[{"item_id":"pot","kind":"view","timestamp":"2026-01-01T00:00:00Z"}],"items":["cup"],"exclude":["saucer"],"n":5,"include":["reasons"]}',
+    b'{"user_id":"t00","filter":"not brand = \\"acme\\"","strict":false,'
+    b'"diversity":0.5,"boosts":[{"filter":"price < 5","factor":2}],'
+    b'"pins":[{"item_id":"tea","rank":1}],"promotions":[{"name":"p","filter":"exists brand","positions":[2]}],'
+    b'"caps":[{"by":"category","at_most":1}],"calibration":{"by":"brand","strength":0.5},"rotation":{"shown":["pot"]},'
+    b'"freshness":{"half_life":"7d"},"interests":[{"type":"Brand","id":"nivea"}],"context":{"channel":"a","time":1}}',
+    b'{"boosts":[{"filter":"price < 5","factor":0.5,"when":{"scenario":["x"],"hours":[22,6]}}],'
+    b'"pins":[{"item_id":"tea","rank":1,"when":{"since":"2026-01-01T00:00:00Z"}}],"scenarios":{"x":{"diversity":0.1}}}',
 )
 PIECES = (
     b"NaN",
@@ -174,10 +192,12 @@ def request_of(dice: random.Random) -> bytes:
         )
     body = b""
     headers = [b"Host: x", b"Connection: close"]
-    if method == "POST" or dice.random() < 0.1:
+    if method in ("POST", "PUT") or dice.random() < 0.1:
         body = mutated(dice, dice.choice(VALID_BODIES))
         kind = TYPES[0] if dice.random() < 0.8 else dice.choice(TYPES)
         headers.append(b"Content-Type: " + kind)
+        if method == "PUT":
+            headers.append(b"If-Match: *")
         how = dice.random()
         if how < 0.75:
             headers.append(b"Content-Length: %d" % len(body))

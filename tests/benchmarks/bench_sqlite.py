@@ -9,21 +9,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from graph.records import UpsertEdges
-from graph.schema import GraphSchema
 from graph.sqlite import SqliteStore, open_sqlite
+from tests.benchmarks.shop_log import BATCH_ROWS, EDGE_TYPE, SCHEMA, shop_log
 
-_EDGE_TYPE = ("User", "PURCHASED", "Item")
-_SCHEMA = GraphSchema.parse(
-    {
-        "nodes": [{"name": "User", "role": "user"}, {"name": "Item", "role": "item"}],
-        "edges": [
-            {"source": "User", "relation": "PURCHASED", "target": "Item", "role": "interaction", "kind": "purchase"}
-        ],
-    }
-)
 _PLAIN = """
     CREATE TABLE nodes (type TEXT, id TEXT, properties TEXT, PRIMARY KEY (type, id));
     CREATE TABLE edges (
@@ -36,17 +25,15 @@ _PLAIN_EDGE = """
     INSERT INTO edges VALUES (?, 'PURCHASED', ?, 1.0, ?)
     ON CONFLICT DO UPDATE SET weight = excluded.weight, timestamp = excluded.timestamp
 """
-_BATCH_ROWS = 50_000
-_USERS, _ITEMS = 70_000, 30_000
 
 
 def measure(edges: int = 1_000_000, transactions: int = 1_000) -> list[dict[str, Any]]:
     """Rows of ``name, ours, peer, ratio, unit, goal, met``: bulk load, single durable writes, export."""
-    sources, targets, times = _log(edges)
+    sources, targets, times = shop_log(edges)
     with tempfile.TemporaryDirectory() as directory:
         plain = _plain(Path(directory) / "plain.db")
         with open_sqlite(f"sqlite:{directory}/graph.db") as store:
-            store.ensure_schema(_SCHEMA)
+            store.ensure_schema(SCHEMA)
             rows = [
                 _row(
                     "bulk load",
@@ -56,11 +43,11 @@ def measure(edges: int = 1_000_000, transactions: int = 1_000) -> list[dict[str,
                     150_000,
                 )
             ]
-            stored = store.stats().edges[_EDGE_TYPE]
+            stored = store.stats().edges[EDGE_TYPE]
             rows.append(
                 _row(
                     "export ordered by id",
-                    stored / _seconds(lambda: sum(batch.num_rows for batch in store.export_edges(_EDGE_TYPE))),
+                    stored / _seconds(lambda: sum(batch.num_rows for batch in store.export_edges(EDGE_TYPE))),
                     stored / _seconds(lambda: _export_plain(plain)),
                     "edges/s",
                     500_000,
@@ -92,15 +79,6 @@ def _row(name: str, ours: float, peer: float, unit: str, goal: float | None) -> 
     }
 
 
-def _log(edges: int) -> tuple[list[str], list[str], list[int]]:
-    """A shop's log: in order of time, popular users and items more often. Lists of E ids, ids, milliseconds."""
-    random = np.random.default_rng(7)
-    users = (_USERS * random.random(edges) ** 1.5).astype(int)
-    items = (_ITEMS * random.random(edges) ** 2).astype(int)
-    times = np.sort(random.integers(1_500_000_000_000, 1_600_000_000_000, edges))
-    return [f"user-{user}" for user in users], [f"item-{item}" for item in items], times.tolist()
-
-
 def _seconds(work: Callable[[], object]) -> float:
     start = time.perf_counter()
     work()
@@ -110,13 +88,13 @@ def _seconds(work: Callable[[], object]) -> float:
 def _load(store: SqliteStore, sources: list[str], targets: list[str], times: list[int]) -> None:
     batches = (
         UpsertEdges(
-            _EDGE_TYPE,
-            sources[start : start + _BATCH_ROWS],
-            targets[start : start + _BATCH_ROWS],
-            timestamp_ms=times[start : start + _BATCH_ROWS],
+            EDGE_TYPE,
+            sources[start : start + BATCH_ROWS],
+            targets[start : start + BATCH_ROWS],
+            timestamp_ms=times[start : start + BATCH_ROWS],
             create_missing=True,
         )
-        for start in range(0, len(sources), _BATCH_ROWS)
+        for start in range(0, len(sources), BATCH_ROWS)
     )
     store.bulk_load(batches, batch_id="bench", actor="bench")
 
@@ -130,8 +108,8 @@ def _plain(path: Path) -> sqlite3.Connection:
 
 
 def _load_plain(connection: sqlite3.Connection, sources: list[str], targets: list[str], times: list[int]) -> None:
-    for start in range(0, len(sources), _BATCH_ROWS):
-        stop = start + _BATCH_ROWS
+    for start in range(0, len(sources), BATCH_ROWS):
+        stop = start + BATCH_ROWS
         connection.execute("BEGIN")
         connection.executemany(_PLAIN_NODE, (("User", source) for source in sources[start:stop]))
         connection.executemany(_PLAIN_NODE, (("Item", target) for target in targets[start:stop]))
@@ -147,7 +125,7 @@ def _export_plain(connection: sqlite3.Connection) -> int:
 
 def _write_one_by_one(store: SqliteStore, rows: list[tuple[str, str, int]]) -> None:
     for source, target, time_ms in rows:
-        edge = UpsertEdges(_EDGE_TYPE, [source], [target], timestamp_ms=[time_ms + 1])
+        edge = UpsertEdges(EDGE_TYPE, [source], [target], timestamp_ms=[time_ms + 1])
         store.apply([edge], batch_id="bench", actor="bench")
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from gnn.models import MODELS
+from gnn.models import DEFAULT_MODELS
 from graph.release import current_id, current_release
 from graph.view import GraphView
 from tests.command.small_shop import Ran, kindred_in
@@ -45,7 +45,7 @@ def check_result(result: dict[str, Any], releases: Path) -> None:
     """What ``var/demo.json`` has to say, and that the graph says so too."""
     assert result["seconds"].keys() == {"install", "ingest", "train", "evaluate", "first_answer"}
     assert result["gate"].keys() == {"promoted", "winner", "baseline", "difference", "interval"}
-    assert {row["model"] for row in result["table"]} == {*MODELS, "kindred"}
+    assert {row["model"] for row in result["table"]} == {*DEFAULT_MODELS, "kindred"}
     assert all(row.keys() >= {"model", "served", "recall@20", "ndcg@20"} for row in result["table"])
     assert [row["model"] for row in result["table"] if row["served"]] == [result["gate"]["winner"]]
     release = current_release(releases)

@@ -107,6 +107,7 @@ def by_http(folder: Path, user_ids: list[str]) -> dict[str, list[str]]:
     settings = Settings(
         store=f"sqlite:{folder / 'var' / 'graph.db'}",
         releases=folder / "var" / "releases",
+        work_dir=folder / "var",
         poll_interval_s=0.05,
         read_deadline_s=60,
     )

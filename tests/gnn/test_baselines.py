@@ -16,6 +16,7 @@ from gnn.baselines.itemknn import ItemKNN
 from gnn.baselines.neighbors import row_strongest, strongest
 from gnn.baselines.next_item import NextItem
 from gnn.baselines.popularity import Popularity
+from gnn.baselines.previous_item import PreviousItem
 from gnn.baselines.relations import RelationWalk
 from gnn.baselines.rp3beta import RP3Beta
 from gnn.baselines.spectral import item_spectrum, normalised
@@ -175,7 +176,7 @@ def test_a_fold_in_finds_the_rule_behind_the_users_when_there_is_one() -> None:
     np.testing.assert_allclose(operator.user_embedding(chosen[200:]), users[200:], atol=0.05)
 
 
-def test_next_item_counts_directed_steps_by_their_gap() -> None:
+def test_next_and_previous_item_count_directed_steps_by_their_gap() -> None:
     train = Interactions.of([0, 0, 0, 0, 0, 1, 1], [0, 1, 2, 3, 4, 1, 0], num_users=2, num_items=5)
     config = NextItem.Config(steps=3, source_power=0.0)
     got = dense_operator(NextItem(config).fit(TrainingData(train)))
@@ -186,6 +187,8 @@ def test_next_item_counts_directed_steps_by_their_gap() -> None:
     expected[3, 4] = 1
     expected[1, 0] = 1
     np.testing.assert_allclose(got, expected, rtol=1e-6)
+    backwards = PreviousItem(PreviousItem.Config(steps=3, source_power=0.0)).fit(TrainingData(train))
+    np.testing.assert_allclose(dense_operator(backwards), expected.T, rtol=1e-6)
 
 
 def test_a_rare_shared_attribute_counts_more_than_a_common_one() -> None:

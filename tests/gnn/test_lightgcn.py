@@ -60,11 +60,11 @@ def test_scores_of_training_users_are_the_models_own(loss, layers, checkerboard)
 
 def trained_items(model, data) -> np.ndarray:
     """The table of item embeddings after training, by training again with the same seed."""
-    from gnn.models.lightgcn import _Objective
+    from gnn.models.lightgcn import LightGCNObjective
     from gnn.training import TrainingRun
     from gnn.training.trainer import train
 
-    objective = _Objective(model.config, data)
+    objective = LightGCNObjective(model.config, data)
     train("LightGCN", objective, model.config, data, TrainingRun())
     return objective.module["item"].detach().numpy()
 

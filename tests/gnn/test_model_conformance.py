@@ -13,12 +13,12 @@ import pytest
 from gnn.data import ItemKnowledge, TrainingData
 from gnn.histories import Histories
 from gnn.models import MODELS
-from gnn.operators import Operator, OperatorRanker, operator_from_arrays
+from gnn.operators import Operator, OperatorRanker, OrderedOperator, history_scores, operator_from_arrays
 from graph.errors import InputError, MissingExtra
 
 KNOWLEDGE_ONLY = {"attributes", "relations", "text"}
-SCORES_COLD_ITEMS = {"attributes", "relations", "text", "graphsage"}
-OPTIONS: dict[str, dict[str, object]] = {}
+SCORES_COLD_ITEMS = {"attributes", "relations", "text", "graphsage", "sequence"}
+OPTIONS: dict[str, dict[str, object]] = {"sequence": {"epochs": 40, "learning_rate": 0.01}}
 """Options that keep a model's fit on the tiny world short, by name."""
 
 
@@ -39,8 +39,7 @@ def ranked(operator: Operator, items: list[list[int]], num_items: int, k: int, u
 
 
 def scores(operator: Operator, items: list[list[int]], num_items: int, users: list[int] | None = None):
-    histories = Histories.of(items, num_items, users)
-    return operator.score(histories.even(), histories.user_index)
+    return history_scores(operator, Histories.of(items, num_items, users))
 
 
 every_model = pytest.mark.parametrize("name", list(MODELS))
@@ -109,15 +108,17 @@ def test_named_arrays_rebuild_the_operator(name, checkerboard, fitted) -> None:
     assert all(isinstance(array, np.ndarray) and array.dtype != object for array in arrays.values())
     rebuilt = operator_from_arrays(operator.kind, arrays)
     histories = checkerboard.data.train.histories()
-    expected = operator.score(histories.even(), histories.user_index)
-    np.testing.assert_array_equal(rebuilt.score(histories.even(), histories.user_index), expected)
+    np.testing.assert_array_equal(history_scores(rebuilt, histories), history_scores(operator, histories))
 
 
 @every_model
-def test_history_order_and_block_size_do_not_change_a_user_s_scores(name, checkerboard, fitted) -> None:
-    together = scores(fitted(name), [[0, 2, 4], [5, 3]], checkerboard.num_items, [0, 1])
-    alone = scores(fitted(name), [[4, 2, 0]], checkerboard.num_items, [0])
+def test_only_what_reads_the_order_of_events_depends_on_it_and_nothing_on_the_block(name, checkerboard, fitted) -> None:
+    operator = fitted(name)
+    together = scores(operator, [[0, 2, 4], [5, 3]], checkerboard.num_items, [0, 1])
+    alone = scores(operator, [[0, 2, 4]], checkerboard.num_items, [0])
     np.testing.assert_allclose(together[0], alone[0], rtol=1e-4, atol=1e-5)
+    turned = scores(operator, [[4, 2, 0]], checkerboard.num_items, [0])
+    assert np.allclose(turned[0], alone[0], rtol=1e-4, atol=1e-5) != isinstance(operator, OrderedOperator)
 
 
 @every_model

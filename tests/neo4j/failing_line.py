@@ -25,6 +25,7 @@ class FailingLine:
         self.cut_share = cut_share
         self.exchanges = 0
         self.cuts = 0
+        self.connections = 0
         self._target_port = target_port
         self._dice = random.Random(seed)
         self._lock = threading.Lock()
@@ -80,6 +81,7 @@ class FailingLine:
             threading.Thread(target=self._join, args=(client,), daemon=True).start()
 
     def _join(self, client: socket.socket) -> None:
+        self.connections += 1
         self._passing.wait()
         try:
             server = socket.create_connection(("127.0.0.1", self._target_port), 5)

@@ -1,4 +1,4 @@
-"""``kindred graph``: stats, export, copy, check."""
+"""``kindred graph``: stats, export, copy, check, adopt, repair."""
 
 from __future__ import annotations
 
@@ -10,14 +10,15 @@ import typer
 
 from api.command.export import export_parquet
 from api.command.options import JsonOption, StoreOption, settings_with
-from api.command.terminal import Telling, output, print_json, print_rows, print_stats
+from api.command.terminal import Telling, output, print_json, print_rows, print_stats, warn
 from api.command.workshop import opened
 from graph.copying import copy_graph
 from graph.digest import graph_hash
+from graph.errors import SettingsError, StoreError
 from graph.problems import problems_of
-from graph.store import open_store
+from graph.store import Drifting, open_store
 
-graph_group = typer.Typer(no_args_is_help=True, help="The graph: stats, export, copy, check.")
+graph_group = typer.Typer(no_args_is_help=True, help="The graph: stats, export, copy, check, adopt, repair.")
 
 
 @graph_group.command("stats")
@@ -106,3 +107,47 @@ def graph_check(
         output.print("the graph fits its schema")
     if found:
         raise typer.Exit(1)
+
+
+@graph_group.command("adopt")
+def graph_adopt(
+    mapping: Annotated[Path, typer.Option("--mapping", help="YAML: labels, keys and relationship types by role.")],
+    store: StoreOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Use a graph that is in Neo4j already, under the names it has.
+
+    Example: kindred graph adopt --mapping shop-graph.yaml --store neo4j://127.0.0.1:7687
+    """
+    from graph.neo4j import Neo4jStore
+    from graph.neo4j.adopting import adopt, read_adoption
+
+    adoption = read_adoption(mapping)
+    with opened(settings_with(store=store)) as graph:
+        if not isinstance(graph, Neo4jStore):
+            raise SettingsError("only a graph in Neo4j can be adopted", got=graph.url, remedy="Set KINDRED_STORE.")
+        stats, unseen = adopt(graph, adoption)
+        digest = graph_hash(graph)
+    if as_json:
+        edges = {"-".join(edge_type): count for edge_type, count in stats.edges.items()}
+        print_json({"nodes": dict(stats.nodes), "edges": edges, "without_key": unseen, "hash": digest})
+        return
+    print_stats(stats, digest)
+    for node_type, count in unseen.items():
+        warn(f"{count:,} {node_type} nodes have no text in their key and are not seen; give them one, or map another.")
+
+
+@graph_group.command("repair")
+def graph_repair(store: StoreOption = None, as_json: JsonOption = False) -> None:
+    """Make the constraints and indexes that are missing in the store.
+
+    Example: kindred graph repair
+    """
+    with opened(settings_with(store=store)) as graph:
+        graph.ensure_schema(graph.schema)
+        left = graph.drift() if isinstance(graph, Drifting) else []
+    for line in left:
+        warn(line)
+    if left:
+        raise StoreError("some indexes could not be made", got=left[0], remedy="See the server's log.")
+    print_json({"missing": []}) if as_json else output.print("Every constraint and index is there.")

@@ -48,6 +48,7 @@ def load_dump(home: Path, file: Path, say: Callable[[str], None], *, overwrite: 
     """
     if not file.is_file():
         raise NotFound("no such dump", got=str(file))
+    line_of_home(home)
     if _holds_data(home) and not overwrite:
         raise Conflict(
             "the home holds a graph, which a load replaces",

@@ -1,0 +1,55 @@
+"""What leads to one item: the column of an item-to-item operator, without making the matrix."""
+
+from __future__ import annotations
+
+import numpy as np
+import scipy.sparse as sp
+
+from api.engine.sources import PaddedOperator
+from gnn.histories import FloatArray
+from gnn.operators import (
+    DenseOperator,
+    EmbeddingOperator,
+    FactorOperator,
+    Operator,
+    SparseOperator,
+    SumOperator,
+)
+
+
+def item_column(operator: Operator, item: int) -> FloatArray | None:
+    """How much every item of a history speaks for ``item``, apart from what depends on the rest of the history.
+
+    Shape (I,). ``None`` for an operator that no history moves, or whose pull is not a sum over the history.
+    """
+    if isinstance(operator, PaddedOperator):
+        if item >= operator.known_items:
+            return None
+        inner = item_column(operator.inner, item)
+        return None if inner is None else np.pad(inner, (0, operator.num_items - inner.size))
+    if isinstance(operator, SparseOperator):
+        return _column(operator.item_item, item)
+    if isinstance(operator, FactorOperator):
+        return np.asarray(operator.left @ _column(operator.right, item), np.float32)
+    if isinstance(operator, DenseOperator):
+        return np.asarray(operator.item_item[:, item], np.float32)
+    if isinstance(operator, EmbeddingOperator):
+        return np.asarray(operator.fold_in @ operator.item_embedding[item], np.float32)
+    if isinstance(operator, SumOperator):
+        columns = [item_column(part, item) for part in operator.parts]
+        known = [
+            np.float32(coefficient) * column
+            for coefficient, column in zip(operator.coefficients, columns, strict=True)
+            if column is not None
+        ]
+        return np.asarray(np.sum(known, axis=0), np.float32) if known else None
+    return None
+
+
+def _column(matrix: sp.csr_array, column: int) -> FloatArray:
+    """One column of a CSR matrix, dense; one pass over its entries."""
+    dense = np.zeros(matrix.shape[0], np.float32)
+    at = np.flatnonzero(matrix.indices == column)
+    rows = np.searchsorted(matrix.indptr, at, side="right") - 1
+    np.add.at(dense, rows, matrix.data[at])
+    return dense

@@ -1,0 +1,108 @@
+"""A list for a user, a session, a cart or a newcomer: ranked by the fusion, steered by the stage."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from api.engine.filters.values import Mask
+from api.engine.keeper import Moment
+from api.engine.likeness import likeness
+from api.engine.listed import POPULARITY, Listed, nothing_listed
+from api.engine.newcomers import Demographics
+from api.engine.ranking import Ranked, ranked
+from api.engine.rows import stacked_rows
+from api.engine.session import Session
+from api.engine.steering.arranging import Arranging
+from api.engine.steering.stage import Stage
+from gnn.histories import FloatArray, Histories, IntArray
+from gnn.ranker import top_k
+
+DEMOGRAPHICS = "demographics"
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request as it is answered. ``history`` is the session's, or a newcomer's picks; ``repeat``: seen items too."""
+
+    session: Session
+    stage: Stage
+    history: IntArray
+    repeat: bool
+    unknown_ids: tuple[str, ...]
+
+    @property
+    def shut(self) -> IntArray:
+        """The items never shown."""
+        session = self.session
+        return session.barred if self.repeat else np.concatenate([session.barred, session.seen, session.history])
+
+    def block(self, num_items: int) -> Histories:
+        """The history as a block of one."""
+        return Histories.of([self.history.tolist()], num_items, [self.session.user_index])
+
+
+def recommended(moment: Moment, asked: Asked, n: int, *, demographics: Demographics) -> Listed:
+    """Up to ``n`` items for what was asked."""
+    sources, view = moment.sources, moment.view
+    session, stage, history, shut = asked.session, asked.stage, asked.history, asked.shut
+    block = asked.block(sources.num_items)
+    exclude = stacked_rows([shut], sources.num_items)
+    told = None
+    if not history.size and session.user_index >= 0:
+        told = demographics.scores(view, session.user_index, sources.num_items)
+
+    def rank(mask: Mask | None, k: int) -> Listed:
+        if told is not None:
+            return _by_traits(told, mask, k)
+        result = ranked(sources, block, k, exclude=exclude, allowed=mask, bias=stage.bias)
+        found = result.item_index[0] >= 0
+        return Listed(
+            result.item_index[0][found],
+            result.score[0][found],
+            _contributions(result, sources.ranker.sources),
+            POPULARITY if bool(result.filled[0].any()) else None,
+        )
+
+    def _by_traits(told: FloatArray, mask: Mask | None, k: int) -> Listed:
+        scores = told if stage.bias is None else told * np.exp(stage.bias)
+        open_ = sources.allowed & (scores > 0) if mask is None else sources.allowed & mask & (scores > 0)
+        open_[shut] = False
+        best = top_k(np.where(open_, scores, -np.inf).astype(np.float32)[None, :], k)[0]
+        best = best[best >= 0]
+        given = [{DEMOGRAPHICS: float(told[item])} for item in best.tolist()]
+        listed = Listed(best, scores[best].astype(np.float32), given, DEMOGRAPHICS)
+        if best.size == k:
+            return listed
+        rest = sources.allowed.copy() if mask is None else mask.copy()
+        rest[best] = False
+        result = ranked(sources, block, k - best.size, exclude=exclude, allowed=rest, bias=stage.bias)
+        found = result.item_index[0] >= 0
+        floor = float(listed.score.min(initial=0.0)) - 1.0
+        popular = Listed(
+            result.item_index[0][found],
+            (floor + result.score[0][found]).astype(np.float32),
+            [{} for _ in range(int(found.sum()))],
+            POPULARITY,
+        )
+        return listed.followed_by(popular) if len(listed) else nothing_listed().followed_by(popular)
+
+    pinnable = sources.allowed.copy() if stage.allowed is None else sources.allowed & stage.allowed
+    pinnable[session.barred] = False
+    return Arranging(
+        view, stage, rank, lambda rows: likeness(moment.connections, sources.operators, rows), pinnable, history
+    ).of(n)
+
+
+def _contributions(result: Ranked, names: Sequence[str]) -> list[dict[str, float]]:
+    """Of each item of the first history the sources that speak for it; if none does, the one least against it."""
+    listed = []
+    found = int((result.item_index[0] >= 0).sum())
+    for at, parts in enumerate(result.contribution[0, :found].tolist()):
+        given = {name: part for name, part in zip(names, parts, strict=True) if part > 0}
+        if not given and not result.filled[0, at]:
+            given = {names[parts.index(max(parts))]: 0.0}
+        listed.append(given)
+    return listed

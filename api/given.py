@@ -1,0 +1,184 @@
+"""What was recommended, kept for attribution: append-only segment files, bounded by age and size, naming nobody.
+
+A record is one JSON line: a given list (``id``, kind, release, items with their sources) or the outcome of one (an
+event that carries its ``recommendation_id``). Requests only put a record into a queue; a thread writes once a second.
+After a crash at most that second is missing, and a line that broke off is skipped.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
+
+import msgspec
+import structlog
+from msgspec import Struct
+
+if TYPE_CHECKING:
+    from api.envelope import Envelope
+    from api.interactions import Interaction
+
+WAITING = 10_000
+"""Records that may wait for the thread; more are dropped and counted, so that answers never wait for a disk."""
+SEGMENT_BYTES = 8 << 20
+FLUSH_S = 1.0
+SUFFIX = ".jsonl"
+
+_log = structlog.get_logger("kindred.given")
+
+
+class Given(Struct, frozen=True, tag_field="r", tag="given", omit_defaults=True):
+    """One list as it was given. ``sources``: for each item those that spoke for it, strongest first."""
+
+    t: int
+    id: str
+    kind: str
+    release: str
+    items: tuple[str, ...]
+    sources: tuple[tuple[str, ...], ...]
+
+
+class Outcome(Struct, frozen=True, tag_field="r", tag="outcome", omit_defaults=True):
+    """An event that came back from a list, once it is durable; ``event`` keeps repetitions apart."""
+
+    t: int
+    id: str
+    event: str
+    item: str
+    kind: str
+    value: float = 1.0
+
+
+Record: TypeAlias = Given | Outcome
+_ENCODER = msgspec.json.Encoder()
+_DECODER: msgspec.json.Decoder[Record] = msgspec.json.Decoder(Given | Outcome)
+
+
+class GivenLog:
+    """The log of one process, in a folder that several may share. Safe to use from several threads."""
+
+    def __init__(
+        self, folder: Path, *, days: float = 30.0, megabytes: float = 256.0, clock: Callable[[], float] = time.time
+    ) -> None:
+        self._folder = folder
+        self._days = days
+        self._bytes = int(megabytes * (1 << 20))
+        self._clock = clock
+        self._queue: queue.Queue[Record | None] = queue.Queue(WAITING)
+        self._path: Path | None = None
+        self._thread = threading.Thread(target=self._run, name="given", daemon=True)
+        self.dropped = 0
+        """Records lost to a full queue or a full disk."""
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def close(self, timeout_s: float = 5.0) -> None:
+        """Writes what waits, then stops."""
+        if self._thread.is_alive():
+            self._queue.put(None)
+            self._thread.join(timeout_s)
+
+    def note(self, envelope: Envelope, kind: str) -> None:
+        """Keeps a list that is about to be answered; returns at once."""
+        items = tuple(item.item_id for item in envelope.items)
+        sources = tuple(item.sources for item in envelope.items)
+        self._put(Given(self._now_ms(), envelope.recommendation_id, kind, envelope.release.id, items, sources))
+
+    def note_outcomes(self, events: Sequence[Interaction]) -> None:
+        """Keeps those of some stored events that came from a list; returns at once."""
+        for event in events:
+            if event.recommendation_id is not None:
+                kind = event.spec.kind or event.spec.relation.lower()
+                self._put(
+                    Outcome(
+                        event.timestamp_ms, event.recommendation_id, event.event_id, event.item_id, kind, event.weight
+                    )
+                )
+
+    def _put(self, record: Record) -> None:
+        try:
+            self._queue.put_nowait(record)
+        except queue.Full:
+            self.dropped += 1
+
+    def _now_ms(self) -> int:
+        return int(self._clock() * 1000)
+
+    def _run(self) -> None:
+        stopping = False
+        while not stopping:
+            first = self._queue.get()
+            if first is not None:
+                time.sleep(FLUSH_S if self._queue.empty() else 0.0)  # a second's records share one write and one sync
+            batch = [] if first is None else [first]
+            stopping = first is None
+            while not stopping and len(batch) < WAITING:
+                try:
+                    record = self._queue.get_nowait()
+                except queue.Empty:
+                    break
+                stopping = record is None
+                if record is not None:
+                    batch.append(record)
+            self._write(batch)
+
+    def _write(self, batch: Sequence[Record]) -> None:
+        if not batch:
+            return
+        try:
+            with self._segment().open("ab") as file:
+                file.write(b"".join(_ENCODER.encode(record) + b"\n" for record in batch))
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:  # a full disk must not stop answers
+            self.dropped += len(batch)
+            self._path = None
+            _log.warning("given.not_written", error=type(error).__name__, records=len(batch))
+
+    def _segment(self) -> Path:
+        """The segment to write to; a new one, after old ones were forgotten, when it is full or gone."""
+        path = self._path
+        if path is None or not path.exists() or path.stat().st_size >= SEGMENT_BYTES:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            self._forget()
+            begun = datetime.fromtimestamp(self._clock(), UTC).strftime("%Y%m%dT%H%M%S%f")
+            path = self._path = self._folder / f"{begun}-{uuid.uuid4().hex[:12]}{SUFFIX}"
+            path.touch()
+        return path
+
+    def _forget(self) -> None:
+        """Removes segments past their age, then the oldest until the rest fits."""
+        oldest_s = self._clock() - self._days * 86_400
+        kept = 0
+        for path in reversed(segments(self._folder)):
+            try:
+                stat = path.stat()
+                kept += stat.st_size
+                if stat.st_mtime < oldest_s or kept > self._bytes - SEGMENT_BYTES:
+                    path.unlink()
+            except FileNotFoundError:
+                continue  # another process forgot it first
+
+
+def segments(folder: Path) -> list[Path]:
+    """The segment files, oldest first."""
+    return sorted(folder.glob(f"*{SUFFIX}")) if folder.is_dir() else []
+
+
+def read_given(folder: Path) -> Iterator[Record]:
+    """Every record in the folder, segment by segment; lines that cannot be read are skipped."""
+    for path in segments(folder):
+        with path.open("rb") as file:
+            for line in file:
+                try:
+                    yield _DECODER.decode(line)
+                except (msgspec.DecodeError, UnicodeDecodeError):
+                    continue

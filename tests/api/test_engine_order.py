@@ -1,0 +1,100 @@
+"""A source that reads events in order, inside the engine: sessions, carts, new items, and a release on disk."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from api.engine import Engine, Event, Request
+from api.engine.sources import PaddedOrderedOperator, at_live_size
+from gnn.fusion import FeatureSpace, FusedRanker, FusionWeights
+from gnn.histories import Histories
+from gnn.operators import OrderedOperator
+from gnn.sequences import AttentionLayer, SequenceOperator
+from graph.records import UpsertEdges, UpsertNodes
+from tests.api.corner_shop import HAS_BRAND, Shop
+
+
+def successor_operator(num_items: int) -> SequenceOperator:
+    """A sequence operator without attention: whoever's last event is item i is led to item i + 1."""
+    width = num_items + num_items % 2
+    blank = {name: np.zeros((width, width), np.float32) for name in ("mix", "widen", "narrow")}
+    layer = AttentionLayer(
+        norm=np.ones((2, width), np.float32),
+        distance=np.zeros((2, 10), np.float32),
+        query_key_value=np.zeros((width, 3 * width), np.float32),
+        query_key_value_bias=np.zeros(3 * width, np.float32),
+        mix_bias=np.zeros(width, np.float32),
+        forward_norm=np.ones((2, width), np.float32),
+        widen_bias=np.zeros(width, np.float32),
+        narrow_bias=np.zeros(width, np.float32),
+        **blank,
+    )
+    read = np.eye(num_items, width, dtype=np.float32)
+    norm = np.stack([np.ones(width, np.float32), np.zeros(width, np.float32)])
+    return SequenceOperator(read, np.roll(read, 1, axis=0), (layer,), norm)
+
+
+def with_order(shop: Shop) -> Shop:
+    """The shop, ranked by the order of events alone."""
+    operators = {**shop.operators, "sequence": successor_operator(len(shop.snapshot.nodes("Product")))}
+    ranker = FusedRanker(operators, FusionWeights.only(operators, "sequence"))
+    engine = Engine(shop.view, ranker, overlay=shop.overlay, operators=operators, clock=lambda: shop.now_s)
+    return replace(shop, operators=operators, weights=ranker.weights, engine=engine)
+
+
+def first(engine: Engine, request: Request) -> str:
+    return engine.recommend(request).item_ids[0]
+
+
+def after(shop: Shop, product: str) -> str:
+    """The product whose row follows."""
+    row = (shop.index(product) + 1) % len(shop.snapshot.nodes("Product"))
+    return shop.view.id_of("Product", row)
+
+
+def test_the_last_event_of_a_session_and_then_the_cart_decide(shop: Shop) -> None:
+    ordered = with_order(shop)
+    events = (Event("tea"), Event("soap"))
+    assert first(ordered.engine, Request(events=events)) == after(shop, "soap")
+    assert first(ordered.engine, Request(events=events[::-1])) == after(shop, "tea")
+    assert first(ordered.engine, Request(events=events, items=("mug",))) == after(shop, "mug")
+
+
+def test_an_event_counts_in_the_next_answer(shop: Shop) -> None:
+    ordered = with_order(shop)
+    shop.buy("t05", "lonely")
+    assert first(ordered.engine, Request("t05")) == after(shop, "lonely")
+
+
+def test_an_item_it_does_not_know_is_passed_over(shop: Shop) -> None:
+    ordered = with_order(shop)
+    shop.write(
+        UpsertNodes("Product", ["zebra mug"], [{"title": "Zebra"}]), UpsertEdges(HAS_BRAND, ["zebra mug"], ["acme"])
+    )
+    answer = ordered.engine.recommend(Request(events=(Event("soap"), Event("zebra mug")), n=14))
+    assert answer.item_ids[0] == after(shop, "soap")
+    assert "zebra mug" not in answer.item_ids
+
+
+def test_the_fusion_gives_it_one_reading_and_it_survives_a_release(shop: Shop, tmp_path: Path) -> None:
+    ordered = with_order(shop)
+    space = FeatureSpace.over(ordered.operators)
+    assert [context for source, context in space.readings() if source == "sequence"] == ["order"]
+    both = replace(ordered, weights=FusionWeights.prior(space))
+    released = both.released(tmp_path)
+    request = Request("t05", n=10)
+    live = Engine(shop.view, FusedRanker(both.operators, both.weights), operators=both.operators)
+    assert released.recommend(request).item_ids == live.recommend(request).item_ids
+    assert "sequence" in released.sources
+
+
+def test_at_the_live_size_it_still_reads_order() -> None:
+    grown = at_live_size(successor_operator(5), 5, 7)
+    assert isinstance(grown, PaddedOrderedOperator)
+    assert isinstance(grown, OrderedOperator)
+    scores = grown.score_ordered(Histories.of([[0, 3], [3, 0], [2, 6]], 7))
+    assert scores.argmax(axis=1).tolist() == [4, 1, 3]
+    assert (scores[:, 5:] == scores.min(axis=1, keepdims=True)).all()

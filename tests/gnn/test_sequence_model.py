@@ -1,0 +1,136 @@
+"""The flagship: its numpy side against torch, order that matters, and the softmax it is trained with."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="NOT TESTED: the sequence model needs torch")
+
+from gnn.data import Interactions, ItemKnowledge, TrainingData  # noqa: E402
+from gnn.histories import Histories  # noqa: E402
+from gnn.models import MODELS  # noqa: E402
+from gnn.models.sequence import GraphSequence, SequenceObjective  # noqa: E402
+from gnn.operators import OperatorRanker, operator_from_arrays  # noqa: E402
+from gnn.sequences import SequenceOperator, aligned  # noqa: E402
+from gnn.training.softmax import item_softmax_loss  # noqa: E402
+from graph.errors import InputError, ReleaseError  # noqa: E402
+
+NUM_ITEMS = 40
+
+
+def chain(num_users: int = 200, seed: int = 2) -> TrainingData:
+    """Users who walk up or down the items one by one: the next item follows from the last two, not from one."""
+    rng = np.random.default_rng(seed)
+    users, items, times = [], [], []
+    for user in range(num_users):
+        start, step = int(rng.integers(NUM_ITEMS)), 1 if user % 2 else -1
+        for back in range(int(rng.integers(3, 8))):
+            users.append(user)
+            items.append((start + step * back) % NUM_ITEMS)
+            times.append(back)
+    train = Interactions.of(users, items, num_users=num_users, num_items=NUM_ITEMS, timestamp_s=times)
+    return TrainingData(train, ItemKnowledge(), None, seed=5)
+
+
+@pytest.fixture(scope="module")
+def trained() -> SequenceOperator:
+    operator = MODELS["sequence"].build(epochs=60, dropout=0.0, learning_rate=0.01).fit(chain())
+    assert isinstance(operator, SequenceOperator)
+    return operator
+
+
+def test_the_order_of_events_decides(trained: SequenceOperator) -> None:
+    rng = np.random.default_rng(0)
+    starts = rng.integers(0, NUM_ITEMS, 50)
+    up = [[int(start + step) % NUM_ITEMS for step in range(4)] for start in starts]
+    ranked = OperatorRanker(trained).rank(Histories.of(up, NUM_ITEMS), 1)[:, 0]
+    reverse = OperatorRanker(trained).rank(Histories.of([row[::-1] for row in up], NUM_ITEMS), 1)[:, 0]
+    assert np.mean(ranked == (starts + 4) % NUM_ITEMS) > 0.9
+    assert np.mean(reverse == (starts - 1) % NUM_ITEMS) > 0.9
+
+
+def test_numpy_scores_are_torch_s() -> None:
+    data = chain(60)
+    objective = SequenceObjective(GraphSequence.Config(events=5, layers=3, heads=4), data)
+    torch.manual_seed(1)
+    for parameter in objective.module.parameters():
+        parameter.data += 0.1 * torch.randn_like(parameter)
+    objective.module.eval()
+    with torch.no_grad():
+        operator = objective.operator()
+        items = objective.module["item_side"](None)
+        rows = [[3], [4, 5], [1, 2, 3, 4, 5], [9, 8, 7, 6, 5, 4, 3, 2]]
+        got = operator.score_ordered(Histories.of(rows, NUM_ITEMS))
+        for row, scores in zip(rows, got, strict=True):
+            events = items[torch.tensor(row[-5:])][None]
+            after = objective.module["user_side"](events, torch.zeros(1, events.shape[1], dtype=torch.bool))[0, -1]
+            np.testing.assert_allclose(scores, (items @ after).numpy(), atol=1e-4, rtol=1e-4)
+
+
+def test_a_history_scores_the_same_alone_and_among_others(trained: SequenceOperator) -> None:
+    rows = [[1, 2, 3], [7], [], [5, 6, 7, 8, 9, 10, 11], [30, 29]]
+    together = trained.score_ordered(Histories.of(rows, NUM_ITEMS))
+    for row, scores in zip(rows, together, strict=True):
+        alone = trained.score_ordered(Histories.of([row], NUM_ITEMS))[0]
+        np.testing.assert_allclose(scores, alone, rtol=1e-4, atol=1e-4)
+    assert not together[2].any()
+
+
+def test_named_arrays_rebuild_it_bit_for_bit(trained: SequenceOperator) -> None:
+    again = operator_from_arrays("sequence", trained.arrays())
+    histories = Histories.of([[1, 2, 3], [9, 4]], NUM_ITEMS)
+    np.testing.assert_array_equal(again.score_ordered(histories), trained.score_ordered(histories))
+    damaged = trained.arrays() | {"layer_mix": np.zeros((2, 3, 3), np.float32)}
+    with pytest.raises(ReleaseError):
+        operator_from_arrays("sequence", damaged)
+
+
+def test_weights_are_read_as_an_order_the_heaviest_last(trained: SequenceOperator) -> None:
+    histories = Histories.of([[3, 9, 4]], NUM_ITEMS)
+    np.testing.assert_allclose(
+        trained.score(histories.recent()), trained.score_ordered(histories), rtol=1e-4, atol=1e-5
+    )
+
+
+def test_aligned_blocks_hold_every_history_s_last_events_once() -> None:
+    rng = np.random.default_rng(4)
+    rows = [rng.integers(0, NUM_ITEMS, rng.integers(0, 30)).tolist() for _ in range(300)]
+    histories = Histories.of(rows, NUM_ITEMS)
+    found: dict[int, list[int]] = {}
+    for block, at in aligned(histories, 12):
+        for row, positions in zip(block.tolist(), at, strict=True):
+            assert row not in found
+            found[row] = histories.item_index[positions[positions >= 0]].tolist()
+    assert found == {number: row[-12:] for number, row in enumerate(rows) if row}
+
+
+def test_order_that_means_nothing_is_refused() -> None:
+    with pytest.raises(InputError, match="order"):
+        MODELS["sequence"].build(epochs=1).fit(replace(chain(20), ordered=False))
+
+
+@pytest.mark.parametrize("half", [False, True])
+def test_the_softmax_in_chunks_is_the_plain_one(half: bool) -> None:
+    torch.manual_seed(3)
+    query, item = torch.randn(300, 8, requires_grad=True), torch.randn(50, 8, requires_grad=True)
+    target, weight = torch.randint(0, 50, (300,)), torch.rand(300)
+    raised = torch.randn(50)
+    loss = item_softmax_loss(query, item, target, weight, raised=raised, half=half)
+    (2 * loss).backward()
+    of_query, of_item = query.grad.clone(), item.grad.clone()
+    query.grad = item.grad = None
+    plain = (torch.nn.functional.cross_entropy(query @ item.T + raised, target, reduction="none") * weight).sum()
+    (2 * plain).backward()
+    close = {"rtol": 0.03, "atol": 0.05} if half else {"rtol": 1e-4, "atol": 1e-5}
+    torch.testing.assert_close(loss, plain, **({"rtol": 0.01, "atol": 0.0} if half else close))
+    torch.testing.assert_close(of_query, query.grad, **close)
+    torch.testing.assert_close(of_item, item.grad, **(close if not half else {"rtol": 0.03, "atol": 0.2}))
+
+
+def test_a_sampled_softmax_still_learns_the_chain() -> None:
+    operator = MODELS["sequence"].build(epochs=60, dropout=0.0, learning_rate=0.01, max_softmax_items=15).fit(chain())
+    up = Histories.of([[start, start + 1, start + 2] for start in range(0, 30, 3)], NUM_ITEMS)
+    assert np.mean(OperatorRanker(operator).rank(up, 1)[:, 0] == np.arange(3, 33, 3)) >= 0.8

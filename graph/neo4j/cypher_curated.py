@@ -21,21 +21,28 @@ def commits(names: Names) -> str:
     return f"MATCH (m:{names.own(META)} {{name: 'graph'}}) RETURN m.commits AS commits"
 
 
+def _part(variable: str) -> str:
+    """Some number that spreads nodes over a few dozen records: a record costs more than what is in it."""
+    return f"toInteger(split(elementId({variable}), ':')[2]) % 64"
+
+
 def numbered_nodes(names: Names, spec: NodeSpec) -> str:
-    """One group per node: id, then a list of one row: number, version, cells."""
+    """Lists of groups, one a node: its id, then a list of one row: number, version, cells."""
     key = names.key(spec.name)
     return f"""
         MATCH (n:{names.label(spec.name)}) WHERE n.{key} IS NOT NULL
-        RETURN n.{key} AS source, [[n._seq, n._version, {_node_cells(names, spec)}]] AS rows
+        WITH {_part("n")} AS part, collect([n.{key}, [[n._seq, n._version, {_node_cells(names, spec)}]]]) AS groups
+        RETURN groups
     """
 
 
 def numbered_edges(names: Names, spec: EdgeSpec) -> str:
-    """One group per source: id, then its rows: target, number, cells as for reading."""
+    """Lists of groups, one a source: its id, then its rows: target, number, cells as for reading."""
     return f"""
         MATCH {_arrow(names, spec.edge_type)}
         WITH s, collect([t.{names.key(spec.target)}, r._seq, {_edge_cells(names, spec)}]) AS rows
-        RETURN s.{names.key(spec.source)} AS source, rows
+        WITH {_part("s")} AS part, collect([s.{names.key(spec.source)}, rows]) AS groups
+        RETURN groups
     """
 
 

@@ -337,8 +337,8 @@ def _key(table: Table, source: str, place: Place) -> NodeKey | EdgeKey:
     return (table, source) if isinstance(table, str) else (table, source, *place)
 
 
-def _groups(rows: Iterable[Any]) -> Iterator[tuple[str, Sequence[Any]]]:
-    return ((source, edges) for source, edges in rows if isinstance(source, str) and source)
+def _groups(records: Iterable[Any]) -> Iterator[tuple[str, Sequence[Any]]]:
+    return ((source, rows) for (groups,) in records for source, rows in groups if isinstance(source, str) and source)
 
 
 def _node_row(spec: NodeSpec, cells: Sequence[Any]) -> Row:

@@ -7,6 +7,7 @@ that is gone.
 
 from __future__ import annotations
 
+import marshal
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -21,6 +22,8 @@ Table: TypeAlias = str | EdgeType
 Place: TypeAlias = tuple[str, str]
 """Where in its group a row is: an edge's target and qualifier; ``("", "")`` for a node, which is a group of its own."""
 NODE: Place = ("", "")
+_MARSHAL = 2
+"""The version without references: equal values give equal bytes."""
 
 
 class Row(msgspec.Struct, array_like=True, frozen=True):
@@ -92,7 +95,7 @@ class Known:
         unseen = set(known)
         for source, raw in exported:
             unseen.discard(source)
-            print_ = zlib.crc32(repr(raw).encode("utf-8", "surrogatepass")) or 1
+            print_ = _print(raw)
             group = known.get(source)
             if group is not None and group.print == print_:
                 continue
@@ -176,6 +179,15 @@ class Known:
         """Take in what :meth:`dumped` gave."""
         rows = _DUMPED.decode(zlib.decompress(content))
         self._tables[table] = {source: _Group(0, _packed(group)) for source, group in rows}
+
+
+def _print(raw: Sequence[Any]) -> int:
+    """A checksum of what the database gave; the fast form knows plain values only."""
+    try:
+        content = marshal.dumps(raw, _MARSHAL)
+    except ValueError:
+        content = repr(raw).encode("utf-8", "surrogatepass")
+    return zlib.crc32(content) or 1
 
 
 def _read(raw: Sequence[Any], read: Reader) -> dict[Place, Row]:

@@ -41,21 +41,26 @@ USED = ("popularity", "itemknn", "attributes", "relations")
 def measure(edits: int = 50, interleaved: int = 500) -> list[dict[str, Any]]:
     """Rows of ``name, ours, peer, ratio, unit, goal, met``. No peer: nothing else sees a hand edit without a plugin."""
     with server() as neo4j, tempfile.TemporaryDirectory() as folder:
-        seconds = edit_to_answer(neo4j, Path(folder), edits)
+        seen, seconds = edit_to_answer(neo4j, Path(folder), edits)
         neo4j.empty()
         found = missed_among_events(neo4j, Path(folder) / "small", interleaved)
-    seconds.sort()
-    p95 = seconds[int(0.95 * (len(seconds) - 1))]
     return [
-        _row(f"edit to answer, p50 of {edits}", statistics.median(seconds), "s", None, lower=True),
-        _row(f"edit to answer, p95 of {edits}", p95, "s", BOUND_S, lower=True),
-        _row(f"edits missed of {interleaved} among events", len(found.missed), "edits", 0, lower=True),
-        _row("comparisons for them", found.comparisons, "diffs", None, lower=True),
+        _row(f"edit to the graph served, p50 of {edits}", statistics.median(seen), "s", None),
+        _row(f"edit to the graph served, p95 of {edits}", p95(seen), "s", None),
+        _row(f"edit to an engine's answer, p50 of {edits}", statistics.median(seconds), "s", None),
+        _row(f"edit to an engine's answer, p95 of {edits}", p95(seconds), "s", BOUND_S),
+        _row(f"edits missed of {interleaved} among events", len(found.missed), "edits", 0),
+        _row("comparisons for them", found.comparisons, "diffs", None),
     ]
 
 
-def _row(name: str, ours: float, unit: str, goal: float | None, *, lower: bool) -> dict[str, Any]:
-    met = goal is None or (ours <= goal if lower else ours >= goal)
+def p95(seconds: list[float]) -> float:
+    """The time that one in twenty takes longer than."""
+    return sorted(seconds)[int(0.95 * (len(seconds) - 1))]
+
+
+def _row(name: str, ours: float, unit: str, goal: float | None) -> dict[str, Any]:
+    met = goal is None or ours <= goal
     shown = round(ours, 3) if isinstance(ours, float) else ours
     figures = {"ours": shown, "peer": None, "ratio": None, "unit": unit, "goal": goal, "met": met}
     return {"name": f"Hand edits: {name}", **figures}
@@ -87,12 +92,13 @@ def missed_among_events(neo4j: TestServer, folder: Path, edits: int) -> Any:
         shop.snapshot.close()
 
 
-def edit_to_answer(neo4j: TestServer, folder: Path, edits: int) -> list[float]:
-    """Seconds from the commit of each edit until a related-items answer is made from a graph that has it."""
+def edit_to_answer(neo4j: TestServer, folder: Path, edits: int) -> tuple[list[float], list[float]]:
+    """Seconds from the commit of each edit until the graph that is served has it, and until an engine's answer."""
     big_shop(neo4j, folder)
     hand = Hand(neo4j)
     rng = random.Random(11)
-    seconds = []
+    shown_s: list[float] = []
+    seconds: list[float] = []
     with kindred_serve(folder, slow_url(neo4j)) as port, events(port):
         asked(port, "/v1/items/i0/related?n=10")
         time.sleep(5)  # the first look, which reads everything, is over
@@ -102,11 +108,13 @@ def edit_to_answer(neo4j: TestServer, folder: Path, edits: int) -> list[float]:
             while not seen(str(asked(port, page))):
                 assert time.monotonic() - began < 60, f"edit {number} was missed"
                 time.sleep(0.02)
+            shown_s.append(time.monotonic() - began)
             asked(port, f"/v1/items/{item}/related?n=10")  # the engine too has taken it in
             seconds.append(time.monotonic() - began)
+            print(f"edit {number}: served after {shown_s[-1]:.2f} s, answered after {seconds[-1]:.2f} s", flush=True)
             time.sleep(rng.random() * 0.5)
     hand.close()
-    return seconds
+    return shown_s, seconds
 
 
 def edit(hand: Hand, rng: random.Random, number: int) -> tuple[Callable[[str], bool], str, str]:

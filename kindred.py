@@ -11,6 +11,7 @@ from typing import Annotated, NoReturn
 import typer
 from rich.markup import escape
 
+from api.client import AsyncKindred
 from api.command.demo import run_demo
 from api.command.groups.graph import graph_group
 from api.command.groups.keys import keys_group
@@ -34,6 +35,7 @@ from api.command.terminal import (
     say,
 )
 from api.command.workshop import epoch_seconds, ingest_in_bulk, ingest_into, mapping_named, opened, working_folder
+from api.mcp import run_stdio
 from api.server import check_address
 from api.server import serve as serve_http
 from gnn.protocols import PROTOCOLS, Cuts, protocol_named
@@ -274,6 +276,20 @@ def serve(
     Example: kindred serve --port 8080
     """
     serve_http(settings_with(store=store, host=host, port=port))
+
+
+@app.command()
+def mcp(
+    url: Annotated[str, typer.Option("--url", help="Address of the API.")] = "http://127.0.0.1:8000",
+    api_key: Annotated[
+        str | None, typer.Option("--api-key", envvar="KINDRED_API_KEY", help="Key to ask with.", show_envvar=True)
+    ] = None,
+) -> None:
+    """Offer the API to an assistant over MCP, on standard input and output; it may do what the key may.
+
+    Example: kindred mcp --url http://127.0.0.1:8000
+    """
+    run_stdio(AsyncKindred(url, api_key=api_key))
 
 
 @app.command()

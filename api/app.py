@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 
 from api.browsing import NeighborsReply
+from api.catalogue import ItemReply, PostedBatch, PostedItem, WriteReply
 from api.curator.origins import BrowserOrigins
 from api.envelope import Envelope
 from api.events import Acknowledged, EventWriter
@@ -22,9 +23,25 @@ from api.observing import Observing
 from api.openapi import describe
 from api.parts import Parts, StoreHolder
 from api.pathfinding import PathsReply
+from api.personal import ErasureReply, ExportReply, PostedUser
 from api.problems import InvalidField, MethodNotAllowed, UnknownField, problem_response
 from api.releases import FolderReleases
-from api.routes import answers, curator, events, explaining, graph, models, operations, page, problems, users
+from api.routes import (
+    answers,
+    catalogue,
+    curator,
+    events,
+    explaining,
+    gorse,
+    graph,
+    models,
+    operations,
+    page,
+    privacy,
+    problems,
+    search,
+    users,
+)
 from api.routes import rules as rules_routes
 from api.rules import RULES_FILE, RulesFile
 from api.security import Door, KeyFile
@@ -41,6 +58,15 @@ MESSAGES: dict[str, Any] = {
     "RecommendationsBody": answers.RecommendationsBody,
     "PostedEvents": events.PostedEvents,
     "Acknowledged": Acknowledged,
+    "SuggestReply": search.SuggestReply,
+    "ItemReply": ItemReply,
+    "WriteReply": WriteReply,
+    "PostedItem": PostedItem,
+    "PostedBatch": PostedBatch,
+    "PostedEdges": catalogue.PostedEdges,
+    "ErasureReply": ErasureReply,
+    "ExportReply": ExportReply,
+    "PostedUser": PostedUser,
     "NeighborsReply": NeighborsReply,
     "GraphProblemsReply": problems.GraphProblemsReply,
     "PathsReply": PathsReply,
@@ -58,9 +84,29 @@ MESSAGES: dict[str, Any] = {
     "ReadyReply": operations.ReadyReply,
     "ProblemReply": operations.ProblemReply,
     **rules_routes.MESSAGES,
+    **gorse.MESSAGES,
 }
 """Every message type, by the name the description gives it."""
 
+
+ROOMS = (
+    answers,
+    catalogue,
+    curator,
+    events,
+    explaining,
+    gorse,
+    graph,
+    models,
+    operations,
+    page,
+    privacy,
+    problems,
+    rules_routes,
+    search,
+    users,
+)
+"""Every file of routes; of two that match, the first answers."""
 
 CORS: dict[str, Any] = {
     "allow_methods": ("GET", "POST", "PUT", "PATCH", "DELETE"),
@@ -103,9 +149,7 @@ def create_app(settings: Settings, *, releases: Releases | None = None, store: S
     app.add_exception_handler(KindredError, _on_error)
     app.add_exception_handler(RequestValidationError, _on_bad_parameters)
     app.add_exception_handler(HTTPException, _on_http_error)
-    for room in (
-        answers, curator, events, explaining, graph, models, operations, page, problems, rules_routes, users,
-    ):  # fmt: skip
+    for room in ROOMS:
         app.include_router(room.router)
     describe(app, MESSAGES)
     return app

@@ -100,8 +100,13 @@ def checked_id(value: str, field: str) -> str:
         raise InvalidField(
             "an id is too long", field=field, expected=f"at most {MAX_ID_LENGTH} characters", got=value, where=field
         )
+    return checked_text(value, field)
+
+
+def checked_text(value: str, field: str) -> str:
+    """Free text itself, when it is valid Unicode without NUL."""
     if "\x00" in value or (not value.isascii() and any("\ud800" <= char <= "\udfff" for char in value)):
-        raise InvalidField("an id is not valid text", field=field, expected="Unicode without NUL", where=field)
+        raise InvalidField("a text is not valid", field=field, expected="Unicode without NUL", where=field)
     return value
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import structlog
 
 from api.engine.answer import Answer
+from api.engine.finding.suggestions import Suggestion
 from api.engine.phrases import Language
 from api.engine.request import RelatedKind, Request
 from api.engine.steering import NO_STEERING, Steering
@@ -44,10 +45,32 @@ class Answering(Protocol):
         kind: RelatedKind = "similar",
         n: int = 10,
         *,
+        user_id: str | None = None,
         reasons: bool = False,
         language: Language = "en",
         steering: Steering = NO_STEERING,
     ) -> Answer: ...
+
+    def search(
+        self,
+        query: str,
+        n: int = 10,
+        *,
+        user_id: str | None = None,
+        reasons: bool = False,
+        language: Language = "en",
+        steering: Steering = NO_STEERING,
+    ) -> Answer: ...
+
+    def suggest(self, text: str, n: int = 10) -> list[Suggestion]: ...
+
+    def refresh(self) -> bool:
+        """Take the graph's changes in, so that the next answer does not have to."""
+        ...
+
+    def settle(self) -> bool:
+        """Work off some of what a large import left; whether more is left."""
+        ...
 
     def trending(
         self,
@@ -116,7 +139,7 @@ class Releases(Protocol):
 
 
 class Serving:
-    """Holds the live release and two threads: one watches CURRENT, one feeds the overlay from the store.
+    """Holds the live release and three threads: for CURRENT, for what the store has new, for texts to encode.
 
     Reads never wait for the store. When it cannot be read, answers go on from the release and the last
     changes seen, marked stale.
@@ -146,7 +169,7 @@ class Serving:
         self._stop = threading.Event()
         self._threads = [
             threading.Thread(target=self._repeat, args=(work, name), name=name, daemon=True)
-            for name, work in (("releases", self.refresh), ("overlay", self._follow))
+            for name, work in (("releases", self.refresh), ("overlay", self._follow), ("settling", self._settle))
         ]
         self._edited_by_hand = False
 
@@ -305,6 +328,12 @@ class Serving:
         except KindredError as error:
             self._edited_by_hand = False  # a store that is down is not asked more often than others
             _log.warning("serving.hand_edits_unknown", error=type(error).__name__)
+
+    def _settle(self) -> None:
+        """Works off what a large import left to do, beside the answers."""
+        live = self._live
+        while live is not None and not self._stop.is_set() and live.engine.settle():
+            pass
 
     def _feed_quietly(self, live: Live) -> None:
         try:

@@ -26,6 +26,14 @@ def timestamp_ms_of(stamp: int | float | str, now_ms: int, field: str) -> int:
     return milliseconds
 
 
+def iso_time(milliseconds: int) -> str:
+    """Milliseconds since 1970 as ISO 8601 in UTC; years that a calendar does not have stay a number."""
+    try:
+        return datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat(timespec="milliseconds")
+    except (ValueError, OverflowError, OSError):
+        return str(milliseconds)
+
+
 def _parsed_ms(stamp: int | float | str) -> int | None:
     try:
         if not isinstance(stamp, str):

@@ -123,6 +123,10 @@ class EmbeddingOperator:
     item_bias: FloatArray | None = None
     length_power: float = 1.0
 
+    def embeddings_of(self, item_index: IntArray) -> FloatArray:
+        """The embeddings of some items. Shape (N, D)."""
+        return np.asarray(self.item_embedding[item_index], np.float32)
+
     def user_embedding(self, weights: sp.csr_array, user_index: IntArray | None = None) -> FloatArray:
         """Embeddings of the users behind the histories. Shape (B, D)."""
         total = np.maximum(np.asarray(weights.sum(axis=1), np.float32).ravel(), 1e-12)

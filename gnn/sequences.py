@@ -137,9 +137,24 @@ class SequenceOperator:
             AttentionLayer(**{name: stacked[name][number] for name in AttentionLayer.NAMES})
             for number in range(len(stacked["norm"]))
         )
-        dim, num_heads = item_input.shape[1], stacked["distance"].shape[1]
-        fits = item_output.shape == item_input.shape and layers and dim % num_heads == 0
-        if not fits or any(layer.mix.shape != (dim, dim) for layer in layers):
+        layer = layers[0]
+        (dim, wide), num_heads = layer.widen.shape, layer.distance.shape[0]
+        expected = {
+            "norm": (2, dim),
+            "distance": (num_heads, layer.distance.shape[1]),
+            "query_key_value": (dim, 3 * dim),
+            "query_key_value_bias": (3 * dim,),
+            "mix": (dim, dim),
+            "mix_bias": (dim,),
+            "forward_norm": (2, dim),
+            "widen": (dim, wide),
+            "widen_bias": (wide,),
+            "narrow": (wide, dim),
+            "narrow_bias": (dim,),
+        }
+        fits = item_input.shape[1] == dim and item_output.shape == item_input.shape and dim % num_heads == 0
+        fits = fits and floats("final_norm").shape == (2, dim)
+        if not fits or any(stacked[name].shape != (len(layers), *shape) for name, shape in expected.items()):
             raise ValueError("shapes differ")
         bias = floats("item_bias") if "item_bias" in arrays else None
         return cls(item_input, item_output, layers, floats("final_norm"), bias)
@@ -183,18 +198,27 @@ def _normalised(rows: FloatArray, norm: FloatArray) -> FloatArray:
     return np.asarray(centred / np.sqrt(variance + np.float32(_EPSILON)) * norm[0] + norm[1], np.float32)
 
 
-def aligned(histories: Histories, limit: int, rows: npt.NDArray[np.integer] | None = None) -> Iterator[Aligned]:
-    """Blocks of non-empty histories of about one length, at most their last ``limit`` events; ``rows`` chooses some."""
+def aligned(
+    histories: Histories,
+    limit: int,
+    rows: npt.NDArray[np.integer] | None = None,
+    ends: npt.NDArray[np.integer] | None = None,
+) -> Iterator[Aligned]:
+    """Blocks of non-empty histories of about one length, at most their last ``limit`` events; ``rows`` chooses some.
+
+    Shape: ``ends`` like ``rows``, the positions in the columns of events before which each is cut off.
+    """
     chosen = np.arange(len(histories)) if rows is None else np.asarray(rows, np.int64)
-    lengths = np.minimum(histories.lengths[chosen], limit)
-    chosen = chosen[np.argsort(lengths, kind="stable")]
-    lengths = np.sort(lengths)
+    stops = histories.indptr[chosen + 1] if ends is None else np.asarray(ends, np.int64)
+    lengths = np.minimum(stops - histories.indptr[chosen], limit)
+    order = np.argsort(lengths, kind="stable")
+    chosen, stops, lengths = chosen[order], stops[order], lengths[order]
     start = int(np.searchsorted(lengths, 0, side="right"))
     while start < chosen.size:
         # Sorted by length, so the longest of a block is its last; a block ends where padding would be over a third.
         widest = max(int(lengths[start]) + 2, int(lengths[start]) * 3 // 2)
         stop = min(int(np.searchsorted(lengths, widest, side="right")), start + max(1, _BLOCK_EVENTS // widest))
         block = chosen[start:stop]
-        at = histories.indptr[block + 1, None] + np.arange(-int(lengths[stop - 1]), 0)
+        at = stops[start:stop, None] + np.arange(-int(lengths[stop - 1]), 0)
         yield Aligned(block, np.where(at >= histories.indptr[block, None], at, -1))
         start = stop

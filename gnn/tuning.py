@@ -18,6 +18,7 @@ METRIC = "ndcg@20"
 """What options are chosen by."""
 
 GRIDS: dict[str, tuple[Mapping[str, Any], ...]] = {
+    "recent_popularity": ({}, {"half_life_days": 3.0}, {"half_life_days": 7.0}, {"half_life_days": 30.0}),
     "itemknn": ({}, {"neighbors": 50}, {"neighbors": 300}, {"shrink": 0.0}, {"shrink": 50.0}),
     "rp3beta": ({}, {"alpha": 0.6}, {"alpha": 0.8}, {"alpha": 0.6, "beta": 0.4}, {"alpha": 0.6, "beta": 0.5}),
     "ease": ({}, {"ridge": 100.0}, {"ridge": 200.0}, {"ridge": 500.0}, {"ridge": 1000.0}),

@@ -148,6 +148,17 @@ class FirstLoad(BulkLoad, Protocol):
 
 
 @runtime_checkable
+class Erasing(Protocol):
+    """What a store may offer beside the protocol: a node erased so that its id is nowhere in its files.
+
+    The change feed gives the node's deletion under a :func:`~graph.erasure.pseudonym`. Idempotent. A store without
+    it deletes nodes and may keep their ids.
+    """
+
+    def erase_node(self, node_type: str, node_id: str, *, batch_id: str, actor: str) -> Applied: ...
+
+
+@runtime_checkable
 class HandEdits(Protocol):
     """What a store may offer whose graph others edit by hand, past :meth:`GraphStore.apply`.
 

@@ -9,10 +9,11 @@ import scipy.sparse as sp
 
 from graph.expansion import Expansion, expand
 from graph.overlay import EdgeChanges, EdgeRow, Overlay, OverlayState, edge_row
+from graph.overlay.persistent import FrozenRows
 from graph.overlay.state import Names
 from graph.patching import patched
-from graph.records import Value
-from graph.schema import EdgeType, GraphSchema
+from graph.records import Properties, Value
+from graph.schema import EdgeRole, EdgeType, GraphSchema
 from graph.snapshot import NO_TIME, IntArray, Snapshot
 from graph.snapshot.edges import FloatArray, LongArray
 from graph.snapshot.nodes import title_of
@@ -137,6 +138,26 @@ class GraphView:
         late = range(len(self.snapshot.nodes(node_type)), changes.count)
         never = [row for row in late if row not in changes.properties]
         return np.sort(np.asarray(gone + never, np.int32))
+
+    def touched(self, node_type: str, *, since: GraphView | None = None) -> set[int]:
+        """Rows of a node type whose properties, or whose edges other than interactions, are not what they were.
+
+        ``since`` is an earlier frozen view of the same graph; without it the snapshot is meant.
+        """
+        state, before = self._state, None if since is None else since._state
+        if state is None:
+            return set()
+        nodes = FrozenRows[Properties | None]() if before is None else before.nodes[node_type].properties
+        rows = set(state.nodes[node_type].properties.changed_since(nodes))
+        for spec in self.schema.edges:
+            if spec.role is not EdgeRole.INTERACTION:
+                changes = state.edges[spec.edge_type]
+                was = EdgeChanges(FrozenRows(), FrozenRows()) if before is None else before.edges[spec.edge_type]
+                if changes is not was and spec.source == node_type:
+                    rows.update(changes.out.changed_since(was.out))
+                if changes is not was and spec.target == node_type:
+                    rows.update(changes.into.changed_since(was.into))
+        return rows
 
     def changed_nodes(self, node_type: str) -> IntArray:
         """Rows that came, changed or went since the snapshot, ascending."""

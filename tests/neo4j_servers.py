@@ -43,6 +43,11 @@ class TestServer:
     def store_url(self) -> str:
         return self.url("neo4j")
 
+    @property
+    def patient_url(self) -> str:
+        """The same with a deadline for a cold server on a busy machine, which plans for seconds."""
+        return f"{self.store_url}?timeout_s=30"
+
     def url(self, scheme: str, *, port: int | None = None, password: str | None = None, database: str = "neo4j") -> str:
         """The URL of its store; through another ``port`` for a proxy, ``bolt:`` so that no routing goes around it."""
         address = f"127.0.0.1:{port or self.connection.bolt_port}"

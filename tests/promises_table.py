@@ -139,8 +139,12 @@ PROMISES: tuple[Promise, ...] = (
                 "the store refuses a write that expects an older version",
                 f"{GRAPH}store_contract.py::test_conditional_writes_refuse_what_changed",
             ),
+            Proof(
+                "eight editors of one item at once: one wins",
+                f"{API}catalogue_http.py::test_of_many_editors_at_once_one_wins",
+            ),
+            Proof("two editors over HTTP", f"{API}catalogue_http.py::test_the_loser_of_two_editors_gets_a_412"),
         ),
-        "the curator's routes with If-Match.",
     ),
     Promise(
         "Data",
@@ -418,14 +422,44 @@ PROMISES: tuple[Promise, ...] = (
         ),
         "keys for single users of the shop: a reader's key may ask for any user.",
     ),
-    Promise("Security", "MCP cannot write or reach out.", not_yet="there is no MCP server."),
+    Promise(
+        "Security",
+        "MCP cannot write or reach out.",
+        (
+            Proof(
+                "over 200 attacks, the graph's hash and every address asked",
+                f"{API}mcp.py::test_two_hundred_attacks_write_nothing_and_reach_nothing_else",
+            ),
+        ),
+    ),
     Promise("Security", "Stored scripts in titles do not run.", not_yet="the storefront page comes later."),
     Promise(
         "Privacy",
         "Erasure reaches graph, release, vectors, caches and journals; export is complete.",
-        not_yet="all of it.",
+        (
+            Proof(
+                "a canary, and every file scanned",
+                f"{API}personal.py::test_an_erased_person_is_in_no_file_once_the_next_release_is_there",
+            ),
+            Proof(
+                "86 of 600 persons erased one by one, every page of the store scanned",
+                f"{API}personal.py::test_among_many_writes_an_erased_id_is_in_no_page_of_the_store",
+            ),
+            Proof("every property and edge", f"{API}personal.py::test_an_export_holds_every_property_and_edge"),
+        ),
+        "the same over Neo4j, whose files are its own.",
     ),
-    Promise("Privacy", "Pseudonymous inside; opt-out gives history-independent lists.", not_yet="all of it."),
+    Promise(
+        "Privacy",
+        "Pseudonymous inside; opt-out gives history-independent lists.",
+        (
+            Proof(
+                "two histories, one list",
+                f"{API}personal.py::test_who_opts_out_gets_lists_that_do_not_depend_on_history",
+            ),
+        ),
+        "pseudonyms at the door.",
+    ),
     Promise("Integrity", "A few fake users cannot push an item.", not_yet="all of it."),
     Promise("Integrity", "Fairness gaps are printed.", not_yet="all of it."),
 )

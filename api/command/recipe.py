@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from api.command.terminal import Telling, encoding_bar, training_bar, warn
 from api.engine import Engine, engine_payload
+from api.engine.finding.part import search_payload
+from api.engine.sources import snapshot_popularity
 from api.settings import Settings
 from gnn.controls import run_controls, sentence
 from gnn.data import Interactions, ItemKnowledge, TrainingData
@@ -27,11 +27,11 @@ from gnn.protocols import Cuts, protocol_for, protocol_named
 from gnn.training.run import TrainingRun
 from gnn.training.tracking import track, tracking_is_on
 from graph.errors import InputError, MissingExtra
-from graph.release import Release, activate, write_release
+from graph.release import Release, activate, purge_erased, write_release
 from graph.snapshot import Snapshot, build_snapshot
 from graph.store import GraphStore, HandEdits
 from graph.view import GraphView
-from ingest.text import encode_items, item_texts
+from ingest.text import PortableModel, encode_items, find_model, item_texts, portable_model
 
 NO_TEXT = "none"
 ALL_MODELS = "all"
@@ -50,6 +50,8 @@ class Material:
     interactions: Interactions
     holdout: Interactions
     knowledge: ItemKnowledge
+    encoder: PortableModel | None = None
+    """What encodes queries and new items while serving; without it they are found by words alone."""
 
 
 @dataclass(frozen=True)
@@ -116,7 +118,7 @@ def material_from(graph: GraphStore, folder: Path, settings: Settings, text: str
     interactions = interactions_from(snapshot)
     if not len(interactions):
         raise InputError("the graph has no interactions to learn from", remedy="Run `kindred ingest` first.")
-    vectors = None
+    vectors, encoder = None, None
     if text != NO_TEXT:
         texts = item_texts(GraphView(snapshot))
         if any(texts):
@@ -126,7 +128,22 @@ def material_from(graph: GraphStore, folder: Path, settings: Settings, text: str
                     vectors = encode_items(texts, model=text, cache_dir=settings.work_dir / "text", progress=progress)
             except MissingExtra as missing:
                 warn(f"going on without text: {missing}")
-    return Material(snapshot, interactions, holdout_from(snapshot), knowledge_from(snapshot, vectors))
+            else:
+                encoder = serving_encoder(text, texts, settings, tell)
+    knowledge = knowledge_from(snapshot, vectors)
+    return Material(snapshot, interactions, holdout_from(snapshot), knowledge, encoder)
+
+
+def serving_encoder(text: str, texts: Sequence[str], settings: Settings, tell: Telling) -> PortableModel | None:
+    """The text model as data that serving runs without torch; ``None``, said aloud, where it cannot be exported."""
+    try:
+        model, is_new = portable_model(find_model(text), texts, cache_dir=settings.work_dir / "text")
+    except MissingExtra as missing:
+        warn(f"searching by words alone: {missing}")
+        return None
+    if is_new:
+        tell.step(f"exported {text} for serving, {model.weights}, cosine {model.agreement:.3f} to the original")
+    return model
 
 
 def experiment_on(material: Material, order: Order, settings: Settings, tell: Telling) -> tuple[str, Experiment]:
@@ -213,8 +230,11 @@ def publish(material: Material, experiment: Experiment, protocol: str, settings:
     arrays, documents = engine_payload(fitted.operators, weights, options=options)
     for model, fold_in in fitted.fold_in.items():
         arrays |= {f"fold_in/{model}/{name}": array for name, array in fold_in.items()}
-    if material.knowledge.text is not None:
-        arrays["text/embedding"] = material.knowledge.text.astype(np.float16)
+    tell.step("indexing what can be searched")
+    popularity = snapshot_popularity(fitted.operators, material.snapshot)
+    found = search_payload(material.snapshot, popularity, material.knowledge.text, material.encoder)
+    arrays |= found[0]
+    documents |= found[1]
     documents |= {
         "configuration": {"protocol": protocol, "models": options, "seed": experiment.seed},
         "evaluation": {
@@ -236,4 +256,6 @@ def publish(material: Material, experiment: Experiment, protocol: str, settings:
     activate(settings.releases, release.id)
     forget_trainings(settings)
     tell.step(f"release {release.id} is current")
+    for removed in purge_erased(settings.releases):
+        tell.step(f"removed release {removed}, which held an erased user")
     return release

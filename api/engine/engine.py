@@ -12,6 +12,11 @@ import numpy as np
 from api.engine.answer import Answer, RankedItem
 from api.engine.audience import Audience, audience
 from api.engine.evidence import EvidenceSearch
+from api.engine.finding.finder import Finder
+from api.engine.finding.live import LiveItems
+from api.engine.finding.part import SearchPart
+from api.engine.finding.suggestions import Suggestion
+from api.engine.folding import Folding, fold_ins_of
 from api.engine.keeper import Moment, SourceKeeper
 from api.engine.listed import POPULARITY, Listed
 from api.engine.newcomers import Demographics, read_interests
@@ -25,7 +30,9 @@ from api.engine.related import RelatedItems
 from api.engine.request import RELATED_KINDS, RelatedKind, Request, check_n, window_seconds
 from api.engine.scoring import Scored, scored
 from api.engine.session import Session, resolve
+from api.engine.sources import snapshot_popularity
 from api.engine.steering import NO_RULES, NO_STEERING, Rules, Stage, Stages, Steering
+from gnn.foldin import ItemFoldIn
 from gnn.fusion import FusedRanker
 from gnn.histories import Histories, IntArray
 from gnn.operators import Operator
@@ -54,6 +61,8 @@ class Engine:
         families: Mapping[str, str] | None = None,
         options: Mapping[str, Mapping[str, Any]] | None = None,
         policy: Policy | None = None,
+        finding: SearchPart | None = None,
+        fold_ins: Mapping[str, ItemFoldIn] | None = None,
         release_id: str | None = None,
         trained_at: str | None = None,
         rules: Callable[[], Rules] = lambda: NO_RULES,
@@ -67,7 +76,11 @@ class Engine:
         self._schema = view.schema
         everything = {**(operators or {}), **ranker.operators}
         self._families = {name: family_of(name) for name in everything} | dict(families or {})
-        self._keeper = SourceKeeper(view, overlay, ranker, everything, options or {})
+        part = finding or SearchPart(view.snapshot, snapshot_popularity(everything, view.snapshot))
+        self._live_items = LiveItems(part.encoder, lambda: part.items)
+        folding = Folding(len(view.snapshot.nodes(view.schema.item_type)), part.meanings, fold_ins or {})
+        self._keeper = SourceKeeper(view, overlay, ranker, everything, options or {}, self._live_items, folding)
+        self._finder = Finder(part, self._live_items)
         self._related = RelatedItems(view, overlay, self._families, clock, until_s=until_s)
         self._clock = clock
         self._demographics = Demographics(view)
@@ -96,6 +109,8 @@ class Engine:
             families=part.families,
             options=part.options,
             policy=part.policy,
+            finding=SearchPart.from_release(release, snapshot_popularity(part.operators, release.snapshot)),
+            fold_ins=fold_ins_of(release),
             release_id=release.id,
             trained_at=release.created_at.isoformat(),
             rules=rules,
@@ -109,6 +124,8 @@ class Engine:
         other = copy(self)
         other.view = view
         other._keeper = self._keeper.over(view)
+        other._live_items = other._keeper.items
+        other._finder = self._finder.over(other._live_items)
         other._related = self._related.over(view)
         return other
 
@@ -126,6 +143,46 @@ class Engine:
         moment = self._keeper.current()
         _ = moment.connections
         self._related.warm_up(moment.sources.num_items)
+
+    def search(
+        self,
+        query: str,
+        n: int = 10,
+        *,
+        user_id: str | None = None,
+        reasons: bool = False,
+        language: Language = "en",
+        steering: Steering = NO_STEERING,
+    ) -> Answer:
+        """Items for a query, by their words and their meaning, ordered for a user who is known.
+
+        The list may be shorter than ``n``: what does not match is not in it.
+
+        Raises:
+            InputError: for an ``n`` out of range, or a filter that cannot be used.
+        """
+        moment, user = self._keeper.current(), None
+        if user_id is not None:
+            user = moment.view.index_of(self._schema.user_type, user_id)
+        stage = self.stage(moment, steering)
+        listed = self._finder.listed(moment, query, check_n(n), user_index=user, allowed=stage.allowed, bias=stage.bias)
+        search = self._search(moment, np.empty(0, np.int32), listed) if reasons else None
+        told = None if search is None else Told.of(search, listed.item_index.tolist(), language=language)
+        unknown = (user_id,) if user_id is not None and user is None else ()
+        return self._answer(moment, listed, told, unknown_ids=unknown)
+
+    def suggest(self, text: str, n: int = 10) -> list[Suggestion]:
+        """Titles, brands and categories that begin like ``text``, the most popular first; slips are forgiven."""
+        return self._finder.suggest(self._keeper.current(), text, check_n(n))
+
+    def settle(self) -> bool:
+        """Encode some of the new items' texts that still wait, after a large import; whether more are left.
+
+        The first time it also loads what search needs.
+        """
+        self._finder.warm_up()
+        self._keeper.refresh()
+        return self._live_items.encode_pending() > 0
 
     def refresh(self) -> bool:
         """Take the graph's changes into the sources; whether anything moved. Answers do it by themselves."""
@@ -209,11 +266,12 @@ class Engine:
         kind: RelatedKind = "similar",
         n: int = 10,
         *,
+        user_id: str | None = None,
         reasons: bool = False,
         language: Language = "en",
         steering: Steering = NO_STEERING,
     ) -> Answer:
-        """Items related to one item.
+        """Items related to one item, without those that the user ``user_id``, if any, has dealt with.
 
         ``similar`` meets the same need, ``bought_together`` lies in the same basket, ``complementary`` does so for
         another need, and ``cross_category`` goes with the item but shares no category with it.
@@ -229,14 +287,15 @@ class Engine:
         item = moment.view.index_of(self._schema.item_type, item_id)
         if item is None:
             raise NotFound("no such item", got=item_id, remedy="Ask for an item that is in the graph.")
-        stage = self.stage(moment, steering)
-        listed = self._related.of(kind, moment, item, n, stage)
+        user = resolve(moment.view, Request(user_id))
+        stage = self.stage(moment, steering, user.user_index)
+        listed = self._related.of(kind, moment, item, n, stage, barred=None if self.policy.repeat else user.seen)
         search = self._search(moment, np.array([item], np.int32), listed) if reasons else None
         here = THIS_ITEM[language]
         told = (
             None if search is None else Told.of(search, listed.item_index.tolist(), language=language, anchor_name=here)
         )
-        return self._answer(moment, listed, told, unknown_ids=stage.unknown_ids)
+        return self._answer(moment, listed, told, unknown_ids=(*user.unknown_ids, *stage.unknown_ids))
 
     def trending(
         self,

@@ -12,8 +12,10 @@ import numpy as np
 import scipy.sparse as sp
 
 from api.engine.connections import Connections
+from api.engine.finding.live import LiveItems, LiveState
+from api.engine.folding import Folding
 from api.engine.payload import LIVE_SOURCES
-from api.engine.sources import Sources, at_live_size, curated_matrices, live_operators, popularity_of
+from api.engine.sources import Sources, curated_matrices, live_knowledge, live_operators, popularity_of
 from gnn.fusion import FusedRanker
 from gnn.histories import IntArray
 from gnn.operators import Operator
@@ -43,9 +45,15 @@ class _Curated:
     """What depends on curated edges and on which items there are."""
 
     def __init__(
-        self, view: GraphView, matrices: Mapping[EdgeType, sp.csr_array], missing: IntArray, sources: Sources
+        self,
+        view: GraphView,
+        matrices: Mapping[EdgeType, sp.csr_array],
+        missing: IntArray,
+        sources: Sources,
+        live_version: int,
     ) -> None:
         self._view = view
+        self.live_version = live_version
         self.matrices = matrices
         self.missing = missing
         self.sources = sources
@@ -65,8 +73,12 @@ class SourceKeeper:
         ranker: FusedRanker,
         operators: Mapping[str, Operator],
         options: Mapping[str, Mapping[str, Any]],
+        live: LiveItems,
+        folding: Folding,
     ) -> None:
         self._view = view
+        self._items = live
+        self._folding = folding
         self._ranker = ranker
         self._operators = operators
         self._live = {name: options.get(name, {}) for name in LIVE_SOURCES if name in operators}
@@ -80,10 +92,16 @@ class SourceKeeper:
         self.refresh()
         return self._moment
 
+    @property
+    def items(self) -> LiveItems:
+        """The items put or changed since the snapshot."""
+        return self._items
+
     def over(self, view: GraphView) -> SourceKeeper:
         """A keeper of another view of the same snapshot; what is fitted already is shared until it differs."""
         other = copy(self)
         other._view = view
+        other._items = self._items.forked()
         other._lock = threading.Lock()
         frozen = view.frozen()
         other._moment = Moment(frozen, self._curated(frozen, before=self.current()._curated))
@@ -91,28 +109,36 @@ class SourceKeeper:
 
     def refresh(self) -> bool:
         """Whether anything had moved."""
-        if self._view.version == self._moment.view.version:
+        if self._is_current(self._view.version):
             return False
         with self._lock:
             frozen = self._view.frozen()
-            if frozen.version != self._moment.view.version:
+            if not self._is_current(frozen.version):
                 self._moment = Moment(frozen, self._curated(frozen, before=self._moment._curated))
         return True
+
+    def _is_current(self, version: int) -> bool:
+        moment = self._moment
+        return version == moment.view.version and self._items.state.version == moment._curated.live_version
 
     def _curated(self, view: GraphView, *, before: _Curated | None = None, fitted_here: bool = True) -> _Curated:
         item_type = view.schema.item_type
         matrices = curated_matrices(view)
         missing = view.missing(item_type)
         num_items = view.num_nodes(item_type)
-        if before is not None and num_items == before.sources.num_items:
+        items = self._items.refresh(view)
+        if (
+            before is not None
+            and num_items == before.sources.num_items
+            and (num_items == self._known_items or items.version == before.live_version)
+        ):
             same_edges = all(matrices[edge_type] is old for edge_type, old in before.matrices.items())
             if same_edges and np.array_equal(missing, before.missing):
+                before.live_version = items.version
                 return before
         allowed = np.ones(num_items, bool)
         allowed[missing] = False
-        known = {
-            name: at_live_size(operator, self._known_items, num_items) for name, operator in self._operators.items()
-        }
+        known = self._grown(view, num_items, matrices, items)
         live = live_operators(view, num_items, self._live, matrices) if fitted_here else {}
         operators = {**known, **live}
         popularity = popularity_of(self._operators, view, num_items)
@@ -124,7 +150,16 @@ class SourceKeeper:
             popularity,
             np.argsort(-popularity, kind="stable"),
         )
-        return _Curated(view, matrices, missing, sources)
+        return _Curated(view, matrices, missing, sources, items.version)
+
+    def _grown(
+        self, view: GraphView, num_items: int, matrices: Mapping[EdgeType, sp.csr_array], items: LiveState
+    ) -> Mapping[str, Operator]:
+        """The release's operators over the present items."""
+        if num_items == self._known_items:
+            return self._operators
+        knowledge = live_knowledge(view, num_items, matrices)
+        return self._folding.folded(self._operators, knowledge, items, num_items)
 
 
 def _as_in_snapshot(view: GraphView, overlay: Overlay | None) -> bool:

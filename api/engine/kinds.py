@@ -18,6 +18,8 @@ from graph.view import GraphView
 
 CURATED = 10.0
 """What a curated complement scores: more than any basket says."""
+OTHER_NEED = 4
+"""The power of ``1 - likeness``. Chosen with the damping of baskets, on the month before the test of one shop."""
 _CATEGORY_WORDS = ("CATEGORY", "DEPARTMENT", "CLASS", "GENRE", "AISLE", "TYPE")
 _COMPLEMENT_WORDS = ("COMPLEMENT", "ACCESSOR", "GOES_WITH")
 
@@ -41,11 +43,12 @@ def same_need(connections: Connections, text: Operator | None, item_index: int) 
 
 
 def complementary_scores(baskets: FloatArray, alike: FloatArray, curated: Mask) -> dict[str, FloatArray]:
-    """What is bought with an item and meets another need: ``basket lift * (1 - likeness) ** 2``, curated ones first.
+    """What is bought with an item and meets another need: ``baskets * (1 - likeness) ** OTHER_NEED``, curated
+    ones first.
 
     Shapes: (I,) each.
     """
-    parts = {"baskets": np.asarray(baskets * (1.0 - alike) ** 2, np.float32)}
+    parts = {"baskets": np.asarray(baskets * (1.0 - alike) ** OTHER_NEED, np.float32)}
     if curated.any():
         parts["relations"] = np.where(curated, np.float32(CURATED), np.float32(0.0))
     return parts

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import scipy.sparse as sp
 
 from api.engine.connections import Connections
-from api.engine.sources import PaddedOperator
+from api.engine.folding import GrownEmbedding, ProxyOperator
 from gnn.histories import FloatArray, IntArray
 from gnn.operators import EmbeddingOperator, Operator, SparseOperator
 
@@ -39,12 +39,12 @@ def _of_connections(connections: Connections, item_index: IntArray) -> FloatArra
 
 
 def _of_operator(operator: Operator, item_index: IntArray) -> FloatArray | None:
-    if isinstance(operator, PaddedOperator):
-        rows = np.flatnonzero(item_index < operator.known_items)
+    if isinstance(operator, ProxyOperator):
+        rows = np.flatnonzero(item_index < operator.proxies.shape[1])
         known = _of_operator(operator.inner, item_index[rows])
         return None if known is None else _spread(known, rows, item_index.size)
-    if isinstance(operator, EmbeddingOperator):
-        vectors = np.asarray(operator.item_embedding[item_index], np.float32)
+    if isinstance(operator, EmbeddingOperator | GrownEmbedding):
+        vectors = np.asarray(operator.embeddings_of(item_index), np.float32)
         vectors = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
         return np.asarray(np.maximum(vectors @ vectors.T, 0.0), np.float32)
     if isinstance(operator, SparseOperator):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import scipy.sparse as sp
 
-from api.engine.sources import PaddedOperator
+from api.engine.folding import CONFIDENCE, GrownEmbedding, ProxyOperator
 from gnn.histories import FloatArray
 from gnn.operators import (
     DenseOperator,
@@ -22,11 +22,11 @@ def item_column(operator: Operator, item: int) -> FloatArray | None:
 
     Shape (I,). ``None`` for an operator that no history moves, or whose pull is not a sum over the history.
     """
-    if isinstance(operator, PaddedOperator):
-        if item >= operator.known_items:
-            return None
-        inner = item_column(operator.inner, item)
-        return None if inner is None else np.pad(inner, (0, operator.num_items - inner.size))
+    if isinstance(operator, ProxyOperator):
+        return _through_proxies(operator, item)
+    if isinstance(operator, GrownEmbedding):
+        vector = operator.embeddings_of(np.array([item], np.int32))[0]
+        return np.concatenate([operator.inner.fold_in @ vector, operator.folded.fold_in @ vector]).astype(np.float32)
     if isinstance(operator, SparseOperator):
         return _column(operator.item_item, item)
     if isinstance(operator, FactorOperator):
@@ -44,6 +44,22 @@ def item_column(operator: Operator, item: int) -> FloatArray | None:
         ]
         return np.asarray(np.sum(known, axis=0), np.float32) if known else None
     return None
+
+
+def _through_proxies(operator: ProxyOperator, item: int) -> FloatArray | None:
+    """The column of an item, old or new; new items of a history speak through the known ones that stand for them."""
+    known = operator.proxies.shape[1]
+    if item < known:
+        inner = item_column(operator.inner, item)
+    else:
+        span = slice(operator.proxies.indptr[item - known], operator.proxies.indptr[item - known + 1])
+        shares = zip(operator.proxies.indices[span].tolist(), operator.proxies.data[span].tolist(), strict=True)
+        columns = [(share, item_column(operator.inner, place)) for place, share in shares]
+        parts = [np.float32(CONFIDENCE * share) * column for share, column in columns if column is not None]
+        inner = np.asarray(np.sum(parts, axis=0), np.float32) if parts else None
+    if inner is None:
+        return None
+    return np.concatenate([inner, np.asarray(operator.proxies @ inner, np.float32)])
 
 
 def _column(matrix: sp.csr_array, column: int) -> FloatArray:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +13,9 @@ from graph.view import GraphView
 
 MIN_COUNT = 3
 """Fewer customers than this are never counted in an answer."""
+
+PROFILING = "profiling"
+"""The property of a user that, when it is false, makes lists independent of what he did."""
 
 _STRENGTH = {"purchase": 0, "cart": 1, "rating": 2, "view": 4}
 _OTHER_KIND = 3
@@ -48,8 +51,13 @@ def telling_interactions(schema: GraphSchema) -> tuple[EdgeSpec, ...]:
 
 
 def profile_of(view: GraphView, user_index: int) -> Profile:
-    """The history of one user; events of the same second keep the graph's order, edge type by edge type."""
+    """The history of one user; events of the same second keep the graph's order, edge type by edge type.
+
+    A user who does not want to be profiled has none.
+    """
     schema = view.schema
+    if view.properties(schema.user_type, user_index).get(PROFILING) is False:
+        return replace(NOBODY)
     rows = {
         spec.edge_type: view.neighbors(spec.edge_type, user_index)
         for spec in schema.edges_with(EdgeRole.INTERACTION)

@@ -43,6 +43,7 @@ _STANDS_FOR: Mapping[str, str] = {
     "text": "attributes",
     "relations": "relations",
     "popularity": "popularity",
+    "recent_popularity": "popularity",
     "trending": "popularity",
 }
 """What a source stands for; all others are behaviour."""

@@ -17,6 +17,7 @@ from api.engine.baskets import Baskets
 from api.engine.filters.values import Mask
 from api.engine.keeper import Moment
 from api.engine.kinds import (
+    OTHER_NEED,
     behaviour_scores,
     complementary_scores,
     curated_complements,
@@ -57,7 +58,11 @@ class RelatedItems:
         self._until_s = until_s
         specs = learned_interactions(view.schema)
         self._bought_specs = [spec for spec in specs if spec.kind == "purchase"] or list(specs)
+        self._view = view
         self._snapshot = view.snapshot
+        self._known_items = len(view.snapshot.nodes(view.schema.item_type))
+        self._users: tuple[object, IntArray] | None = None
+        self._gone: IntArray = np.empty(0, np.int32)
         self._item_type = view.schema.item_type
         self._families = families
         self._clock = clock
@@ -70,6 +75,7 @@ class RelatedItems:
     def over(self, view: GraphView) -> RelatedItems:
         """The same lists over another view of the same snapshot; its sorted activity and baskets are shared."""
         other = copy(self)
+        other._view, other._users = view, None
         other._activity, other._bought = self._activity.over(view.overlay), self._bought.over(view.overlay)
         other._building = threading.Lock()
         other._now = None
@@ -84,13 +90,20 @@ class RelatedItems:
         """When each user was last here. Shape (U,)."""
         return self._activity.last_s(num_users)
 
-    def of(self, kind: RelatedKind, moment: Moment, item: int, n: int, stage: Stage) -> Listed:
-        """Items related to one item, as its kind asks and the stage steers; popular ones fill up the list."""
+    def of(
+        self, kind: RelatedKind, moment: Moment, item: int, n: int, stage: Stage, *, barred: IntArray | None = None
+    ) -> Listed:
+        """Items related to one item, as its kind asks and the stage steers; popular ones fill up the list.
+
+        ``barred`` ones are never among them.
+        """
         sources = moment.sources
         mask = np.ones(sources.num_items, bool)
         mask[item] = False
         if kind == "cross_category":
             mask = of_other_category(moment.view.schema, moment.connections, item)
+        if barred is not None:
+            mask[barred] = False
         listed = self._arranged(moment, self._scores(kind, moment, item), stage, n, mask, np.array([item], np.int32))
         baskets = self.baskets(sources.num_items) if kind == "bought_together" else None
         if baskets is None or not baskets.invoiced:
@@ -141,7 +154,7 @@ class RelatedItems:
         if kind == "bought_together":
             return [("baskets", lambda: {"baskets": baskets()}), ("similar", similar)]
         if kind == "cross_category":
-            return [("cross_category", lambda: behaviour() | {"baskets": baskets()})]
+            return [("baskets", lambda: {"baskets": baskets()}), ("behaviour", behaviour)]
 
         @cache
         def complementary() -> dict[str, FloatArray]:
@@ -149,7 +162,7 @@ class RelatedItems:
 
         @cache
         def other_need() -> dict[str, FloatArray]:
-            return {name: part * (1.0 - alike()) ** 2 for name, part in behaviour().items()}
+            return {name: part * (1.0 - alike()) ** OTHER_NEED for name, part in behaviour().items()}
 
         return [("complementary", complementary), ("behaviour", other_need)]
 
@@ -166,14 +179,19 @@ class RelatedItems:
         return Arranging(moment.view, stage, rank, alike, pinnable, history).of(n)
 
     def baskets(self, num_items: int) -> Baskets:
-        """The baskets of the snapshot and those since; what left them stays until the next release."""
+        """The baskets of the snapshot and those since.
+
+        What left them stays until the next release, but not the baskets of users who are gone.
+        """
         version = self._bought.version
         with self._building:
-            if self._baskets is None:
+            gone = self._users_gone()
+            if self._baskets is None or gone.size != self._gone.size:
                 base = Activity.of(self._snapshot, self._bought_specs)
                 if self._until_s is not None:
                     base = base.where(base.timestamp_s < self._until_s)
-                self._baskets = Baskets.of(base, len(self._snapshot.nodes(self._item_type)))
+                base = base.where(~np.isin(base.user_index, gone)) if gone.size else base
+                self._baskets, self._gone, self._now = Baskets.of(base, self._known_items), gone, None
             if self._now is None or self._now[0] != (version, num_items):
                 since = self._bought.since_snapshot()
                 since = since.where(since.item_index < num_items)
@@ -181,6 +199,15 @@ class RelatedItems:
                 now = self._baskets.with_later(later) if len(since) else self._baskets.grown(num_items)
                 self._now = ((version, num_items), now)
             return self._now[1]
+
+    def _users_gone(self) -> IntArray:
+        """Rows of the snapshot's users who are not there any more, looked for only when some user changed."""
+        user_type = self._view.schema.user_type
+        state = self._view.state_of(user_type)
+        if self._users is None or self._users[0] is not state:
+            missing = self._view.missing(user_type)
+            self._users = (state, missing[missing < len(self._snapshot.nodes(user_type))])
+        return self._users[1]
 
 
 def _listed(sources: Sources, stages: list[Scores], n: int, mask: Mask, bias: FloatArray | None) -> Listed:

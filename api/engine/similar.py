@@ -11,7 +11,7 @@ from gnn.histories import FloatArray, Histories
 from gnn.operators import Operator
 
 _CONTENT = frozenset({"attributes", "text"})
-_NOT_LIKENESS = frozenset({"popularity", "next_item", "previous_item", "relations"})
+_NOT_LIKENESS = frozenset({"popularity", "recent_popularity", "next_item", "previous_item", "relations"})
 """Popular, bought next and curated as belonging together are good answers, but to another question."""
 _EMBEDDINGS = frozenset({"gfcf", "als", "bpr"})
 _WEIGHT = {"content": 1.0, "embedding": 0.6, "walk": 0.4}

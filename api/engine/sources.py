@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,45 +15,13 @@ from api.engine.payload import LIVE_SOURCES
 from api.engine.reading import learned_interactions
 from gnn.data import Interactions, ItemKnowledge, TrainingData
 from gnn.fusion import FusedRanker
-from gnn.histories import FloatArray, Histories, IntArray
+from gnn.histories import FloatArray
 from gnn.knowledge import knowledge_over
 from gnn.models import MODELS
-from gnn.operators import Arrays, ConstantOperator, Operator, OrderedOperator
+from gnn.operators import ConstantOperator, Operator
 from graph.schema import EdgeRole, EdgeType
+from graph.snapshot import Snapshot
 from graph.view import GraphView
-
-
-@dataclass(frozen=True)
-class PaddedOperator:
-    """An operator over more items than it was fitted on; those it does not know score as low as the lowest."""
-
-    kind: ClassVar[str] = "padded"
-    inner: Operator
-    known_items: int
-    num_items: int
-
-    def score(self, weights: sp.csr_array, user_index: IntArray | None = None) -> FloatArray:
-        known = sp.csr_array(weights[:, : self.known_items])
-        return self._padded(self.inner.score(known, user_index))
-
-    def arrays(self) -> Arrays:
-        return self.inner.arrays()
-
-    def _padded(self, scores: FloatArray) -> FloatArray:
-        padded = np.empty((scores.shape[0], self.num_items), np.float32)
-        padded[:, : self.known_items] = scores
-        padded[:, self.known_items :] = scores.min(axis=1, keepdims=True, initial=np.inf)
-        return padded
-
-
-@dataclass(frozen=True)
-class PaddedOrderedOperator(PaddedOperator):
-    """The same over an operator that reads events in order; events with items it does not know are passed over."""
-
-    inner: OrderedOperator
-
-    def score_ordered(self, histories: Histories) -> FloatArray:
-        return self._padded(self.inner.score_ordered(histories.among(self.known_items)))
 
 
 @dataclass(frozen=True)
@@ -82,24 +50,15 @@ def live_operators(
     view: GraphView, num_items: int, names: Mapping[str, Mapping[str, Any]], matrices: Mapping[EdgeType, sp.csr_array]
 ) -> dict[str, Operator]:
     """The curated sources fitted on the graph as it is now. ``names`` maps a live source to its options."""
-    data = TrainingData(_no_interactions(num_items), _knowledge(view, num_items, matrices))
+    data = TrainingData(_no_interactions(num_items), live_knowledge(view, num_items, matrices))
     return {name: MODELS[name].build(**options).fit(data) for name, options in names.items() if name in LIVE_SOURCES}
-
-
-def at_live_size(operator: Operator, known_items: int, num_items: int) -> Operator:
-    """The operator itself, or over more items when the graph has grown."""
-    if num_items == known_items:
-        return operator
-    if isinstance(operator, OrderedOperator):
-        return PaddedOrderedOperator(operator, known_items, num_items)
-    return PaddedOperator(operator, known_items, num_items)
 
 
 def popularity_of(operators: Mapping[str, Operator], view: GraphView, num_items: int) -> FloatArray:
     """What fills up short lists: the release's popularity, or else the snapshot's interactions per item. Shape (I,)."""
-    constant = [operator for operator in operators.values() if isinstance(operator, ConstantOperator)]
-    if constant:
-        score = np.asarray(constant[0].item_score, np.float32)
+    popularity = operators.get("popularity")
+    if isinstance(popularity, ConstantOperator):
+        score = np.asarray(popularity.item_score, np.float32)
     else:
         tables = [view.snapshot.edges(spec.edge_type) for spec in learned_interactions(view.schema)]
         num_known = len(view.snapshot.nodes(view.schema.item_type))
@@ -108,7 +67,13 @@ def popularity_of(operators: Mapping[str, Operator], view: GraphView, num_items:
     return np.pad(scaled, (0, num_items - scaled.size)).astype(np.float32)
 
 
-def _knowledge(view: GraphView, num_items: int, matrices: Mapping[EdgeType, sp.csr_array]) -> ItemKnowledge:
+def snapshot_popularity(operators: Mapping[str, Operator], snapshot: Snapshot) -> FloatArray:
+    """:func:`popularity_of` for the items of a snapshot alone. Shape (I,)."""
+    return popularity_of(operators, GraphView(snapshot), len(snapshot.nodes(snapshot.schema.item_type)))
+
+
+def live_knowledge(view: GraphView, num_items: int, matrices: Mapping[EdgeType, sp.csr_array]) -> ItemKnowledge:
+    """What the graph knows of items as it is now, over the present number of items."""
     item = view.schema.item_type
 
     def sized(edge_type: EdgeType) -> sp.csr_array:

@@ -31,6 +31,7 @@ class RelatedQuery(ListQuery):
     """Parameters of related items."""
 
     kind: RelatedKind = "similar"
+    user_id: Annotated[str | None, Field(description="Leave out what this user has dealt with.")] = None
     n: N = 10
     include: Include = None
 
@@ -89,6 +90,7 @@ async def related(request: Request, item_id: str, query: Annotated[RelatedQuery,
         checked_id(item_id, "item_id"),
         query.kind,
         query.n,
+        user_id=None if query.user_id is None else checked_id(query.user_id, "user_id"),
         reasons="reasons" in include,
         language=asked_language(request, query.lang),
         steering=query.steering(),

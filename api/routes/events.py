@@ -8,6 +8,7 @@ import msgspec
 from fastapi import APIRouter, Request, Response
 
 from api.envelope import json_response
+from api.events import Acknowledged
 from api.interactions import EVENT_FIELDS, Event, read_interaction
 from api.limits import MAX_LIST, decode_json, read_body
 from api.openapi import json_body, reply
@@ -35,24 +36,32 @@ async def post_events(request: Request) -> Response:
     events = posted if isinstance(posted, list) else [posted]
     if not 1 <= len(events) <= MAX_LIST:
         raise InvalidField("a batch has a bad size", field="body", expected=f"1 to {MAX_LIST} events", got=len(events))
+    return json_response(await acknowledged(events, parts, isinstance(posted, list)))
+
+
+async def acknowledged(events: list[Event], parts: Parts, batch: bool) -> Acknowledged:
+    """The reply once the events are durable and in the next answer; errors name the place in a ``batch``.
+
+    Raises:
+        InvalidField: for an event that cannot be used; then none is stored.
+        DeadlineExceeded: when the store is too slow; the events may be stored or not.
+    """
     now = now_ms()
     schema = await _schema_for(events, parts)
-    batch = isinstance(posted, list)
     interactions = [
         read_interaction(event, schema, now, f"[{at}]." if batch else "") for at, event in enumerate(events)
     ]
     future = parts.writer.submit(interactions)
     try:
-        async with asyncio.timeout(settings.write_deadline_s):
-            acknowledged = await asyncio.wrap_future(future)
+        async with asyncio.timeout(parts.settings.write_deadline_s):
+            return await asyncio.wrap_future(future)
     except TimeoutError:
         raise DeadlineExceeded(
             "the graph store did not acknowledge the events in time",
-            expected=f"within {settings.write_deadline_s:g} s",
+            expected=f"within {parts.settings.write_deadline_s:g} s",
             remedy="They may be stored or not: send them again with the same event_ids, which is harmless.",
             event_ids=[event.event_id for event in interactions],
         ) from None
-    return json_response(acknowledged)
 
 
 async def _schema_for(events: list[Event], parts: Parts) -> GraphSchema:

@@ -6,6 +6,9 @@ from gnn.models.model import Model, ModelConfig, ModelEntry
 
 MODELS: dict[str, ModelEntry] = {
     "popularity": ModelEntry("gnn.baselines.popularity:Popularity", "baseline", "most interactions first"),
+    "recent_popularity": ModelEntry(
+        "gnn.baselines.recent_popularity:RecentPopularity", "baseline", "most interactions of late first"
+    ),
     "itemknn": ModelEntry("gnn.baselines.itemknn:ItemKNN", "baseline", "cosine item neighbourhoods"),
     "rp3beta": ModelEntry("gnn.baselines.rp3beta:RP3Beta", "walk", "three-step walk, popularity-damped"),
     "ease": ModelEntry("gnn.baselines.ease:EASE", "baseline", "closed-form linear autoencoder"),

@@ -31,7 +31,7 @@ class KGIN(TrainedModel["KGIN.Config"]):
     """
 
     class Config(RankingConfig):
-        epochs: int = Field(60, ge=1)
+        epochs: int = Field(200, ge=1)
         learning_rate: float = Field(0.01, gt=0)
         embedding_dim: int = Field(64, ge=1)
         layers: int = Field(2, ge=1)

@@ -34,7 +34,7 @@ class RGCN(TrainedModel["RGCN.Config"]):
     """
 
     class Config(RankingConfig):
-        epochs: int = Field(60, ge=1)
+        epochs: int = Field(200, ge=1)
         learning_rate: float = Field(0.01, gt=0)
         embedding_dim: int = Field(64, ge=1)
         layers: int = Field(1, ge=1)

@@ -32,6 +32,8 @@ from graph.schema import EdgeType
 
 IndexArray: TypeAlias = npt.NDArray[np.int64]
 
+_TARGETS_A_STEP = 2048
+
 
 class GraphSequence:
     """Item vectors from identity, text, attributes and walks; a user is what attention makes of their last events.
@@ -48,6 +50,7 @@ class GraphSequence:
         epochs: int = Field(60, ge=1)
         learning_rate: float = Field(0.002, gt=0)
         batch_users: int = Field(256, ge=1)
+        """Users a step, where they are not given: at most so many, fewer where histories are long."""
         patience: int = Field(3, ge=1)
         validate_steps: int = Field(150, ge=1)
         embedding_dim: int = Field(64, ge=1)
@@ -88,10 +91,13 @@ class GraphSequence:
                 "the sequence model reads the order of events, and here it means nothing",
                 remedy="Measure with a protocol that keeps the order, or use graphsage.",
             )
+        config = self.config
+        if "batch_users" not in config.model_fields_set:
+            config = config.model_copy(update={"batch_users": _users_a_step(config, data)})
         with torch.random.fork_rng():
             torch.manual_seed(data.seed)
-            objective = SequenceObjective(self.config, data)
-        trained = train("GraphSequence", objective, self.config, data, self.run)
+            objective = SequenceObjective(config, data)
+        trained = train("GraphSequence", objective, config, data, self.run)
         self.record = trained.record
         self.best_epochs = trained.record.best_epoch
         return trained.operator
@@ -131,7 +137,8 @@ class SequenceObjective:
         kept = rng.random((self._items.identity.shape[0], 1)) >= self.config.identity_dropout
         items = self._items(self._text, self._tensor(kept).float())
         queries, targets, weights = [], [], []
-        for _, at in aligned(self._histories, self.config.events + 1, users):
+        width = self.config.events + 1
+        for _, at in aligned(self._histories, width, users, self._ends(users, width, rng)):
             event, present = self._histories.item_index[at], at >= 0
             after = self._users(items[self._tensor(event[:, :-1])], self._tensor(~present[:, :-1]))
             for gap in range(1, min(self.config.ahead, at.shape[1] - 1) + 1):
@@ -154,6 +161,11 @@ class SequenceObjective:
             raised=None if raised is None else self._tensor(raised),
             half=multiplies_in_half(self.device.type),
         )
+
+    def _ends(self, users: IntArray, width: int, rng: np.random.Generator) -> IndexArray:
+        """Where each history is cut off this time: a long one shows another stretch of itself in every epoch."""
+        begin, end = self._histories.indptr[users], self._histories.indptr[users + 1]
+        return np.asarray(end - rng.integers(0, np.maximum(end - begin - width, 0) + 1), np.int64)
 
     def operator(self) -> Operator:
         items = np.array(self._items(self._text).float().cpu().numpy(), np.float32)
@@ -191,6 +203,13 @@ class SequenceObjective:
         if np.issubdtype(array.dtype, np.integer):
             array = array.astype(np.int64)
         return torch.from_numpy(np.ascontiguousarray(array)).to(self.device)
+
+
+def _users_a_step(config: GraphSequence.Config, data: TrainingData) -> int:
+    """As many users as have about :data:`_TARGETS_A_STEP` events to name between them."""
+    lengths = np.bincount(data.train.user_index)
+    mean = float(np.minimum(lengths[lengths > 0], config.events).mean()) if len(data.train) else 1.0
+    return int(np.clip(_TARGETS_A_STEP / mean, 8, config.batch_users))
 
 
 def _graph(

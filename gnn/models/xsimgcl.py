@@ -26,7 +26,6 @@ class XSimGCL(TrainedModel["XSimGCL.Config"]):
     """
 
     class Config(LightGCN.Config):
-        epochs: int = Field(60, ge=1)
         layers: int = Field(2, ge=1)
         noise: float = Field(0.1, ge=0)
         """Length of the noise added to every embedding in every layer, in its own orthant."""

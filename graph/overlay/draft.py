@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import chain
 
 import numpy as np
 
+from graph.erasure import is_pseudonym, named_by
 from graph.overlay.persistent import FrozenRows
 from graph.overlay.rows import edge_row, snapshot_row
 from graph.overlay.state import EdgeChanges, EdgeState, Names, NodeChanges, OverlayState, RowChanges
@@ -106,6 +108,9 @@ class Draft:
         return OverlayState(self._state.version + 1, watermark, nodes, edges)
 
     def _find(self, node_type: str, node_id: str) -> int | None:
+        if is_pseudonym(node_id):
+            known = chain(self._snapshot.nodes(node_type).ids(), self._new_ids[node_type])
+            return named_by(node_id, known)
         row = self._snapshot.nodes(node_type).index_of(node_id)
         return self._new_ids[node_type].number(node_id) if row is None else row
 

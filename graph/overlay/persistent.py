@@ -47,3 +47,9 @@ class FrozenRows(Generic[Value]):
             size += row not in shards[at]
             shards[at][row] = value
         return FrozenRows(tuple(shards), size)
+
+    def changed_since(self, before: FrozenRows[Value]) -> Iterator[int]:
+        """Rows put or replaced since ``before``, an earlier state of these rows; untouched shards cost nothing."""
+        for now, then in zip(self._shards, before._shards, strict=True):
+            if now is not then:
+                yield from (row for row, value in now.items() if row not in then or then[row] is not value)

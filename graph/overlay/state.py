@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple, TypeAlias
@@ -77,6 +77,9 @@ class Names:
 
     def number(self, name: str) -> int | None:
         return self._numbers.get(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(list(self._names))
 
     def name(self, number: int) -> str:
         return self._names[number - self.first]

@@ -2,6 +2,7 @@
 
 from graph.release.opening import Release, open_release, release_document
 from graph.release.pointers import ReleaseInfo, activate, current_id, current_release, list_releases, rollback
+from graph.release.purging import purge_erased
 from graph.release.writing import write_release
 
 __all__ = [
@@ -12,6 +13,7 @@ __all__ = [
     "current_release",
     "list_releases",
     "open_release",
+    "purge_erased",
     "release_document",
     "rollback",
     "write_release",

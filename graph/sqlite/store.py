@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path as FilePath
@@ -18,6 +19,7 @@ from graph.records import Applied, Change, Direction, GraphStats, Mutation, Neig
 from graph.schema import EdgeType, GraphSchema, no_schema
 from graph.sqlite.catalogue import Catalogue, read_catalogue, write_catalogue
 from graph.sqlite.connections import Connections, translated
+from graph.sqlite.erasing import erase_node
 from graph.sqlite.layout import create_edge_indexes, drop_edge_indexes, prepare_file
 from graph.sqlite.reading import SqliteReader
 from graph.sqlite.transaction import Transaction, last_sequence
@@ -115,6 +117,42 @@ class SqliteStore:
             else:
                 watermark = str(transaction.started_at)
         return Applied(transaction.changed, watermark)
+
+    def erase_node(self, node_type: str, node_id: str, *, batch_id: str, actor: str) -> Applied:
+        """The node, its edges and its id are in no page of the file and of its log; durable on return.
+
+        Raises:
+            StoreUnavailable: when readers hold on to the log for longer than a write may wait; the node is gone
+                from the graph then, and erasing it again finishes the work.
+        """
+        check_audit(batch_id, actor)
+        with self._writing() as connection:
+            transaction = Transaction.begun(connection, self._known_catalogue(connection), (batch_id, actor))
+            erase_node(transaction, node_type, node_id)
+            if transaction.changed:
+                transaction.finish()
+                # The index marks words as deleted; only a merge of all its parts takes them out of the file.
+                connection.execute("INSERT INTO node_text (node_text) VALUES ('optimize')")
+                watermark = str(last_sequence(connection))
+                connection.execute("COMMIT")
+            else:
+                watermark = str(transaction.started_at)
+        self._empty_log()
+        return Applied(transaction.changed, watermark)
+
+    def _empty_log(self) -> None:
+        """Nothing; the log holds nothing, and the file everything."""
+        deadline = time.monotonic() + self._timeout_s
+        while True:
+            with self._turn, translated(self.url):
+                busy = self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+            if not busy:
+                return
+            if time.monotonic() > deadline:
+                raise StoreUnavailable(
+                    "readers hold on to the log of the graph file", where=self.url, remedy="Erase it again in a moment."
+                )
+            time.sleep(0.02)
 
     def bulk_load(
         self, mutations: Iterable[Mutation], *, batch_id: str, actor: str, block_rows: int = BLOCK_ROWS

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal, Protocol, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
@@ -15,17 +15,6 @@ from ingest.text.cache import FloatArray
 from ingest.text.models import TextModel
 
 Precision: TypeAlias = Literal["float32", "bfloat16"]
-
-
-class TextEncoder(Protocol):
-    """What turns one batch of non-empty texts into vectors."""
-
-    @property
-    def width(self) -> int: ...
-
-    def encode(self, texts: Sequence[str]) -> FloatArray:
-        """Unit vectors of ``texts``, in their order. Shape: (N, width)."""
-        ...
 
 
 def fast_precision() -> Precision:
@@ -88,6 +77,11 @@ class SentenceEncoder:
     @property
     def width(self) -> int:
         return self._width
+
+    @property
+    def module(self) -> Any:
+        """The torch module, from token ids to sentence vectors."""
+        return self._model
 
     def encode(self, texts: Sequence[str]) -> FloatArray:
         with self._bounded_threads():

@@ -10,8 +10,9 @@ import numpy as np
 
 from graph.errors import InputError
 from ingest.text.cache import FloatArray, VectorCache, text_keys
-from ingest.text.encoder import Precision, SentenceEncoder, TextEncoder, fast_precision
+from ingest.text.encoder import Precision, SentenceEncoder, fast_precision
 from ingest.text.models import TextModel, find_model
+from ingest.text.protocol import TextEncoder
 
 Progress: TypeAlias = Callable[[int, int], None]
 """Called with the texts done and the texts to do."""

@@ -39,7 +39,13 @@ def item_texts(view: TextGraph) -> list[str]:
 
 
 def node_texts(view: TextGraph, node_type: str) -> list[str]:
-    """The text of every node of ``node_type`` by index, rendered from :attr:`NodeSpec.text`.
+    """The text of every node of ``node_type`` by index, see :class:`NodeText`."""
+    text_of = NodeText(view, node_type)
+    return [text_of(index) for index in range(view.num_nodes(node_type))]
+
+
+class NodeText:
+    """The text of single nodes of ``node_type``, rendered from :attr:`NodeSpec.text`.
 
     A placeholder is a property (``{title}``) or a relation (``{HAS_BRAND}``: the names of the nodes it leads
     to). An empty one takes the words before it along, so ``"{title}. {brand}. {year}"`` without a brand reads
@@ -49,28 +55,35 @@ def node_texts(view: TextGraph, node_type: str) -> list[str]:
     Raises:
         SchemaError: the template names neither a property of the node type nor a relation that leaves it.
     """
-    spec = view.schema.node(node_type)
-    template = spec.text if spec.text is not None else (f"{{{spec.title}}}" if spec.title else None)
-    if template is None:
-        return [""] * view.num_nodes(node_type)
-    try:
-        parts = [(literal, name) for literal, name, _, _ in string.Formatter().parse(template)]
-    except ValueError as error:
-        raise SchemaError(f"the text template of {node_type} cannot be read", got=template) from error
-    fields: dict[str, Callable[[int, Properties], str]] = {
-        name: _field(view, node_type, name, template) for _, name in parts if name is not None
-    }
-    texts = []
-    for index in range(view.num_nodes(node_type)):
+
+    def __init__(self, view: TextGraph, node_type: str) -> None:
+        spec = view.schema.node(node_type)
+        template = spec.text if spec.text is not None else (f"{{{spec.title}}}" if spec.title else "")
+        self._view, self._node_type = view, node_type
+        try:
+            self._parts = [(literal, name) for literal, name, _, _ in string.Formatter().parse(template)]
+        except ValueError as error:
+            raise SchemaError(f"the text template of {node_type} cannot be read", got=template) from error
+        self._fields: dict[str, Callable[[int, Properties], str]] = {
+            name: _field(view, node_type, name, template) for _, name in self._parts if name is not None
+        }
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The properties and relations that the template reads."""
+        return tuple(self._fields)
+
+    def __call__(self, index: int) -> str:
+        """The text of one node; ``""`` where there is nothing to say."""
+        if not self._view.exists(self._node_type, index):
+            return ""
+        properties = self._view.properties(self._node_type, index)
         text = ""
-        if view.exists(node_type, index):
-            properties = view.properties(node_type, index)
-            for literal, name in parts:
-                words = "" if name is None else fields[name](index, properties)
-                if words or (name is None and text):
-                    text += literal + words
-        texts.append(text.lstrip(_SEPARATORS).rstrip())
-    return texts
+        for literal, name in self._parts:
+            words = "" if name is None else self._fields[name](index, properties)
+            if words or (name is None and text):
+                text += literal + words
+        return text.lstrip(_SEPARATORS).rstrip()
 
 
 def _field(view: TextGraph, node_type: str, name: str, template: str) -> Callable[[int, Properties], str]:

@@ -105,6 +105,7 @@ class CountingEngine(Engine):
         kind: str = "similar",
         n: int = 10,
         *,
+        user_id: str | None = None,
         reasons: bool = False,
         language: str = "en",
         steering: Steering = NO_STEERING,
@@ -124,6 +125,18 @@ class CountingEngine(Engine):
     ) -> Answer:
         window_seconds(window)
         return self._answer(set(), n, None, ())
+
+    def search(self, query: str, n: int = 10, *, user_id=None, reasons=False, language="en", steering=None) -> Answer:
+        return self._answer(set(), n, None, ())
+
+    def suggest(self, text: str, n: int = 10) -> list[Any]:
+        return []
+
+    def refresh(self) -> bool:
+        return False
+
+    def settle(self) -> bool:
+        return False
 
     def _bought(self, user: int) -> Iterator[str]:
         for spec in SHOP.edges_with(EdgeRole.INTERACTION):
@@ -225,6 +238,9 @@ class FaultyStore:
 
     def watermark(self) -> str:
         return self._pass().watermark()
+
+    def reading(self) -> Any:
+        return self._pass().reading()
 
     def changes_since(self, watermark: str, *, limit: int | None = None) -> Iterator[Change]:
         return self._pass().changes_since(watermark, limit=limit)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from math import log
 from typing import get_args
 
 import numpy as np
@@ -13,7 +12,7 @@ from hypothesis import strategies as st
 
 from api.engine import RelatedKind, window_seconds
 from api.engine.activity import Activity
-from api.engine.baskets import MIN_SESSION_SHARE, SESSION_GAP_S, SUPPORT, Baskets, basket_numbers
+from api.engine.baskets import DAMPING, MIN_SESSION_SHARE, SESSION_GAP_S, Baskets, basket_numbers
 from api.engine.trending import trending_scores
 from gnn.data import NO_TIME
 from graph.errors import InputError, NotFound
@@ -202,7 +201,7 @@ def naive_baskets(events: list[tuple[int, int, int, int]]) -> list[frozenset[int
 
 @settings(deadline=None, max_examples=100)
 @given(EVENTS)
-def test_baskets_and_their_lift_are_those_of_the_naive_twin(events: list[tuple[int, int, int, int]]) -> None:
+def test_baskets_and_their_scores_are_those_of_the_naive_twin(events: list[tuple[int, int, int, int]]) -> None:
     baskets = Baskets.of(activity_of(events), NUM_ITEMS)
     naive = naive_baskets(events)
     rows = [frozenset(baskets.items.indices[start:stop]) for start, stop in zip(
@@ -213,7 +212,7 @@ def test_baskets_and_their_lift_are_those_of_the_naive_twin(events: list[tuple[i
         together = Counter(other for basket in naive if item in basket for other in basket if other != item)
         assert baskets.together(item).tolist() == [together[other] for other in range(NUM_ITEMS)]
         expected = [
-            count / (count + SUPPORT) * log(1 + count * len(naive) / (alone[item] * alone[other])) if count else 0.0
+            count / (alone[item] * alone[other] ** DAMPING) if count else 0.0
             for other in range(NUM_ITEMS)
             for count in [together[other]]
         ]

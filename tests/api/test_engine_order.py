@@ -6,15 +6,16 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import scipy.sparse as sp
 
 from api.engine import Engine, Event, Request
-from api.engine.sources import PaddedOrderedOperator, at_live_size
+from api.engine.folding import ProxyOrderedOperator
 from gnn.fusion import FeatureSpace, FusedRanker, FusionWeights
 from gnn.histories import Histories
 from gnn.operators import OrderedOperator
 from gnn.sequences import AttentionLayer, SequenceOperator
-from graph.records import UpsertEdges, UpsertNodes
-from tests.api.corner_shop import HAS_BRAND, Shop
+from graph.records import UpsertNodes
+from tests.api.corner_shop import Shop
 
 
 def successor_operator(num_items: int) -> SequenceOperator:
@@ -71,9 +72,7 @@ def test_an_event_counts_in_the_next_answer(shop: Shop) -> None:
 
 def test_an_item_it_does_not_know_is_passed_over(shop: Shop) -> None:
     ordered = with_order(shop)
-    shop.write(
-        UpsertNodes("Product", ["zebra mug"], [{"title": "Zebra"}]), UpsertEdges(HAS_BRAND, ["zebra mug"], ["acme"])
-    )
+    shop.write(UpsertNodes("Product", ["zebra mug"], [{"title": "Zebra"}]))
     answer = ordered.engine.recommend(Request(events=(Event("soap"), Event("zebra mug")), n=14))
     assert answer.item_ids[0] == after(shop, "soap")
     assert "zebra mug" not in answer.item_ids
@@ -92,9 +91,17 @@ def test_the_fusion_gives_it_one_reading_and_it_survives_a_release(shop: Shop, t
 
 
 def test_at_the_live_size_it_still_reads_order() -> None:
-    grown = at_live_size(successor_operator(5), 5, 7)
-    assert isinstance(grown, PaddedOrderedOperator)
+    grown = ProxyOrderedOperator(successor_operator(5), sp.csr_array(np.zeros((2, 5), np.float32)))
     assert isinstance(grown, OrderedOperator)
     scores = grown.score_ordered(Histories.of([[0, 3], [3, 0], [2, 6]], 7))
     assert scores.argmax(axis=1).tolist() == [4, 1, 3]
     assert (scores[:, 5:] == scores.min(axis=1, keepdims=True)).all()
+
+
+def test_an_event_with_a_new_item_reads_as_one_with_its_nearest_known_item() -> None:
+    inner = successor_operator(5)
+    proxies = sp.csr_array(np.array([[0, 0, 0.3, 0.7, 0]], np.float32))
+    grown = ProxyOrderedOperator(inner, proxies)
+    late, known = (grown.score_ordered(Histories.of([[0, item]], 6)) for item in (5, 3))
+    np.testing.assert_array_equal(late, known)
+    np.testing.assert_array_equal(known[:, :5], inner.score_ordered(Histories.of([[0, 3]], 5)))

@@ -85,7 +85,7 @@ def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The URL of an empty store."""
     if request.param == "neo4j":
         server: TestServer = request.getfixturevalue("empty_neo4j")
-        return f"{server.store_url}?timeout_s=30"  # a cold server on a busy machine plans for seconds
+        return server.patient_url
     return f"sqlite:{tmp_path / 'graph.db'}"
 
 

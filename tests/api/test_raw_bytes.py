@@ -23,6 +23,16 @@ ROUTES = (
     ("GET", "/v1/rules", ""),
     ("PUT", "/v1/rules", ""),
     ("GET", "/v1/graph/nodes/{}/{}/neighbors", "edge direction limit cursor"),
+    ("GET", "/v1/search", "q n filter user_id include"),
+    ("GET", "/v1/suggest", "q n"),
+    ("GET", "/v1/items/{}", ""),
+    ("PUT", "/v1/items/{}", ""),
+    ("PATCH", "/v1/items/{}", ""),
+    ("POST", "/v1/items:batch", ""),
+    ("PUT", "/v1/edges", ""),
+    ("DELETE", "/v1/edges", ""),
+    ("GET", "/v1/users/{}/export", ""),
+    ("PATCH", "/v1/users/{}", ""),
     ("GET", "/v1/models", ""),
     ("GET", "/live", ""),
     ("GET", "/ready", ""),
@@ -91,6 +101,9 @@ VALID_BODIES = (
     b'{"user_id":"t00","item_id":"tea","kind":"purchase","event_id":"e1","value":2,"timestamp":1700000000,"recommendation_id":"r"}',
     b'[{"user_id":"t00","item_id":"tea","kind":"view","value":5},{"user_id":"b03","item_id":"gone","kind":"purchase"}]',
     b'{"user_id":"t00","events":[{"item_id":"pot","kind":"view","timestamp":"2026-01-01T00:00:00Z"}],"items":["cup"],"exclude":["saucer"],"n":5,"include":["reasons"]}',
+    b'{"properties":{"title":"Green tea","price":2.5},"relations":{"HAS_BRAND":[{"id":"acme"}],"COMPLEMENTS":["pot"]}}',
+    b'{"items":[{"item_id":"tea","properties":{"title":"Tea"}}],"delete":["gone"],"merge":true}',
+    b'[{"source":["Product","tea"],"relation":"COMPLEMENTS","target":["Product","pot"],"weight":2,"qualifier":"q"}]',
     b'{"user_id":"t00","filter":"not brand = \\"acme\\"","strict":false,'
     b'"diversity":0.5,"boosts":[{"filter":"price < 5","factor":2}],'
     b'"pins":[{"item_id":"tea","rank":1}],"promotions":[{"name":"p","filter":"exists brand","positions":[2]}],'
@@ -192,7 +205,7 @@ def request_of(dice: random.Random) -> bytes:
         )
     body = b""
     headers = [b"Host: x", b"Connection: close"]
-    if method in ("POST", "PUT") or dice.random() < 0.1:
+    if method in ("POST", "PUT", "PATCH") or "edges" in path or dice.random() < 0.1:
         body = mutated(dice, dice.choice(VALID_BODIES))
         kind = TYPES[0] if dice.random() < 0.8 else dice.choice(TYPES)
         headers.append(b"Content-Type: " + kind)

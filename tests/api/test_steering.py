@@ -410,6 +410,15 @@ def test_groups_are_those_of_the_graph_now(shop: Shop) -> None:
     assert grouping.of(0).tolist() == grouping.of(1).tolist()
 
 
+def test_related_items_leave_out_what_the_user_has_dealt_with(still_shop: Shop) -> None:
+    everything = still_shop.engine.related("soap", n=12).item_ids
+    answer = still_shop.engine.related("soap", n=12, user_id="t05")
+    seen = {"biscuit", "tea", "pot", "cup", "saucer"} - set(answer.item_ids)
+    assert answer.item_ids == [item for item in everything if item not in seen]
+    assert len(seen) == 3
+    assert still_shop.engine.related("soap", user_id="stranger").unknown_ids == ("stranger",)
+
+
 def test_demographics_speak_for_a_known_newcomer(tmp_path: Path) -> None:
     from tests.api.newcomer_world import open_world
 

@@ -47,7 +47,7 @@ def test_help_shows_an_example_of_that_very_command(tmp_path: Path, command: tup
     assert all(option in shown.partition("╭")[2] or option == "--help" for option in options)
 
 
-WITHOUT_JSON = {("serve",), ("demo",), ("tables",), ("mapping-schema",)}
+WITHOUT_JSON = {("serve",), ("demo",), ("tables",), ("mapping-schema",), ("mcp",)}
 """They serve, write files, or print JSON in any case."""
 
 

@@ -17,11 +17,13 @@ from gnn.baselines.neighbors import row_strongest, strongest
 from gnn.baselines.next_item import NextItem
 from gnn.baselines.popularity import Popularity
 from gnn.baselines.previous_item import PreviousItem
+from gnn.baselines.recent_popularity import RecentPopularity
 from gnn.baselines.relations import RelationWalk
 from gnn.baselines.rp3beta import RP3Beta
 from gnn.baselines.spectral import item_spectrum, normalised
 from gnn.baselines.text import TextNeighbors
 from gnn.data import Interactions, ItemKnowledge, TrainingData
+from gnn.operators import ConstantOperator
 from graph.errors import InputError
 
 
@@ -242,3 +244,15 @@ def test_the_strongest_entries_of_a_product_are_those_of_the_dense_one(monkeypat
 def test_ties_for_the_last_place_go_to_the_lower_column() -> None:
     matrix = sp.csr_array(np.array([[1, 3, 1, 1, 2]], np.float32))
     np.testing.assert_array_equal(row_strongest(matrix, 3).toarray(), [[1, 3, 0, 0, 2]])
+
+
+def test_recent_popularity_halves_with_age_and_without_times_is_popularity() -> None:
+    day = 86_400
+    shape = {"num_users": 3, "num_items": 3}
+    train = Interactions.of([0, 1, 2, 0], [0, 0, 1, 2], timestamp_s=[0, 0, 14 * day, 28 * day], **shape)
+    operator = RecentPopularity(RecentPopularity.Config(half_life_days=14.0)).fit(TrainingData(train))
+    assert isinstance(operator, ConstantOperator)
+    np.testing.assert_allclose(operator.item_score, [0.5, 0.5, 1.0], rtol=1e-6)
+    timeless = RecentPopularity(RecentPopularity.Config()).fit(TrainingData(Interactions.of([0, 1], [0, 0], **shape)))
+    assert isinstance(timeless, ConstantOperator)
+    np.testing.assert_allclose(timeless.item_score, [1.0, 0.0, 0.0])

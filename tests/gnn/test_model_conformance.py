@@ -16,9 +16,13 @@ from gnn.models import MODELS
 from gnn.operators import Operator, OperatorRanker, OrderedOperator, history_scores, operator_from_arrays
 from graph.errors import InputError, MissingExtra
 
+IMPERSONAL = {"popularity", "recent_popularity"}
 KNOWLEDGE_ONLY = {"attributes", "relations", "text"}
-SCORES_COLD_ITEMS = {"attributes", "relations", "text", "graphsage", "sequence"}
-OPTIONS: dict[str, dict[str, object]] = {"sequence": {"epochs": 40, "learning_rate": 0.01}}
+SCORES_COLD_ITEMS = {"attributes", "relations", "text", "graphsage", "sequence", "gat", "rgcn", "kgin"}
+OPTIONS: dict[str, dict[str, object]] = {
+    **{name: {"epochs": 60} for name in ("gat", "rgcn", "kgin", "xsimgcl")},
+    "sequence": {"epochs": 40, "learning_rate": 0.01},
+}
 """Options that keep a model's fit on the tiny world short, by name."""
 
 
@@ -43,7 +47,7 @@ def scores(operator: Operator, items: list[list[int]], num_items: int, users: li
 
 
 every_model = pytest.mark.parametrize("name", list(MODELS))
-every_personal_model = pytest.mark.parametrize("name", [name for name in MODELS if name != "popularity"])
+every_personal_model = pytest.mark.parametrize("name", [name for name in MODELS if name not in IMPERSONAL])
 
 
 @every_personal_model

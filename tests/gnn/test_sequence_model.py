@@ -83,9 +83,18 @@ def test_named_arrays_rebuild_it_bit_for_bit(trained: SequenceOperator) -> None:
     again = operator_from_arrays("sequence", trained.arrays())
     histories = Histories.of([[1, 2, 3], [9, 4]], NUM_ITEMS)
     np.testing.assert_array_equal(again.score_ordered(histories), trained.score_ordered(histories))
-    damaged = trained.arrays() | {"layer_mix": np.zeros((2, 3, 3), np.float32)}
-    with pytest.raises(ReleaseError):
-        operator_from_arrays("sequence", damaged)
+
+
+@pytest.mark.parametrize(
+    "name", ["item_input", "final_norm", "layer_mix", "layer_distance", "layer_widen", "layer_norm"]
+)
+def test_damaged_arrays_are_refused(trained: SequenceOperator, name: str) -> None:
+    arrays = trained.arrays()
+    without = {key: array for key, array in arrays.items() if key != name}
+    narrower = arrays | {name: arrays[name][..., :-1]}
+    for damaged in (without, narrower) if name != "layer_distance" else (without, arrays | {name: arrays[name][0]}):
+        with pytest.raises(ReleaseError):
+            operator_from_arrays("sequence", damaged)
 
 
 def test_weights_are_read_as_an_order_the_heaviest_last(trained: SequenceOperator) -> None:
@@ -105,6 +114,25 @@ def test_aligned_blocks_hold_every_history_s_last_events_once() -> None:
             assert row not in found
             found[row] = histories.item_index[positions[positions >= 0]].tolist()
     assert found == {number: row[-12:] for number, row in enumerate(rows) if row}
+
+
+def test_aligned_histories_can_be_cut_off_earlier() -> None:
+    histories = Histories.of([[1, 2, 3, 4, 5], [6], [7, 8]], NUM_ITEMS)
+    blocks = list(aligned(histories, 3, np.array([0, 2]), np.array([4, 7])))
+    found = {
+        int(row): histories.item_index[at[at >= 0]].tolist() for block in blocks for row, at in zip(*block, strict=True)
+    }
+    assert found == {0: [2, 3, 4], 2: [7]}
+
+
+def test_a_long_history_is_read_in_all_its_stretches() -> None:
+    train = Interactions.of(
+        np.zeros(40, int), np.arange(40), num_users=1, num_items=NUM_ITEMS, timestamp_s=np.arange(40)
+    )
+    objective = SequenceObjective(GraphSequence.Config(events=4), TrainingData(train, ItemKnowledge(), None))
+    rng = np.random.default_rng(0)
+    ends = {int(objective._ends(np.array([0], np.int32), 5, rng)[0]) for _ in range(2000)}
+    assert ends == set(range(5, 41))
 
 
 def test_order_that_means_nothing_is_refused() -> None:

@@ -8,9 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from graph.digest import graph_hash
 from graph.overlay import Overlay
 from graph.records import DeleteEdges, DeleteNodes, Mutation, UpsertEdges, UpsertNodes
 from graph.snapshot import build_snapshot
+from graph.store import open_store
 from graph.view import GraphView
 from tests.graph.graph_in_memory import HAS_BRAND, PURCHASED, SHOP
 
@@ -72,6 +74,23 @@ def test_two_stores_filled_in_other_orders_and_batches_give_the_same_bytes(store
     for name in a.file_names:
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes(), name
     assert a.watermark == first.watermark()
+
+
+def test_every_store_gives_the_bytes_of_the_embedded_one(store_factory: Any, tmp_path: Path) -> None:
+    store = store_factory.fresh(SHOP)
+    with open_store(f"sqlite:{tmp_path}/embedded.db") as embedded:
+        embedded.ensure_schema(SHOP)
+        mutations = rows(3)
+        embedded.apply(mutations, batch_id="all", actor="test")
+        random.Random(4).shuffle(mutations)
+        store.bulk_load(mutations, batch_id="all", actor="test")
+        for either in (store, embedded):
+            either.apply([DeleteNodes("Item", ["i5"]), UpsertNodes("Item", ["ü"])], batch_id="edit", actor="test")
+        ours, theirs = build_snapshot(store, tmp_path / "ours"), build_snapshot(embedded, tmp_path / "theirs")
+        assert graph_hash(store) == graph_hash(embedded)
+    assert ours.digest == theirs.digest
+    for name in ours.file_names:
+        assert (tmp_path / "ours" / name).read_bytes() == (tmp_path / "theirs" / name).read_bytes(), name
 
 
 def test_an_overlay_fed_by_the_change_feed_reads_as_a_fresh_snapshot(store_factory: Any, tmp_path: Path) -> None:

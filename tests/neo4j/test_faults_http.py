@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from tests.api.http_world import World, run, running
+from graph.store import open_store
+from tests.api.http_world import World, fill, run, running
 from tests.neo4j.failing_line import FailingLine
 from tests.neo4j.faults import DEADLINE_S, FAULTS, HEALED_S, MARGIN_S, Fault, serve_a_newcomer
 from tests.neo4j_servers import TestServer
@@ -88,10 +89,15 @@ def test_reads_go_on_stale_writes_wait_and_it_heals(empty_neo4j: TestServer, tmp
         for number in range(WRITES):  # a client sends again what was refused: it is there once
             await posted_until_accepted(world, f"during-{number}")
 
+    with open_store(empty_neo4j.patient_url) as store:
+        fill(store)
+
     async def body() -> None:
         with FailingLine(empty_neo4j.connection.bolt_port) as line:
             url = empty_neo4j.url("bolt", port=line.port)
-            async with running(tmp_path, url=url, write_deadline_s=DEADLINE_S, stale_after_s=1.0) as world:
+            async with running(
+                tmp_path, url=url, filled=False, write_deadline_s=DEADLINE_S, stale_after_s=1.0
+            ) as world:
                 await scenario(world, line)
 
     run(body())

@@ -59,24 +59,24 @@ def test_the_doctor_says_that_nobody_is_there(tmp_path: Path) -> None:
 
 
 def test_the_doctor_finds_what_a_hand_dropped_and_names_the_repair(empty_neo4j: TestServer, tmp_path: Path) -> None:
-    with open_store(empty_neo4j.store_url) as store:
+    with open_store(empty_neo4j.patient_url) as store:
         fill(store)
-    assert doctor(tmp_path, empty_neo4j.store_url)[1]["ok"]
+    assert doctor(tmp_path, empty_neo4j.patient_url)[1]["ok"]
     with empty_neo4j.driver() as driver:
         shown = "SHOW CONSTRAINTS YIELD name, labelsOrTypes WHERE 'Item' IN labelsOrTypes"
         [record] = driver.execute_query(shown, database_="neo4j").records
         driver.execute_query(f"DROP CONSTRAINT `{record['name']}`", database_="neo4j")
-    _, check = doctor(tmp_path, empty_neo4j.store_url)
+    _, check = doctor(tmp_path, empty_neo4j.patient_url)
     assert not check["ok"]
     assert "Item" in check["says"]
     assert "kindred graph repair" in check["says"]
-    assert kindred_in(tmp_path, "graph", "repair", "--store", empty_neo4j.store_url).code == 0
-    assert doctor(tmp_path, empty_neo4j.store_url)[1]["ok"]
+    assert kindred_in(tmp_path, "graph", "repair", "--store", empty_neo4j.patient_url).code == 0
+    assert doctor(tmp_path, empty_neo4j.patient_url)[1]["ok"]
 
 
 def test_an_api_with_a_wrong_password_does_not_storm_the_door(empty_neo4j: TestServer, tmp_path: Path) -> None:
     async def body(line: FailingLine) -> None:
-        with open_store(empty_neo4j.store_url) as inside:
+        with open_store(empty_neo4j.patient_url) as inside:
             fill(inside)
             url = empty_neo4j.url("bolt", port=line.port, password="mistyped")
             app = create_app(

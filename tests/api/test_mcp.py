@@ -1,0 +1,118 @@
+"""The MCP server with the SDK's own client: what it offers, what it answers, and that it cannot write or reach out."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import httpx2
+from mcp import Client
+
+from api.client import AsyncKindred, Retries
+from api.mcp import mcp_server
+from graph.digest import graph_hash
+from tests.api.http_world import World, running
+
+HOSTILE = [
+    "'; DROP TABLE nodes; --",
+    "x'}) DETACH DELETE (n) //",
+    "../../v1/events",
+    "..%2f..%2fmodels/rollback",
+    "http://127.0.0.1:9/steal",
+    "file:///etc/passwd",
+    "i0/related?kind=similar#",
+    "i0\r\nDELETE /v1/items/i0 HTTP/1.1\r\n\r\n",
+    "$(touch owned)",
+    "{{7*7}}",
+    "\x00",
+    "袋" * 500,
+]
+PLACES = ["item_id", "user_id", "node_type", "node_id", "source", "target", "window", "where", "q"]
+WRITING = ["post_events", "put_item", "delete_item", "put_edge", "run_cypher", "query", "shell", "put_rules"]
+
+
+class Watched(httpx2.ASGITransport):
+    """The application, with every request that reached it."""
+
+    def __init__(self, app: Any) -> None:
+        super().__init__(app)
+        self.asked: list[tuple[str, str, str]] = []
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        self.asked.append((request.method, request.url.host, request.url.path))
+        return await super().handle_async_request(request)
+
+
+def in_world(folder: Path, scenario: Callable[[World, Client, Watched], Awaitable[None]]) -> None:
+    async def play() -> None:
+        async with running(folder) as world:
+            transport = Watched(world.app)
+            async with (
+                AsyncKindred("http://shop", transport=transport, retries=Retries(attempts=1)) as shop,
+                Client(mcp_server(shop)) as client,
+            ):
+                await scenario(world, client, transport)
+
+    asyncio.run(play())
+
+
+def test_it_offers_typed_tools_that_only_read(tmp_path: Path) -> None:
+    async def scenario(_: World, client: Client, __: Watched) -> None:
+        tools = (await client.list_tools()).tools
+        assert {"related", "recommend", "explain", "what_if", "neighbors", "paths"} <= {tool.name for tool in tools}
+        for tool in tools:
+            assert tool.description
+            assert tool.annotations is not None
+            assert tool.annotations.read_only_hint
+            assert not {"url", "cypher", "query", "path", "file"} & tool.input_schema["properties"].keys()
+
+    in_world(tmp_path, scenario)
+
+
+def test_it_answers_with_the_apis_documents_and_its_words(tmp_path: Path) -> None:
+    async def scenario(world: World, client: Client, _: Watched) -> None:
+        answer = await client.call_tool("related", {"item_id": "i0", "n": 2})
+        direct = (await world.get("/v1/items/i0/related?n=2&include=reasons,properties&lang=en")).json()
+        assert answer.structured_content is not None
+        assert answer.structured_content["items"] == direct["items"]
+        refused = await client.call_tool("related", {"item_id": "nothing"})
+        assert refused.is_error
+        assert "no such item" in refused.content[0].text  # type: ignore[union-attr]
+        assert (await client.call_tool("related", {"item_id": "i0", "n": 10_000})).is_error
+
+    in_world(tmp_path, scenario)
+
+
+def test_two_hundred_attacks_write_nothing_and_reach_nothing_else(tmp_path: Path) -> None:
+    attacks = [
+        *itertools.product(["related", "explain", "neighbors", "paths", "profile"], HOSTILE),
+        *itertools.product(["recommend", "what_if", "trending"], HOSTILE),
+        *itertools.product(WRITING, [*HOSTILE, "i0"]),
+    ]
+    assert len(attacks) >= 200
+
+    async def scenario(world: World, client: Client, transport: Watched) -> None:
+        before = graph_hash(world.store.inside), world.store.inside.watermark()
+        for tool, text in attacks:
+            arguments = dict.fromkeys(
+                ("item_id", "user_id", "node_type", "node_id", "source", "target", "window", "filter", "q"), text
+            ) | {
+                "edits": [{"do": "remove_node", "type": "Item", "id": text}, {"do": text}],
+                "request": {"ask": "related", "item_id": text},
+                "items": [text],
+            }
+            reply = await client.call_tool(tool, arguments)
+            if tool in WRITING:
+                assert reply.is_error, tool
+        assert (graph_hash(world.store.inside), world.store.inside.watermark()) == before
+        assert not world.store.applied
+        assert {host for _, host, _ in transport.asked} == {"shop"}
+        assert {path for method, _, path in transport.asked if method != "GET"} <= {
+            "/v1/what-if",
+            "/v1/recommendations",
+        }
+
+    in_world(tmp_path, scenario)

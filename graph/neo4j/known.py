@@ -181,7 +181,7 @@ class Known:
         self._tables[table] = {source: _Group(0, _packed(group)) for source, group in rows}
 
 
-def _print(raw: Sequence[Any]) -> int:
+def _print(raw: Any) -> int:
     """A checksum of what the database gave; the fast form knows plain values only."""
     try:
         content = marshal.dumps(raw, _MARSHAL)

@@ -54,7 +54,7 @@ def test_every_item_can_be_hidden_and_pinned_by_curators() -> None:
     schema = parse_mapping(SMALL).graph_schema()
     kinds = schema.node(schema.item_type).properties
     assert (kinds["hidden"], kinds["pinned"]) == (PropertyKind.BOOLEAN, PropertyKind.BOOLEAN)
-    own = parse_mapping(SMALL.replace("role: item,", "role: item, properties: {hidden: string},")).graph_schema()
+    own = parse_mapping(SMALL.replace("{title: string}", "{title: string, hidden: string}")).graph_schema()
     assert own.node(own.item_type).properties["hidden"] is PropertyKind.STRING
 
 

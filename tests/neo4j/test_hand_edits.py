@@ -159,6 +159,10 @@ def test_an_edit_is_in_the_next_answer_and_a_deleted_relation_in_no_reason(
         hand("MATCH (a:Product {id: 'tea'}), (b:Product {id: 'lonely'}) CREATE (a)-[:COMPLEMENTS]->(b)")
         neighbors = "/v1/graph/nodes/Product/tea/neighbors?edge=COMPLEMENTS"
         await served.seconds_until(lambda page: "lonely" in str(page["neighbors"]), neighbors)
+        hand("MATCH (p:Product {id: 'pot'}) SET p.hidden = true")
+        await served.seconds_until(lambda answer: "'pot'" not in str(answer["items"]), RELATED)
+        hand("MATCH (p:Product {id: 'pot'}) REMOVE p.hidden")
+        await served.seconds_until(lambda answer: "'pot'" in str(answer["items"]), RELATED)
         hand("MATCH (p:Product {id: 'saucer'}) DETACH DELETE p")
         await served.seconds_until(lambda answer: "saucer" not in str(answer["items"]), RELATED)
 

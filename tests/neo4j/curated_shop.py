@@ -50,10 +50,15 @@ def shop_in(server: TestServer, folder: Path) -> Shop:
     """The corner shop in the server's database, with its release in ``folder/releases``."""
     folder.mkdir(exist_ok=True)
     shop = open_shop(folder, models=MODELS, url=slow_url(server))
-    assert isinstance(shop.store, CuratedStore)
-    shop.store.reconcile()
+    curated(shop).reconcile()
     publish(shop, folder / "releases")
     return shop
+
+
+def curated(shop: Shop) -> CuratedStore:
+    """The shop's store, as people edit it."""
+    assert isinstance(shop.store, CuratedStore)
+    return shop.store
 
 
 def slow_url(server: TestServer) -> str:

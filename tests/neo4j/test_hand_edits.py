@@ -3,42 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-
-import pytest
 
 from graph.neo4j import CuratedStore
 from graph.records import Change, Node, UpsertEdges, UpsertNodes
 from graph.store import open_store
 from tests.api.corner_shop import PURCHASED, Shop
-from tests.neo4j.curated_shop import BOUND_S, Hand, Served, serving, shop_in, slow_url
+from tests.neo4j.curated_shop import BOUND_S, Hand, Served, curated, serving, slow_url
 from tests.neo4j.many_edits import edits_among_events
 from tests.neo4j_servers import TestServer
 
 EDITS = 150
 """Edits by hand among events; the benchmark makes 500."""
-
-
-@pytest.fixture
-def shop(empty_neo4j: TestServer, tmp_path: Path) -> Iterator[Shop]:
-    shop = shop_in(empty_neo4j, tmp_path)
-    yield shop
-    shop.store.close()
-    shop.snapshot.close()
-
-
-@pytest.fixture
-def hand(empty_neo4j: TestServer) -> Iterator[Hand]:
-    hand = Hand(empty_neo4j)
-    yield hand
-    hand.close()
-
-
-def curated(shop: Shop) -> CuratedStore:
-    assert isinstance(shop.store, CuratedStore)
-    return shop.store
 
 
 def shown(change: Change) -> tuple[Any, ...]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,37 +15,15 @@ from api.publishing import learned_neighbors, publication_of
 from graph.digest import graph_hash
 from graph.embeddings import Publication
 from graph.errors import InputError, NotFound
-from graph.neo4j import CuratedStore
 from graph.release import current_release
 from tests.api.corner_shop import HAS_BRAND, IN_CATEGORY, MADE_BY, PRODUCTS, SCHEMA, Shop, open_shop
 from tests.api.http_release import publish
-from tests.neo4j.curated_shop import Hand, shop_in
-from tests.neo4j_servers import TestServer
+from tests.neo4j.curated_shop import Hand, curated
 
 EXAMPLES = Examples("tea", "mug", "tea", {HAS_BRAND: "acme", IN_CATEGORY: "Food", MADE_BY: "m.0x7"})
 NOT_THERE = "DUPLICATE ID"
 QUERIES = {query.title: query.text for query in saved_queries(SCHEMA, EXAMPLES)}
 SIMILAR, LEARNED = QUERIES["Similar items by vector"], QUERIES["Learned neighbours of an item"]
-
-
-@pytest.fixture
-def shop(empty_neo4j: TestServer, tmp_path: Path) -> Iterator[Shop]:
-    shop = shop_in(empty_neo4j, tmp_path)
-    yield shop
-    shop.store.close()
-    shop.snapshot.close()
-
-
-@pytest.fixture
-def hand(empty_neo4j: TestServer) -> Iterator[Hand]:
-    hand = Hand(empty_neo4j)
-    yield hand
-    hand.close()
-
-
-def curated(shop: Shop) -> CuratedStore:
-    assert isinstance(shop.store, CuratedStore)
-    return shop.store
 
 
 def other_release(publication: Publication, release_id: str) -> Publication:

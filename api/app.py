@@ -91,7 +91,6 @@ MESSAGES: dict[str, Any] = {
 
 ROOMS = (
     answers,
-    catalogue,
     curator,
     events,
     explaining,
@@ -105,8 +104,9 @@ ROOMS = (
     rules_routes,
     search,
     users,
+    catalogue,
 )
-"""Every file of routes; of two that match, the first answers."""
+"""Every file of routes. Of two that match the first answers, so the catalogue, whose ids may hold a /, comes last."""
 
 CORS: dict[str, Any] = {
     "allow_methods": ("GET", "POST", "PUT", "PATCH", "DELETE"),

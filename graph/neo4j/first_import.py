@@ -55,6 +55,7 @@ def import_first(
     with _timed(seconds, "files"):
         filled = fill(files)
     arguments = ["database", "import", "full", address.database, "--overwrite-destination=true", *_OPTIONS]
+    arguments.append(f"--report-file={folder.absolute() / 'import.report'}")
     arguments += files.arguments
     if not local:
         return filled, Imported("neo4j-admin " + shlex.join(arguments), seconds)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from api.curator.words import INTERNAL_LABELS, caption, name
-from graph.schema import EdgeRole, GraphSchema, NodeRole, NodeSpec
+from api.curator.words import COMPLEMENTS, INTERNAL_LABELS, caption, name
+from graph.schema import EdgeRole, EdgeSpec, GraphSchema, NodeRole, NodeSpec
 
 _USER = ("#6b7280", "#4b5563", "#ffffff", 40)
 _ITEM = ("#2563eb", "#1e40af", "#ffffff", 65)
@@ -26,6 +26,7 @@ _RELATIONS = {
     EdgeRole.SOCIAL: ("#6b7280", 1),
     EdgeRole.KNOWLEDGE: ("#7e22ce", 2),
 }
+_DERIVED = ("#93c5fd", 1)
 _LEARNED = ("#f472b6", 1)
 """How learned SIMILAR_TO edges look: not like anything a person wrote."""
 
@@ -38,10 +39,16 @@ def style_sheet(schema: GraphSchema) -> str:
         _node(f"node.{name(spec.name)}", _look(spec) or next(colours), f"{{{caption(spec)}}}") for spec in schema.nodes
     ]
     rules += [_node(f"node.{label}", _INTERNAL, label) for label in INTERNAL_LABELS]
-    relations = {spec.relation: _RELATIONS[spec.role] for spec in schema.edges}
+    relations = {spec.relation: _edge_look(spec) for spec in schema.edges}
     rules += [_relation(f"relationship.{name(relation)}", look) for relation, look in relations.items()]
     rules.append(_relation("relationship.SIMILAR_TO", _LEARNED, "{score}"))
     return "\n".join(rules)
+
+
+def _edge_look(spec: EdgeSpec) -> tuple[str, int]:
+    """Thick and dark where people have said so; thin and pale where a data set or an import has."""
+    stated = spec.role is not EdgeRole.ITEM_RELATION or spec.learn or spec.relation == COMPLEMENTS
+    return _RELATIONS[spec.role] if stated else _DERIVED
 
 
 def _look(spec: NodeSpec) -> tuple[str, str, str, int] | None:

@@ -13,6 +13,8 @@ HIDDEN = "hidden"
 PINNED = "pinned"
 """The boolean item property that the shop's promotion rule looks at."""
 
+COMPLEMENTS = "COMPLEMENTS"
+"""The relation by which people join two items."""
 INTERNAL_LABELS = ("KindredMeta", "KindredBatch", "KindredTombstone", "KindredKnown", "KindredRelease")
 """Labels of bookkeeping nodes; every one begins with ``Kindred``."""
 

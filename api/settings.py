@@ -70,6 +70,8 @@ class Settings(BaseSettings):
 
     poll_interval_s: float = Field(default=1.0, gt=0)
     """How often the store's changes and the CURRENT pointer are looked at."""
+    edits_interval_s: float = Field(default=0.25, gt=0)
+    """How often a store that people edit by hand is asked whether they did."""
     stale_after_s: float = Field(default=3.0, gt=0)
     """Answers are marked stale when the store has not been read for this long."""
     log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$")

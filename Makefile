@@ -12,7 +12,7 @@ SEEDS ?= 1
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo neo4j neo4j-stop java test check lint bench tables examples screenshots promises wheel-test clean
+.PHONY: help demo neo4j neo4j-stop java test check lint bench tables examples screenshots promises wheel-test screenshots-curators clean
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -88,6 +88,9 @@ screenshots: $(VENV)/.dev ## pictures of the page over the demo's release, into 
 
 promises: $(VENV)/.dev ## write docs/how-it-is-tested.md
 	@$(BIN)/python -m tests.promises
+
+screenshots-curators: $(VENV)/.dev ## pictures of Neo4j Browser into docs/images, from the test that uses it
+	@mkdir -p docs/images && KINDRED_SCREENSHOTS=docs/images $(BIN)/pytest tests/neo4j/test_browser.py
 
 wheel-test: $(VENV)/.dev ## build the wheel, install it into an empty environment, run it outside the checkout
 	@rm -rf build dist && $(BIN)/python -m build --wheel --outdir dist . >/dev/null

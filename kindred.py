@@ -15,6 +15,7 @@ from api.client import AsyncKindred
 from api.command.demo import run_demo
 from api.command.groups.graph import graph_group
 from api.command.groups.keys import keys_group
+from api.command.groups.measure import measure_group
 from api.command.groups.neo4j import neo4j_group
 from api.command.groups.release import release_group
 from api.command.groups.report import report
@@ -78,6 +79,7 @@ app.add_typer(graph_group, name="graph")
 app.command()(report)
 app.add_typer(keys_group, name="keys")
 app.add_typer(neo4j_group, name="neo4j")
+app.add_typer(measure_group, name="measure")
 
 ModelsOption = Annotated[
     str | None, typer.Option("--models", help="Models to fit, by comma, or all. Default: see docs/models.md.")

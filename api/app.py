@@ -13,6 +13,7 @@ from starlette.middleware.cors import CORSMiddleware
 
 from api.browsing import NeighborsReply
 from api.catalogue import ItemReply, PostedBatch, PostedItem, WriteReply
+from api.curator.origins import BrowserOrigins
 from api.envelope import Envelope
 from api.events import Acknowledged, EventWriter
 from api.given import GivenLog
@@ -28,6 +29,7 @@ from api.releases import FolderReleases
 from api.routes import (
     answers,
     catalogue,
+    curator,
     events,
     explaining,
     gorse,
@@ -36,6 +38,7 @@ from api.routes import (
     operations,
     page,
     privacy,
+    problems,
     search,
     users,
 )
@@ -46,6 +49,8 @@ from api.serving import Releases, Serving
 from api.settings import Settings, given_folder
 from graph.errors import InputError, KindredError, NotFound
 
+CHECK_DEADLINE_S = 30.0
+"""How long looking for problems in the whole graph may take."""
 SWAP_DEADLINE_S = 30.0
 
 MESSAGES: dict[str, Any] = {
@@ -63,6 +68,7 @@ MESSAGES: dict[str, Any] = {
     "ExportReply": ExportReply,
     "PostedUser": PostedUser,
     "NeighborsReply": NeighborsReply,
+    "GraphProblemsReply": problems.GraphProblemsReply,
     "PathsReply": PathsReply,
     "ExplanationReply": explaining.ExplanationReply,
     "WhatIfBody": explaining.WhatIfBody,
@@ -85,6 +91,7 @@ MESSAGES: dict[str, Any] = {
 
 ROOMS = (
     answers,
+    curator,
     events,
     explaining,
     gorse,
@@ -93,6 +100,7 @@ ROOMS = (
     operations,
     page,
     privacy,
+    problems,
     rules_routes,
     search,
     users,
@@ -136,6 +144,7 @@ def create_app(settings: Settings, *, releases: Releases | None = None, store: S
         app.add_middleware(Door, keys=KeyFile(settings.keys), rate_limit=settings.rate_limit, metrics=parts.metrics)
     if settings.cors_origins:
         app.add_middleware(CORSMiddleware, allow_origins=settings.cors_origins, **CORS)
+    app.add_middleware(BrowserOrigins, origins=settings.cors_origins)
     app.add_middleware(Observing, metrics=parts.metrics)
     app.add_exception_handler(KindredError, _on_error)
     app.add_exception_handler(RequestValidationError, _on_bad_parameters)
@@ -156,6 +165,7 @@ def _parts(settings: Settings, releases: Releases | None, store: StoreHolder | N
         metrics=metrics,
         poll_interval_s=settings.poll_interval_s,
         stale_after_s=settings.stale_after_s,
+        edits_interval_s=settings.edits_interval_s,
     )
     given = GivenLog(given_folder(settings), days=settings.attribution_days, megabytes=settings.attribution_megabytes)
     writer = EventWriter(
@@ -168,8 +178,22 @@ def _parts(settings: Settings, releases: Releases | None, store: StoreHolder | N
     )
     lane = Lane(settings.engine_threads, settings.engine_waiting, settings.read_deadline_s)
     store_lane = Lane(1, settings.events_waiting, settings.write_deadline_s)
-    release_lane = Lane(1, 4, SWAP_DEADLINE_S)
-    return Parts(settings, store, serving, writer, lane, store_lane, release_lane, metrics, rules, given)
+    patient_lane = Lane(1, settings.engine_waiting, settings.explain_deadline_s)
+    release_lane, check_lane = Lane(1, 4, SWAP_DEADLINE_S), Lane(1, 4, CHECK_DEADLINE_S)
+    return Parts(
+        settings,
+        store,
+        serving,
+        writer,
+        lane,
+        store_lane,
+        patient_lane,
+        release_lane,
+        check_lane,
+        metrics,
+        rules,
+        given,
+    )
 
 
 async def _on_error(request: Request, error: Exception) -> Response:

@@ -7,8 +7,9 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta, Struct
 from pydantic import BaseModel, ConfigDict, Field
+from starlette.requests import Request
 
-from api.engine.phrases import Language
+from api.engine.phrases import Language, language_of
 from api.engine.request import Interest, window_seconds
 from api.engine.steering import (
     NO_STEERING,
@@ -54,6 +55,11 @@ class ListQuery(BaseModel):
         """What the parameters ask of the list."""
         asked = Steering(self.filter, self.strict, self.diversity, scenario=self.scenario)
         return NO_STEERING if asked == NO_STEERING else asked
+
+
+def asked_language(request: Request, lang: str | None) -> Language:
+    """The language of a request: its own word, else its Accept-Language."""
+    return language_of(lang, request.headers.get("accept-language"))
 
 
 class _Part(Struct, forbid_unknown_fields=True, kw_only=True):

@@ -59,8 +59,12 @@ class Parts:
     """Threads for the engine and for files."""
     store_lane: Lane
     """A thread for questions to the store that a request has to wait for."""
+    patient_lane: Lane
+    """A thread for questions that take several lists to answer, so that they never hold up the lists."""
     release_lane: Lane
     """A thread for swapping releases, which takes longer than an answer may."""
+    check_lane: Lane
+    """A thread for looking through the whole graph, which may take seconds."""
     metrics: Metrics
     rules: RulesFile
     given: GivenLog
@@ -80,6 +84,8 @@ class Parts:
         self.lane.close()
         self.page_lane.close()
         self.store_lane.close()
+        self.patient_lane.close()
+        self.check_lane.close()
         self.release_lane.close()
         self.store.close()
 

@@ -39,7 +39,13 @@ class FolderReleases:
         )
 
     def activate(self, release_id: str) -> None:
-        """Points CURRENT to a release, after verifying it."""
+        """Points CURRENT to a release, after verifying it.
+
+        Raises:
+            NotFound: when the folder holds no such release.
+        """
+        if all(info.id != release_id for info in list_releases(self._root)):
+            raise NotFound("there is no such release", got=release_id, remedy="GET /v1/models lists them.")
         activate(self._root, release_id)
 
     def roll_back(self) -> str:

@@ -21,7 +21,7 @@ from api.problems import NotReady
 from graph.errors import KindredError
 from graph.records import Change
 from graph.schema import GraphSchema
-from graph.store import GraphStore
+from graph.store import GraphStore, HandEdits
 
 if TYPE_CHECKING:
     from graph.view import GraphView
@@ -153,12 +153,14 @@ class Serving:
         metrics: Metrics,
         poll_interval_s: float = 1.0,
         stale_after_s: float = 3.0,
+        edits_interval_s: float = 0.25,
     ) -> None:
         self._releases = releases
         self._store = store
         self._metrics = metrics
         self._poll_interval_s = poll_interval_s
         self._stale_after_s = stale_after_s
+        self._edits_interval_s = edits_interval_s
         self._live: Live | None = None
         self._feeding = threading.Lock()
         self._swapping = threading.Lock()
@@ -166,9 +168,10 @@ class Serving:
         self._refused: dict[str, str] = {}
         self._stop = threading.Event()
         self._threads = [
-            threading.Thread(target=self._repeat, args=(work,), name=name, daemon=True)
+            threading.Thread(target=self._repeat, args=(work, name), name=name, daemon=True)
             for name, work in (("releases", self.refresh), ("overlay", self._follow), ("settling", self._settle))
         ]
+        self._edited_by_hand = False
 
     def start(self) -> None:
         for thread in self._threads:
@@ -180,13 +183,14 @@ class Serving:
             if thread.is_alive():
                 thread.join(self._poll_interval_s + 2.0)
 
-    def _repeat(self, work: Callable[[], object]) -> None:
+    def _repeat(self, work: Callable[[], object], name: str) -> None:
         while not self._stop.is_set():
             try:
                 work()
             except Exception as error:  # a watcher that dies would freeze the answers without a word
                 _log.exception("serving.watch_failed", error=type(error).__name__)
-            self._stop.wait(self._poll_interval_s)
+            soon = name == "overlay" and self._edited_by_hand
+            self._stop.wait(min(self._edits_interval_s, self._poll_interval_s) if soon else self._poll_interval_s)
 
     @property
     def live(self) -> Live:
@@ -306,10 +310,24 @@ class Serving:
                 self._feed(live)
 
     def _follow(self) -> None:
+        self._notice_hand_edits()
         with self._feeding:
             if self._live is not None:
                 self._feed_quietly(self._live)
         self._metrics.stale.set(self.stale)
+
+    def _notice_hand_edits(self) -> None:
+        """Puts what people wrote into the store by hand into its feed; outside the lock, since events must not wait."""
+        try:
+            store = self._store()
+            if isinstance(store, HandEdits):
+                self._edited_by_hand = True
+                found = store.reconcile()
+                if found:
+                    _log.info("serving.hand_edits", rows=found)
+        except KindredError as error:
+            self._edited_by_hand = False  # a store that is down is not asked more often than others
+            _log.warning("serving.hand_edits_unknown", error=type(error).__name__)
 
     def _settle(self) -> None:
         """Works off what a large import left to do, beside the answers."""

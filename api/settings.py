@@ -55,6 +55,8 @@ class Settings(BaseSettings):
     body_limit_bytes: int = Field(default=1 << 20, ge=1024)
 
     read_deadline_s: float = Field(default=0.8, gt=0)
+    explain_deadline_s: float = Field(default=5.0, gt=0)
+    """For explanations, what-if and profiles, which ask for several lists."""
     write_deadline_s: float = Field(default=0.8, gt=0)
     engine_threads: int = Field(default=2, ge=1, le=64)
     engine_waiting: int = Field(default=64, ge=1)
@@ -68,6 +70,8 @@ class Settings(BaseSettings):
 
     poll_interval_s: float = Field(default=1.0, gt=0)
     """How often the store's changes and the CURRENT pointer are looked at."""
+    edits_interval_s: float = Field(default=0.25, gt=0)
+    """How often a store that people edit by hand is asked whether they did."""
     stale_after_s: float = Field(default=3.0, gt=0)
     """Answers are marked stale when the store has not been read for this long."""
     log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$")

@@ -34,13 +34,6 @@ class RelatedTarget:
         """The distinct query items, ascending."""
         return np.unique(self.query)
 
-    def only(self, name: str, pairs: sp.csr_array) -> RelatedTarget:
-        """The same questions with those relevant items alone that ``pairs`` (I, I) allows; empty ones are dropped."""
-        kept = sp.csr_array(self.relevant.multiply(pairs[self.query]))
-        kept.eliminate_zeros()
-        asked = np.flatnonzero(np.diff(kept.indptr))
-        return RelatedTarget(name, self.query[asked], sp.csr_array(kept[asked]))
-
 
 def of_baskets(
     name: str, baskets: sp.csr_array, known: npt.NDArray[np.bool_], *, questions: int, seed: int = 42
@@ -49,7 +42,7 @@ def of_baskets(
 
     Shapes: ``baskets`` (N, I) binary; ``known`` (I,), what lists can hold: other items are taken out.
     """
-    kept = sp.csr_array(baskets[:, :].multiply(known[None, :]))
+    kept = sp.csr_array(baskets.multiply(known[None, :]))
     kept.eliminate_zeros()
     large = np.flatnonzero(np.diff(kept.indptr) > 1)
     kept = sp.csr_array(kept[large])

@@ -25,6 +25,7 @@ class Promise:
 
 API, GRAPH, INGEST, GNN = "tests/api/test_", "tests/graph/test_", "tests/ingest/test_", "tests/gnn/test_"
 CORPUS = f"{INGEST}quarantine_corpus.py::test_"
+NEO4J = "tests/neo4j/test_"
 COMMAND = "tests/command/test_"
 NEO4J = "tests/neo4j/test_"
 ERRORS = f"{COMMAND}command_errors.py::test_"
@@ -338,6 +339,34 @@ PROMISES: tuple[Promise, ...] = (
             Proof(
                 "no storm of log-ins",
                 f"{NEO4J}set_up_wrong.py::test_an_api_with_a_wrong_password_does_not_storm_the_door",
+            ),
+        ),
+    ),
+    Promise(
+        "Graph",
+        "A hand edit in Neo4j is in the feed and in the next answer; none is missed, and none breaks anything.",
+        (
+            Proof(
+                "{EDITS} edits while 100 events a second are written",
+                f"{NEO4J}hand_edits.py::test_no_edit_is_missed_among_events",
+            ),
+            Proof(
+                "over HTTP: watermark, reasons, a deleted relation",
+                f"{NEO4J}hand_edits.py::test_an_edit_is_in_the_next_answer_and_a_deleted_relation_in_no_reason",
+            ),
+            Proof(
+                "nine kinds of broken edits, listed and mended",
+                f"{NEO4J}hand_edits.py::test_an_edit_that_breaks_the_schema_is_listed_with_its_fix_and_the_rest_goes_on",
+            ),
+        ),
+    ),
+    Promise(
+        "Release",
+        "No query in Neo4j sees two published releases.",
+        (
+            Proof(
+                "five switches while two queries are asked all the time",
+                f"{NEO4J}publishing.py::test_no_query_sees_two_releases_and_the_old_one_goes",
             ),
         ),
     ),

@@ -69,7 +69,7 @@ class Kindred:
             try:
                 return _reply(call, self._http.request(**_request(call)))
             except (ApiProblem, httpx2.TransportError) as error:
-                time.sleep(_wait_s(error, attempt, self._retries))
+                time.sleep(_wait_s(error, call, attempt, self._retries))
         raise AssertionError("the last attempt raises")
 
     def close(self) -> None:
@@ -85,10 +85,14 @@ class Kindred:
     recommendations = _waiting(calls.recommendations)
     recommend = _waiting(calls.recommend)
     trending = _waiting(calls.trending)
+    search = _waiting(calls.search)
+    suggest = _waiting(calls.suggest)
+    item = _waiting(calls.item)
     rank = _waiting(calls.rank)
     audience = _waiting(calls.audience)
     attributes = _waiting(calls.attributes)
     profile = _waiting(calls.profile)
+    export_user = _waiting(calls.export_user)
     explain = _waiting(calls.explain)
     what_if = _waiting(calls.what_if)
     neighbors = _waiting(calls.neighbors)
@@ -98,6 +102,14 @@ class Kindred:
     evaluations = _waiting(calls.evaluations)
     ready = _waiting(calls.ready)
     post_events = _waiting(changes.post_events)
+    put_item = _waiting(changes.put_item)
+    change_item = _waiting(changes.change_item)
+    delete_item = _waiting(changes.delete_item)
+    write_items = _waiting(changes.write_items)
+    put_edges = _waiting(changes.put_edges)
+    delete_edges = _waiting(changes.delete_edges)
+    change_user = _waiting(changes.change_user)
+    erase_user = _waiting(changes.erase_user)
     put_rules = _waiting(changes.put_rules)
     activate = _waiting(changes.activate)
     rollback = _waiting(changes.rollback)
@@ -126,7 +138,7 @@ class AsyncKindred:
             try:
                 return _reply(call, await self._http.request(**_request(call)))
             except (ApiProblem, httpx2.TransportError) as error:
-                await asyncio.sleep(_wait_s(error, attempt, self._retries))
+                await asyncio.sleep(_wait_s(error, call, attempt, self._retries))
         raise AssertionError("the last attempt raises")
 
     async def close(self) -> None:
@@ -142,10 +154,14 @@ class AsyncKindred:
     recommendations = _awaited(calls.recommendations)
     recommend = _awaited(calls.recommend)
     trending = _awaited(calls.trending)
+    search = _awaited(calls.search)
+    suggest = _awaited(calls.suggest)
+    item = _awaited(calls.item)
     rank = _awaited(calls.rank)
     audience = _awaited(calls.audience)
     attributes = _awaited(calls.attributes)
     profile = _awaited(calls.profile)
+    export_user = _awaited(calls.export_user)
     explain = _awaited(calls.explain)
     what_if = _awaited(calls.what_if)
     neighbors = _awaited(calls.neighbors)
@@ -155,6 +171,14 @@ class AsyncKindred:
     evaluations = _awaited(calls.evaluations)
     ready = _awaited(calls.ready)
     post_events = _awaited(changes.post_events)
+    put_item = _awaited(changes.put_item)
+    change_item = _awaited(changes.change_item)
+    delete_item = _awaited(changes.delete_item)
+    write_items = _awaited(changes.write_items)
+    put_edges = _awaited(changes.put_edges)
+    delete_edges = _awaited(changes.delete_edges)
+    change_user = _awaited(changes.change_user)
+    erase_user = _awaited(changes.erase_user)
     put_rules = _awaited(changes.put_rules)
     activate = _awaited(changes.activate)
     rollback = _awaited(changes.rollback)
@@ -191,13 +215,14 @@ def _reply(call: Call[T], response: httpx2.Response) -> T:
         ) from error
 
 
-def _wait_s(error: ApiProblem | httpx2.TransportError, attempt: int, retries: Retries) -> float:
-    """Seconds until the next try; raises the error itself where trying again is no use."""
+def _wait_s(error: ApiProblem | httpx2.TransportError, call: Call[Any], attempt: int, retries: Retries) -> float:
+    """Seconds until the next try; raises the error itself where trying again is no use, or not harmless."""
+    last = attempt == retries.attempts or not call.repeatable
     if isinstance(error, ApiProblem):
-        if error.status not in AGAIN or attempt == retries.attempts:
+        if last or error.status not in AGAIN:
             raise error
         return retries.wait_s(attempt, error.retry_after_s)
-    if attempt == retries.attempts:
+    if last:
         raise Unreachable(
             f"no answer after {attempt} tries: {type(error).__name__}",
             remedy="Is the server running? kindred serve starts it.",

@@ -21,6 +21,8 @@ class Call(Generic[T]):
     query: Mapping[str, Any] = field(default_factory=dict)
     body: Any = None
     headers: Mapping[str, str] = field(default_factory=dict)
+    repeatable: bool = True
+    """Whether sending it twice is the same as once; not so where it names the version it replaces."""
 
     @property
     def target(self) -> str:

@@ -6,15 +6,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from api.browsing import NeighborsReply
+from api.catalogue import ItemReply
 from api.client.call import Call, by_comma, given
 from api.engine.phrases import Language
 from api.engine.request import RelatedKind
 from api.envelope import Envelope
 from api.pathfinding import PathsReply
+from api.personal import ExportReply
 from api.routes.explaining import ExplanationReply, WhatIfReply
 from api.routes.models import EvaluationsReply, ModelsReply
 from api.routes.operations import ReadyReply
 from api.routes.rules import RulesReply
+from api.routes.search import SuggestReply
 from api.routes.users import AttributesReply, AudienceReply, ProfileReply
 
 
@@ -22,6 +25,7 @@ def related(
     item_id: str,
     *,
     kind: RelatedKind = "similar",
+    user_id: str | None = None,
     n: int = 10,
     filter: str | None = None,  # noqa: A002  # the API's name
     strict: bool | None = None,
@@ -30,8 +34,8 @@ def related(
     lang: Language | None = None,
     include: Sequence[str] = (),
 ) -> Call[Envelope]:
-    """Items related to one item."""
-    query = _list_query(n, filter, strict, diversity, scenario, lang, include) | {"kind": kind}
+    """Items related to one item, without those that ``user_id`` has dealt with."""
+    query = _list_query(n, filter, strict, diversity, scenario, lang, include) | {"kind": kind, "user_id": user_id}
     return Call(Envelope, "GET", "/v1/items/{item_id}/related", {"item_id": item_id}, query)
 
 
@@ -85,6 +89,30 @@ def trending(
     return Call(Envelope, "GET", "/v1/trending", query=query)
 
 
+def search(
+    q: str,
+    *,
+    n: int = 10,
+    filter: str | None = None,  # noqa: A002
+    user_id: str | None = None,
+    lang: Language | None = None,
+    include: Sequence[str] = (),
+) -> Call[Envelope]:
+    """Items for words, by the words and by their meaning."""
+    query = {"q": q, "n": n, "filter": filter, "user_id": user_id, "lang": lang, "include": by_comma(include)}
+    return Call(Envelope, "GET", "/v1/search", query=query)
+
+
+def suggest(q: str, *, n: int = 10) -> Call[SuggestReply]:
+    """Names that begin like what was typed."""
+    return Call(SuggestReply, "GET", "/v1/suggest", query={"q": q, "n": n})
+
+
+def item(item_id: str) -> Call[ItemReply]:
+    """An item as the graph holds it, with its etag."""
+    return Call(ItemReply, "GET", "/v1/items/{item_id}", {"item_id": item_id})
+
+
 def rank(
     items: Sequence[str],
     *,
@@ -111,6 +139,11 @@ def attributes(user_id: str, node_type: str, *, n: int = 10) -> Call[AttributesR
 def profile(user_id: str) -> Call[ProfileReply]:
     """What a user is interested in, with evidence."""
     return Call(ProfileReply, "GET", "/v1/users/{user_id}/profile", {"user_id": user_id})
+
+
+def export_user(user_id: str) -> Call[ExportReply]:
+    """Everything the graph holds of a person."""
+    return Call(ExportReply, "GET", "/v1/users/{user_id}/export", {"user_id": user_id})
 
 
 def explain(

@@ -12,7 +12,8 @@ AGAIN = frozenset({408, 429, 502, 503, 504})
 class Retries:
     """Up to ``attempts`` tries in all, waiting twice as long each time, with jitter.
 
-    Every call of this client may be repeated: reads change nothing, writes carry ids that make them idempotent.
+    Reads change nothing, and writes carry ids that make them idempotent. A write that names the version it
+    replaces (If-Match) is sent once: its repetition could be refused although the first had been done.
     A server's Retry-After is waited for, up to ``longest_s``.
     """
 

@@ -29,7 +29,7 @@ from gnn.training.tracking import track, tracking_is_on
 from graph.errors import InputError, MissingExtra
 from graph.release import Release, activate, purge_erased, write_release
 from graph.snapshot import Snapshot, build_snapshot
-from graph.store import GraphStore
+from graph.store import GraphStore, HandEdits
 from graph.view import GraphView
 from ingest.text import PortableModel, encode_items, find_model, item_texts, portable_model
 
@@ -112,6 +112,8 @@ def material_from(graph: GraphStore, folder: Path, settings: Settings, text: str
         InputError: when the graph has no interactions.
     """
     tell.step("taking a snapshot of the graph")
+    if isinstance(graph, HandEdits):
+        graph.reconcile()  # from here on a hand edit is told from what this snapshot has
     snapshot = build_snapshot(graph, folder / "snapshot")
     interactions = interactions_from(snapshot)
     if not len(interactions):

@@ -102,6 +102,15 @@ class Connections:
         return self.blocks[bisect_right(self._starts, column) - 1]
 
     @cached_property
+    def attribute_rarity(self) -> FloatArray:
+        """The rarity of attributes, 0 for item relations: what goes with the same item is not alike. Shape (C,)."""
+        rarity = self.rarity.copy()
+        for block in self.blocks:
+            if block.relates_items:
+                rarity[block.start : block.start + block.width] = 0.0
+        return rarity
+
+    @cached_property
     def _starts(self) -> list[int]:
         return [block.start for block in self.blocks]
 

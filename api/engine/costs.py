@@ -20,7 +20,7 @@ from api.engine.rows import stacked_rows
 from api.engine.sources import Sources
 from gnn.histories import FloatArray, Histories, IntArray
 
-MAX_TRIED = 12
+MAX_TRIED = 8
 """Items of the history that are taken away in turn for one answer; those behind most of the evidence first."""
 
 

@@ -7,6 +7,7 @@ every other one a new item is seen through its nearest known items, by text and 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import copy
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -162,6 +163,12 @@ class Folding:
         self._meanings = meanings
         self._fold_ins = fold_ins
         self._neighbors: dict[int, tuple[bytes, IntArray, FloatArray]] = {}
+
+    def copied(self) -> Folding:
+        """The same, to go on with other items."""
+        other = copy(self)
+        other._neighbors = dict(self._neighbors)
+        return other
 
     def folded(
         self, operators: Mapping[str, Operator], knowledge: ItemKnowledge, live: LiveState, num_items: int

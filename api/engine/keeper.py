@@ -101,7 +101,7 @@ class SourceKeeper:
         """A keeper of another view of the same snapshot; what is fitted already is shared until it differs."""
         other = copy(self)
         other._view = view
-        other._items = self._items.forked()
+        other._items, other._folding = self._items.forked(), self._folding.copied()
         other._lock = threading.Lock()
         frozen = view.frozen()
         other._moment = Moment(frozen, other._curated(frozen, before=self.current()._curated))

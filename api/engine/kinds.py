@@ -30,10 +30,10 @@ def same_need(connections: Connections, text: Operator | None, item_index: int) 
     Attributes are compared by cosine, rare ones counting more.
     """
     weight = sp.csr_array(connections.matrix)
-    squared = np.asarray(weight @ (connections.rarity**2)).ravel()
+    squared = np.asarray(weight @ (connections.attribute_rarity**2)).ravel()
     own = connections.of_item(item_index)
     mine = np.zeros(connections.rarity.size, np.float32)
-    mine[own] = connections.rarity[own] ** 2
+    mine[own] = connections.attribute_rarity[own] ** 2
     length = np.sqrt(np.maximum(squared * squared[item_index], 1e-12))
     alike = np.asarray(weight @ mine).ravel() / length
     if text is not None:

@@ -32,7 +32,8 @@ def likeness(connections: Connections, operators: Mapping[str, Operator], item_i
 
 def _of_connections(connections: Connections, item_index: IntArray) -> FloatArray:
     chosen = sp.csr_array(connections.matrix[item_index])
-    chosen = sp.csr_array((connections.rarity[chosen.indices], chosen.indices, chosen.indptr), shape=chosen.shape)
+    weight = connections.attribute_rarity[chosen.indices]
+    chosen = sp.csr_array((weight, chosen.indices, chosen.indptr), shape=chosen.shape)
     length = np.sqrt(np.asarray(chosen.multiply(chosen).sum(axis=1)).ravel())
     dots = np.asarray((chosen @ chosen.T).toarray(), np.float32)
     return np.asarray(dots / np.maximum(np.outer(length, length), 1e-12), np.float32)

@@ -10,6 +10,7 @@ import scipy.sparse as sp
 
 from api.engine.sources import Sources
 from gnn.histories import FloatArray, Histories, IntArray
+from gnn.ranker import top_k
 
 _UNSEEN = 1e-6
 """Popularity of an item nobody chose, when something weighs it."""
@@ -82,8 +83,13 @@ def fill_up(
     missing = k - item_index.size
     if missing <= 0:
         return item_index[:k], score[:k]
-    popularity, order = by_popularity(sources, bias)
-    more = order[~barred[order]][:missing]
+    if bias is None:
+        popularity, order = sources.popularity, sources.by_popularity
+        more = order[~barred[order]][:missing]
+    else:
+        popularity = weighed_popularity(sources, bias)
+        best = top_k(np.where(barred, np.float32(-np.inf), popularity)[None, :], missing)[0]
+        more = best[best >= 0].astype(np.int64)
     popularity = popularity[more]
     floor = float(score.min()) - 1.0 if score.size else 0.0
     return (
@@ -92,13 +98,10 @@ def fill_up(
     )
 
 
-def by_popularity(sources: Sources, bias: FloatArray | None) -> tuple[FloatArray, npt.NDArray[np.int64]]:
-    """Popularity, at most 1, and item rows from the most popular on; a bias weighs it. Shapes: (I,) each."""
-    if bias is None:
-        return sources.popularity, sources.by_popularity
+def weighed_popularity(sources: Sources, bias: FloatArray) -> FloatArray:
+    """Popularity times ``exp(bias)``, at most 1. Shape (I,)."""
     weighed = (sources.popularity + np.float32(_UNSEEN)) * np.exp(bias)
-    weighed = np.asarray(weighed / max(float(weighed.max(initial=0.0)), 1e-9), np.float32)
-    return weighed, np.argsort(-weighed, kind="stable")
+    return np.asarray(weighed / max(float(weighed.max(initial=0.0)), 1e-9), np.float32)
 
 
 def at_size(histories: Histories, num_items: int) -> Histories:

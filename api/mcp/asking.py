@@ -40,6 +40,16 @@ def asking_tools(shop: AsyncKindred) -> list[Tool]:
         asked = shop.recommend(user_id=user_id, items=cart or (), n=n, include=TOLD, filter=where, lang=lang)
         return _plain(await asked)
 
+    async def search(
+        q: Annotated[str, Field(min_length=1, max_length=200)],
+        user_id: Id | None = None,
+        n: Count = 10,
+        where: Filter = None,
+        lang: Lang = "en",
+    ) -> Document:
+        """Items for words, by the words and by their meaning; a user's taste settles near draws."""
+        return _plain(await shop.search(q, n=n, filter=where, user_id=user_id, lang=lang, include=TOLD))
+
     async def trending(window: Annotated[str, Field(max_length=10)] = "7d", n: Count = 10) -> Document:
         """What is chosen most just now; the window is e.g. 24h, 7d or 4w."""
         return _plain(await shop.trending(window=window, n=n, include=("properties",)))
@@ -80,7 +90,7 @@ def asking_tools(shop: AsyncKindred) -> list[Tool]:
         """How good the releases are: tables with baselines, and the gate's verdicts."""
         return _plain(await shop.evaluations())
 
-    return [related, recommend, trending, explain, what_if, profile, neighbors, paths, evaluations]
+    return [related, recommend, search, trending, explain, what_if, profile, neighbors, paths, evaluations]
 
 
 def _plain(reply: object) -> Document:

@@ -11,8 +11,8 @@ from fastapi import APIRouter, Query, Request, Response
 from msgspec import Struct, field
 from pydantic import Field
 
-from api.asking import ListQuery, SteeringBody
-from api.engine.phrases import Language, language_of
+from api.asking import ListQuery, SteeringBody, asked_language
+from api.engine.phrases import Language
 from api.engine.request import Event as SessionEvent
 from api.engine.request import RelatedKind
 from api.engine.request import Request as EngineRequest
@@ -139,11 +139,6 @@ async def trending(request: Request, query: Annotated[TrendingQuery, Query()]) -
     )
     given = (parts.given, "trending")
     return enveloped(answer, live, include=include, stale=parts.serving.stale, began=began, given=given)
-
-
-def asked_language(request: Request, lang: str | None) -> Language:
-    """The language of a request: its own word, else its Accept-Language."""
-    return language_of(lang, request.headers.get("accept-language"))
 
 
 def engine_request(body: RecommendationsBody, language: Language = "en") -> EngineRequest:

@@ -13,7 +13,7 @@ from fastapi import APIRouter, Query, Request, Response
 from msgspec import Struct
 from pydantic import BaseModel, ConfigDict, Field
 
-from api.asking import Lang
+from api.asking import Lang, asked_language
 from api.edits import MAX_EDITS, Edit, mutation_of
 from api.engine import Answer, Engine
 from api.engine.imagining import Moved, WhatIf, what_if
@@ -25,7 +25,7 @@ from api.envelope import Envelope, ReleaseName, envelope_of, json_response, pars
 from api.limits import MAX_RESULTS, checked_id, decode_json, read_body
 from api.openapi import json_body, reply
 from api.parts import engine_of, now_ms, parts_of
-from api.routes.answers import N, RecommendationsBody, asked_language, engine_request
+from api.routes.answers import N, RecommendationsBody, engine_request
 
 router = APIRouter(prefix="/v1", tags=["explanations"])
 ID = Annotated[str, Field(min_length=1, max_length=512)]
@@ -130,7 +130,7 @@ async def explanations(request: Request, query: Annotated[ExplanationQuery, Quer
     live = parts.serving.live
     asked = EngineRequest(checked_id(query.user_id, "user_id"), n=query.n, language=asked_language(request, query.lang))
     item_id = checked_id(query.item_id, "item_id")
-    explained = await parts.lane.run(explain, engine_of(live), item_id, asked, search=query.changes)
+    explained = await parts.patient_lane.run(explain, engine_of(live), item_id, asked, search=query.changes)
     release = ReleaseName(live.release_id, live.trained_at)
     return json_response(_explanation_reply(explained, query, release, parts.serving.stale, began))
 
@@ -145,7 +145,7 @@ async def imagine(request: Request) -> Response:
     edits = [mutation_of(edit, live.view.schema, now_ms(), f"edits[{at}].") for at, edit in enumerate(body.edits)]
     include = parse_include(body.request.include) | {"reasons"}
     ask = _asking(body.request, asked_language(request, body.request.lang))
-    found = await parts.lane.run(what_if, engine_of(live), edits, ask)
+    found = await parts.patient_lane.run(what_if, engine_of(live), edits, ask)
 
     def enveloped(answer: Answer) -> Envelope:
         return envelope_of(answer, live, include=include, stale=parts.serving.stale, began=began)

@@ -9,14 +9,13 @@ from fastapi import APIRouter, Query, Request, Response
 from msgspec import Struct
 from pydantic import BaseModel, ConfigDict, Field
 
+from api.asking import Lang, asked_language
 from api.engine.finding.search import MAX_QUERY
-from api.engine.phrases import Language
 from api.engine.steering import Steering
 from api.envelope import enveloped, json_response, parse_include
 from api.limits import MAX_RESULTS, checked_id, checked_text
 from api.openapi import reply
 from api.parts import parts_of
-from api.routes.answers import asked_language
 
 router = APIRouter(prefix="/v1", tags=["answers"])
 Text = Annotated[str, Field(min_length=1, max_length=MAX_QUERY, description="What was typed.")]
@@ -34,7 +33,7 @@ class SearchQuery(BaseModel):
     )
     user_id: Annotated[str | None, Field(max_length=512, description="Whose taste settles near draws.")] = None
     include: Annotated[str | None, Field(max_length=200, description="Some of properties, score, reasons.")] = None
-    lang: Annotated[Language | None, Field(description="The language of reasons; else Accept-Language's.")] = None
+    lang: Lang = None
 
 
 class SuggestQuery(BaseModel):

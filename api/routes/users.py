@@ -98,7 +98,7 @@ async def audience(request: Request, item_id: str, query: Annotated[AudienceQuer
     began, parts = time.perf_counter(), parts_of(request)
     live = parts.serving.live
     item_id = checked_id(item_id, "item_id")
-    users, watermark = await parts.lane.run(_audience, engine_of(live), item_id, query.n)
+    users, watermark = await parts.patient_lane.run(_audience, engine_of(live), item_id, query.n)
     release = ReleaseName(live.release_id, live.trained_at)
     return json_response(
         AudienceReply(uuid.uuid4().hex, item_id, users, release, watermark, parts.serving.stale, _ms_since(began))
@@ -111,7 +111,9 @@ async def attributes(request: Request, user_id: str, query: Annotated[Attributes
     began, parts = time.perf_counter(), parts_of(request)
     live = parts.serving.live
     user_id = checked_id(user_id, "user_id")
-    found = await parts.lane.run(attributes_for, engine_of(live), user_id, checked_id(query.type, "type"), query.n)
+    found = await parts.patient_lane.run(
+        attributes_for, engine_of(live), user_id, checked_id(query.type, "type"), query.n
+    )
     release = ReleaseName(live.release_id, live.trained_at)
     return json_response(
         AttributesReply(uuid.uuid4().hex, user_id, query.type, found, release, parts.serving.stale, _ms_since(began))
@@ -124,7 +126,7 @@ async def user_profile(request: Request, user_id: str) -> Response:
     began, parts = time.perf_counter(), parts_of(request)
     live = parts.serving.live
     user_id = checked_id(user_id, "user_id")
-    found = await parts.lane.run(profile, engine_of(live), user_id)
+    found = await parts.patient_lane.run(profile, engine_of(live), user_id)
     release = ReleaseName(live.release_id, live.trained_at)
     return json_response(ProfileReply(user_id, found, release, parts.serving.stale, _ms_since(began)))
 

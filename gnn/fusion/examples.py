@@ -14,7 +14,7 @@ from gnn.fusion.weights import FusionWeights
 from gnn.histories import FloatArray, IntArray
 from gnn.operators import Operator
 
-MAX_USERS = 8_000
+MAX_USERS = 12_000
 FEWEST_CANDIDATES, MOST_CANDIDATES = 48, 128
 """Candidates per user to learn from; fewer when there are many users, who say more than candidates do."""
 EXAMPLE_BYTES = 256 << 20

@@ -140,9 +140,10 @@ class _Learner:
         return fitted(examples, centre, pull.strength, pull.slope_strength, start=start, curvature=curvature)
 
     def chosen_pull(self) -> Pull:
-        """The pull whose weights, learned without a fold, rank that fold best; none, if that is no more than noise.
+        """The pull whose weights, learned without a fold, rank that fold best; none, if that is no more than luck.
 
-        A fusion that does not beat the best single source by more than its standard error is that source.
+        The best of several pulls gains about half a standard error by being chosen. A fusion that does not beat the
+        best single source by more than that is that source; whether it is served is for the gate to say.
         """
         few = len(self._material.learned) < FEW_USERS
         reached: dict[Pull, list[npt.NDArray[np.float64]]] = {pull: [] for pull in (ALONE, *PULLS)}
@@ -161,7 +162,7 @@ class _Learner:
         best = max(PULLS, key=lambda pull: float(figures[pull].mean()))
         gain = figures[best] - figures[ALONE]
         noise = float(gain.std()) / math.sqrt(gain.size)
-        return best if float(gain.mean()) > noise else ALONE
+        return best if float(gain.mean()) > 0.5 * noise else ALONE
 
     def _centre(self, towards: Towards, without: int | None) -> FusionWeights:
         """What learning is pulled to: all sources alike, or the one source that ranks the examples best."""

@@ -136,9 +136,13 @@ MAX_LEVELS = 8
 
 def _levels(bias: FloatArray) -> list[npt.NDArray[np.bool_]]:
     """Items of about equal bias: within a level the order without bias is the order with it. Shapes: (I,) each."""
-    values = np.unique(bias)
-    if values.size <= MAX_LEVELS:
-        return [bias == value for value in values]
-    edges = np.linspace(float(values[0]), float(values[-1]), MAX_LEVELS + 1)[1:-1]
+    levels: list[npt.NDArray[np.bool_]] = []
+    value = bias.min(initial=np.inf)
+    while np.isfinite(value) and len(levels) < MAX_LEVELS:  # a pass a value: sorting a million of them costs more
+        levels.append(bias == value)
+        value = np.where(bias > value, bias, np.inf).min()
+    if not np.isfinite(value):
+        return levels
+    edges = np.linspace(float(bias.min()), float(bias.max()), MAX_LEVELS + 1)[1:-1]
     level = np.digitize(bias, edges)
     return [level == number for number in range(MAX_LEVELS)]

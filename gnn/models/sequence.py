@@ -139,6 +139,8 @@ class SequenceObjective:
         queries, targets, weights = [], [], []
         width = self.config.events + 1
         for _, at in aligned(self._histories, width, users, self._ends(users, width, rng)):
+            if at.shape[1] < 2:
+                continue  # one event each: nothing follows
             event, present = self._histories.item_index[at], at >= 0
             after = self._users(items[self._tensor(event[:, :-1])], self._tensor(~present[:, :-1]))
             for gap in range(1, min(self.config.ahead, at.shape[1] - 1) + 1):

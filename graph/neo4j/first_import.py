@@ -13,12 +13,12 @@ from typing import TypeVar
 from graph.errors import Conflict
 from graph.neo4j import cypher
 from graph.neo4j.address import local_connection, parsed_address
+from graph.neo4j.curated import open_neo4j
 from graph.neo4j.import_files import ImportFiles
 from graph.neo4j.line import LONG_S
 from graph.neo4j.names import Names
 from graph.neo4j.server import ServerOrder, admin, start, status, stop
 from graph.neo4j.server.serving import line_of_home
-from graph.neo4j.store import open_neo4j
 from graph.store import FirstLoad
 
 _T = TypeVar("_T")

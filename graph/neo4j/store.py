@@ -39,8 +39,8 @@ _CAUGHT_UP_ROWS = 20_000
 """A feed no longer than this is read while other writers wait."""
 
 
-def open_neo4j(url: str) -> Neo4jStore:
-    """The store in the database that ``neo4j://user:password@host:port/database`` names.
+def opened_line(url: str) -> Line:
+    """A line to the database that ``neo4j://user:password@host:port/database`` names; it answers.
 
     The password may be left to ``KINDRED_NEO4J_PASSWORD`` or to the file a local server left; ``?graph=NAME`` keeps
     several graphs apart in one database, ``?timeout_s=5`` bounds every call.
@@ -55,7 +55,7 @@ def open_neo4j(url: str) -> Neo4jStore:
     except BaseException:
         line.close()
         raise
-    return Neo4jStore(line)
+    return line
 
 
 class Neo4jStore(LiveReader):

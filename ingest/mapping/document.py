@@ -24,6 +24,10 @@ from ingest.mapping.base import ONE_OR_MANY, TEXT_KEYS, Part, Text
 from ingest.mapping.rules import Derivations, EdgeLabel
 from ingest.mapping.tables import Table
 
+PINNED = "pinned"
+"""The boolean item property that a promotion rule may look at: see docs/curators.md."""
+CURATORS_RELATION = "COMPLEMENTS"
+"""A relation between items that every graph may have; shown and explained, not learned from."""
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 
 
@@ -121,7 +125,24 @@ class MappingDocument(Part):
                     words=self.derive.next.words,
                 )
             )
+        edges += self._curators_relation()
         return GraphSchema(nodes=tuple(nodes), edges=tuple(edges))
+
+    def _curators_relation(self) -> list[EdgeSpec]:
+        """The relation by which curators join two items, where the mapping does not make one of that name."""
+        item = next(name for name, node in self.graph.nodes.items() if node.role is NodeRole.ITEM)
+        if any((entry.relation or label) == CURATORS_RELATION for label, entry in self.graph.edges.items()):
+            return []
+        return [
+            EdgeSpec(
+                source=item,
+                relation=CURATORS_RELATION,
+                target=item,
+                role=EdgeRole.ITEM_RELATION,
+                learn=False,
+                words="goes well with",
+            )
+        ]
 
     def edge_spec(self, label: str) -> EdgeSpec:
         """The edge type named ``label`` under `graph.edges`."""
@@ -208,8 +229,10 @@ class MappingDocument(Part):
 
 
 def _kept(role: NodeRole, properties: dict[str, PropertyKind]) -> dict[str, PropertyKind]:
-    """The properties declared, and for items the one by which a curator hides an item by hand."""
-    return {**properties, HIDDEN: properties.get(HIDDEN, PropertyKind.BOOLEAN)} if role is NodeRole.ITEM else properties
+    """The properties declared, and for items those by which a curator hides or pins an item by hand."""
+    if role is not NodeRole.ITEM:
+        return properties
+    return properties | {name: PropertyKind.BOOLEAN for name in (HIDDEN, PINNED) if name not in properties}
 
 
 def _unknown_properties(where: str, used: dict[str, Any], known: dict[str, Any]) -> Iterator[str]:

@@ -50,7 +50,7 @@ def _value(name: str, hint: str) -> Any:
     known = {"n": 3, "limit": 3, "window": "7d", "direction": "both", "include": ("reasons",), "kind": "similar"}
     if name in known:
         return known[name]
-    if name in ("rules", "request"):
+    if name in ("rules", "request", "properties", "relations"):
         return {}
     if "Mapping" in hint:
         event = {"user_id": "u0", "item_id": "i0", "kind": "purchase"}
@@ -156,6 +156,17 @@ def test_it_gives_up(status: int, error: type[Exception], tries: int) -> None:
     with Kindred("http://shop", transport=transport, retries=QUICK) as client, pytest.raises(error):
         client.trending()
     assert len(seen) == tries
+
+
+def test_a_write_that_names_its_version_is_sent_once() -> None:
+    transport, seen = _failing(99, status=0)
+    with Kindred("http://shop", transport=transport, retries=QUICK) as client:
+        with pytest.raises(Unreachable):
+            client.put_item("i0", {}, etag='"1"')
+        assert len(seen) == 1
+        with pytest.raises(Unreachable):
+            client.put_item("i0", {})
+        assert len(seen) == 5
 
 
 def test_it_waits_as_long_as_the_server_says_and_no_longer_than_its_own_bound() -> None:

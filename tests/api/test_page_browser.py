@@ -17,7 +17,7 @@ from api.security import KeyFile, Scope
 from tests.api.corner_shop import PRODUCTS
 from tests.api.http_server import serving
 from tests.api.stored_scripts import SCRIPTS
-from tests.chromium import chromium, chromium_path, watched
+from tests.chromium import chromium, watched
 
 AXE = os.environ.get("KINDRED_AXE")
 """A copy of axe-core's axe.min.js; without it the accessibility test fetches one through npm."""
@@ -43,9 +43,7 @@ class Window:
 @pytest.fixture(scope="module")
 def window(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Window]:
     """A browser before a corner shop's server."""
-    if chromium_path() is None:
-        pytest.skip("no Chromium; on Debian: apt-get install chromium")
-    with serving(tmp_path_factory.mktemp("page") / "shop") as port, chromium() as browser:
+    with chromium() as browser, serving(tmp_path_factory.mktemp("page") / "shop") as port:
         yield Window(browser, f"http://127.0.0.1:{port}")
 
 

@@ -33,6 +33,15 @@ ROUTES = (
     ("DELETE", "/v1/edges", ""),
     ("GET", "/v1/users/{}/export", ""),
     ("PATCH", "/v1/users/{}", ""),
+    ("GET", "/v1/explanations", "item_id user_id n changes lang"),
+    ("POST", "/v1/what-if", ""),
+    ("POST", "/v1/rank", ""),
+    ("GET", "/v1/items/{}/audience", "n"),
+    ("GET", "/v1/users/{}/attributes", "type n"),
+    ("GET", "/v1/users/{}/profile", ""),
+    ("GET", "/v1/graph/paths", "from to max_hops limit"),
+    ("GET", "/v1/evaluations", ""),
+    ("POST", "/v1/models/{}/activate", ""),
     ("GET", "/v1/models", ""),
     ("GET", "/live", ""),
     ("GET", "/ready", ""),
@@ -98,6 +107,10 @@ VALUES = (
     b" 5 ",
 )
 VALID_BODIES = (
+    b'{"edits":[{"do":"add_edge","edge":"HAS_BRAND","from":["Product","tea"],"to":["Brand","acme"]},'
+    b'{"do":"set_property","node":["Product","tea"],"name":"title","value":"Tea"}],'
+    b'"request":{"ask":"recommendations","user_id":"t00","n":3}}',
+    b'{"user_id":"t00","items":["tea","gone"],"events":[{"item_id":"pot","kind":"view"}],"include":["properties"]}',
     b'{"user_id":"t00","item_id":"tea","kind":"purchase","event_id":"e1","value":2,"timestamp":1700000000,"recommendation_id":"r"}',
     b'[{"user_id":"t00","item_id":"tea","kind":"view","value":5},{"user_id":"b03","item_id":"gone","kind":"purchase"}]',
     b'{"user_id":"t00","events":[{"item_id":"pot","kind":"view","timestamp":"2026-01-01T00:00:00Z"}],"items":["cup"],"exclude":["saucer"],"n":5,"include":["reasons"]}',

@@ -6,7 +6,9 @@ from typing import Any, Literal
 
 import pytest
 
+from api.engine import Request
 from api.engine.evidence import Evidence
+from api.engine.phrases import LANGUAGES, PHRASES, language_of
 from api.engine.wording import describe, name_of
 from graph.schema import EdgeSpec
 from tests.api.corner_shop import Shop
@@ -99,3 +101,57 @@ def test_a_node_is_named_by_its_title_else_by_an_id_that_reads_like_words(still_
         if (index := view.index_of(node_type, node_id)) is not None
     }
     assert list(names.values()) == ["Green tea", "Food", None, None]
+
+
+@pytest.mark.parametrize(
+    ("kind", "given", "text"),
+    [
+        ("co_interaction", {"kind": "purchase"}, "41 位顾客买过Green tea，也买过它"),
+        ("co_interaction", {"kind": "rating", "words": "liked"}, "41 人喜欢过Green tea，也喜欢过它"),
+        ("basket", {"kind": "purchase"}, "在 41 个购物篮里与Green tea一起买"),
+        ("popular", {"kind": "purchase"}, "41 位顾客买过"),
+    ],
+)
+def test_chinese(still_shop: Shop, kind: Any, given: dict[str, Any], text: str) -> None:
+    edge = spec("DID", role="interaction", **given)
+    evidence = Evidence(kind, still_shop.index("cup"), 1.0, edge, anchor=still_shop.index("tea"), count=41)
+    assert describe(still_shop.view, evidence, language="zh") == text
+
+
+def test_chinese_names_attributes_and_blurs_small_counts(still_shop: Shop) -> None:
+    view = still_shop.view
+    brand = view.index_of("Brand", "nivea")
+    assert brand is not None
+    shared = Evidence(
+        "attribute", still_shop.index("cream"), 1.0, spec("HAS_BRAND", target="Brand"),
+        anchor=still_shop.index("soap"), middle=("Brand", brand),
+    )  # fmt: skip
+    assert describe(view, shared, language="zh") == "品牌相同：Nivea，与Olive soap一样"
+    edge = spec("DID", role="interaction", kind="purchase")
+    few = Evidence("co_interaction", still_shop.index("cup"), 1.0, edge, anchor=still_shop.index("tea"), count=2)
+    assert describe(view, few, language="zh").startswith("少数顾客")
+
+
+def test_every_kind_of_path_has_a_sentence_in_every_language(still_shop: Shop) -> None:
+    assert all(set(row) == set(LANGUAGES) for row in PHRASES.values())
+    english = still_shop.engine.recommend(Request("t05", n=13, reasons=True))
+    chinese = still_shop.engine.recommend(Request("t05", n=13, reasons=True, language="zh"))
+    for one, other in zip(english.items, chinese.items, strict=True):
+        assert [reason.path for reason in one.reasons] == [reason.path for reason in other.reasons]
+        assert all(any("\u4e00" <= letter <= "\u9fff" for letter in reason.text) for reason in other.reasons)
+
+
+@pytest.mark.parametrize(
+    ("asked", "accepted", "language"),
+    [
+        (None, None, "en"),
+        ("zh", "en", "zh"),
+        (None, "zh-CN,zh;q=0.9,en;q=0.8", "zh"),
+        (None, "en;q=0.2, zh;q=0.7", "zh"),
+        (None, "de, fr", "en"),
+        (None, "zh;q=0, en;q=0.1", "en"),
+        (None, ";;q=x,,zh;q=nonsense", "en"),
+    ],
+)
+def test_the_language_is_the_one_asked_for_or_preferred(asked: str | None, accepted: str | None, language: str) -> None:
+    assert language_of(asked, accepted) == language

@@ -86,6 +86,7 @@ UNUSABLE: list[tuple[Any, str, int | None]] = [
     ({"interests": [{"item_id": "tea", "type": "Brand"}]}, "interests[0]", None),
     ({"interests": [{"type": "Colour", "id": "red"}]}, "interests[0].type", 1),
     ({"diversity": 2}, "diversity", None),
+    ({"promotions": [{"name": "nothing"}]}, "promotions[0]", 1),
     ({"boosts": [{"filter": 'brand = "a"', "factor": 0}]}, "boosts[0].factor", None),
     ({"context": {"time": "yesterday"}}, "context.time", None),
     ({"pins": [{"item_id": "tea", "rank": 0}]}, "pins[0].rank", None),
@@ -171,6 +172,8 @@ UNFIT: list[tuple[Any, str]] = [
     ({"scenarios": {"home": {"filter": "x"}}}, "scenarios.home.filter"),
     ({"boosts": [{"filter": 'brand = "a"', "factor": 1000}]}, "boosts[0].factor"),
     ({"banner": []}, "banner"),
+    ({"hidden": [{"name": "nothing"}]}, "hidden[0]"),
+    ({"promotions": [{"name": "nothing"}]}, "promotions[0]"),
     ({"pins": [{"item_id": "tea", "rank": 1, "when": {"since": "2026-01-01T00:00:00"}}]}, "pins[0].when.since"),
 ]
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from gnn.controls import CONTROLS
 from tests.command.conftest import Trained
 from tests.command.small_shop import MODELS, kindred_in, train
 
@@ -122,3 +123,24 @@ def test_doctor_tells_a_newcomer_what_to_do_next(tmp_path: Path) -> None:
     assert ran.code == 0
     assert "kindred ingest" in ran.out
     assert "kindred train" in ran.out
+
+
+def test_controls_say_what_the_graph_adds(trained: Trained) -> None:
+    options = ("--models", MODELS, "--text", "none", "--no-tune", "--controls")
+    found = kindred_in(trained.folder, "evaluate", *options, "--json").json["controls"]
+    assert [row["control"] for row in found["rows"]] == list(CONTROLS)
+    assert "the graph" in found["sentence"]
+    shown = kindred_in(trained.folder, "evaluate", *options).out
+    assert "graph shuffled" in shown
+    assert found["sentence"][:30] in shown
+
+
+def test_a_search_has_its_budget_and_is_kept(trained: Trained, tmp_path: Path) -> None:
+    folder = trained.copied(tmp_path)
+    options = ("--models", "popularity,rp3beta,ease", "--text", "none", "--trials", "3", "--json")
+    first = kindred_in(folder, "evaluate", *options)
+    assert first.code == 0, first.err
+    kept = sorted((folder / "var" / "searches").rglob("*.json"))
+    assert [file.stem for file in kept] == ["ease", "rp3beta"]
+    assert all(len(json.loads(file.read_text())["trials"]) == 3 for file in kept)
+    assert kindred_in(folder, "evaluate", "--trials", "0").code == 2

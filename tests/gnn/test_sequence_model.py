@@ -135,6 +135,20 @@ def test_a_long_history_is_read_in_all_its_stretches() -> None:
     assert ends == set(range(5, 41))
 
 
+def test_users_with_one_event_alone_teach_nothing_and_break_nothing() -> None:
+    few = chain(20)
+    shape = {"num_users": 23, "num_items": NUM_ITEMS}
+    train = Interactions.of(
+        [*few.train.user_index, 20, 21, 22],
+        [*few.train.item_index, 1, 2, 3],
+        timestamp_s=np.arange(len(few.train) + 3),
+        **shape,
+    )
+    for batch_users in (1, 64):
+        operator = MODELS["sequence"].build(epochs=1, batch_users=batch_users).fit(TrainingData(train, seed=1))
+        assert np.isfinite(operator.score(Histories.of([[1], []], NUM_ITEMS).even())).all()
+
+
 def test_order_that_means_nothing_is_refused() -> None:
     with pytest.raises(InputError, match="order"):
         MODELS["sequence"].build(epochs=1).fit(replace(chain(20), ordered=False))

@@ -7,7 +7,10 @@ import pytest
 import scipy.sparse as sp
 import torch
 
+from gnn import smoothing
 from gnn.kernels import summed
+from gnn.models import MODELS
+from gnn.operators import OperatorRanker
 from gnn.propagation import scaled
 from gnn.smoothing import Smoothing, can_smooth_fast
 
@@ -70,3 +73,15 @@ def test_marked_rows_are_summed_and_the_others_are_not_read(threads, matrix) -> 
 def test_small_graphs_and_gpus_use_torch(matrix) -> None:
     assert not can_smooth_fast(matrix, torch.device("cpu"))
     assert not can_smooth_fast(matrix, torch.device("cuda"))
+
+
+def test_lightgcn_on_kernels_learns_what_it_learns_without(checkerboard, monkeypatch) -> None:
+    options = {"embedding_dim": 8, "epochs": 40, "threads": 1, "negatives": 20, "batch_users": 16}
+    slow = MODELS["lightgcn"].build(**options).fit(checkerboard.data)
+    monkeypatch.setattr(smoothing, "WORTH_COMPILING", 0)
+    fast = MODELS["lightgcn"].build(**options).fit(checkerboard.data)
+    assert fast.item_embedding.tobytes() != slow.item_embedding.tobytes(), "the kernels were used"
+    histories = checkerboard.data.train.histories()
+    for operator in (slow, fast):
+        lists = OperatorRanker(operator).rank(histories, 3)
+        assert (lists % 2 == np.arange(len(lists))[:, None] % 2).mean() > 0.95

@@ -19,7 +19,7 @@ from gnn.training.device import device_named, threads
 from graph.errors import InputError
 
 OPTIONS = {"embedding_dim": 8, "epochs": 6, "batch_users": 16, "threads": 1, "validate_steps": 1, "patience": 100}
-trained_models = pytest.mark.parametrize("name", ["lightgcn", "graphsage"])
+trained_models = pytest.mark.parametrize("name", ["lightgcn", "graphsage", "rgcn", "xsimgcl"])
 
 
 class Interrupted(Exception):

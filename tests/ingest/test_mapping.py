@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from graph.errors import MappingError, NotFound
-from graph.schema import EdgeRole
+from graph.schema import EdgeRole, PropertyKind
 from ingest.mapping import delivered_mappings, load_mapping, mapping_schema, parse_mapping
 
 SMALL = """
@@ -46,8 +46,16 @@ def test_every_delivered_mapping_is_usable() -> None:
 
 def test_next_is_shown_but_not_learned_from() -> None:
     schema = parse_mapping(SMALL).graph_schema()
-    (edge,) = schema.edges_with(EdgeRole.ITEM_RELATION)
-    assert (edge.relation, edge.learn) == ("NEXT", False)
+    relations = {edge.relation: edge.learn for edge in schema.edges_with(EdgeRole.ITEM_RELATION)}
+    assert relations == {"NEXT": False, "COMPLEMENTS": False}
+
+
+def test_every_item_can_be_hidden_and_pinned_by_curators() -> None:
+    schema = parse_mapping(SMALL).graph_schema()
+    kinds = schema.node(schema.item_type).properties
+    assert (kinds["hidden"], kinds["pinned"]) == (PropertyKind.BOOLEAN, PropertyKind.BOOLEAN)
+    own = parse_mapping(SMALL.replace("{title: string}", "{title: string, hidden: string}")).graph_schema()
+    assert own.node(own.item_type).properties["hidden"] is PropertyKind.STRING
 
 
 @pytest.mark.parametrize(

@@ -101,7 +101,7 @@ def test_a_home_where_nothing_was_started_says_so(tmp_path: Path) -> None:
 def test_the_guide_of_the_api_that_is_named_opens_at_log_in(tmp_path: Path) -> None:
     settings = common_settings("http://127.0.0.1:9000")
     assert settings["browser.post_connect_cmd"] == "play http://127.0.0.1:9000/curator/guide.html"
-    assert settings["browser.remote_content_hostname_whitelist"] == "http://127.0.0.1:9000"
+    assert settings["browser.remote_content_hostname_whitelist"] == "127.0.0.1"
     assert common_settings()["browser.post_connect_cmd"] == "play http://127.0.0.1:8000/curator/guide.html"
     everything = settings | home_settings(tmp_path, 1, 2)
     assert read_conf(written_conf(everything)) == everything

@@ -1,7 +1,8 @@
-"""``kindred graph``: stats, export, copy, adopt, repair."""
+"""``kindred graph``: stats, export, copy, check, adopt, repair."""
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -14,9 +15,10 @@ from api.command.workshop import opened
 from graph.copying import copy_graph
 from graph.digest import graph_hash
 from graph.errors import SettingsError, StoreError
+from graph.problems import problems_of
 from graph.store import Drifting, open_store
 
-graph_group = typer.Typer(no_args_is_help=True, help="The graph: stats, export, copy, adopt, repair.")
+graph_group = typer.Typer(no_args_is_help=True, help="The graph: stats, export, copy, check, adopt, repair.")
 
 
 @graph_group.command("stats")
@@ -83,6 +85,28 @@ def graph_copy(
     output.print(f"{copied.nodes:,} nodes and {copied.edges:,} edges copied, {copied.changed:,} rows changed")
     same = "the same graph" if copied.equal else "the target holds more than the source"
     output.print(f"hash {copied.source_hash[:16]} → {copied.target_hash[:16]}: {same}")
+
+
+@graph_group.command("check")
+def graph_check(
+    store: StoreOption = None,
+    limit: Annotated[int, typer.Option("--limit", min=1, help="How many problems of each kind to list.")] = 100,
+    as_json: JsonOption = False,
+) -> None:
+    """List what does not fit the schema, with the fix; the exit code is 1 when there is anything.
+
+    Example: kindred graph check
+    """
+    with opened(settings_with(store=store)) as graph:
+        found = problems_of(graph, limit)
+    if as_json:
+        print_json([asdict(problem) for problem in found])
+    elif found:
+        print_rows(("kind", "where", "reason", "fix"), [(p.kind, p.where, p.reason, p.fix) for p in found])
+    else:
+        output.print("the graph fits its schema")
+    if found:
+        raise typer.Exit(1)
 
 
 @graph_group.command("adopt")

@@ -1,16 +1,21 @@
-"""``kindred release``: list, activate, roll back."""
+"""``kindred release``: list, activate, roll back, publish."""
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
 
-from api.command.options import JsonOption, settings_with
+from api.command.options import JsonOption, StoreOption, settings_with
 from api.command.terminal import output, print_json, print_releases
-from graph.release import activate, list_releases, rollback
+from api.command.workshop import opened
+from api.publishing import publication_of
+from graph.embeddings import PublishesEmbeddings
+from graph.errors import SettingsError
+from graph.release import activate, current_release, list_releases, rollback
 
-release_group = typer.Typer(no_args_is_help=True, help="Releases: list, activate, roll back.")
+release_group = typer.Typer(no_args_is_help=True, help="Releases: list, activate, roll back, publish.")
 
 
 @release_group.command("list")
@@ -43,3 +48,35 @@ def release_rollback(as_json: JsonOption = False) -> None:
     """
     release_id = rollback(settings_with().releases)
     print_json({"current": release_id}) if as_json else output.print(f"release {release_id} is current again")
+
+
+@release_group.command("publish")
+def release_publish(
+    store: StoreOption = None,
+    similar_to: Annotated[
+        int, typer.Option("--similar-to", min=0, max=100, help="Also write SIMILAR_TO edges to so many items of each.")
+    ] = 0,
+    as_json: JsonOption = False,
+) -> None:
+    """Write the current release's item and user embeddings into Neo4j, for curators to search.
+
+    Example: kindred release publish --similar-to 10
+    """
+    settings = settings_with(store=store)
+    release = current_release(settings.releases)
+    with opened(settings) as graph:
+        if not isinstance(graph, PublishesEmbeddings):
+            raise SettingsError(
+                "embeddings can only be published to Neo4j",
+                expected="a store with vector indexes",
+                got=graph.url,
+                remedy="Set KINDRED_STORE or --store to neo4j://…; docs/neo4j.md says how to start one.",
+            )
+        published = graph.publish(publication_of(release, neighbors=similar_to))
+    if as_json:
+        print_json(asdict(published))
+        return
+    output.print(
+        f"release {published.release_id}: {published.items:,} items and {published.users:,} users with the vectors of "
+        f"{published.model}, {published.neighbors:,} SIMILAR_TO edges"
+    )

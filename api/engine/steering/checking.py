@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from api.engine.filters import FilterError, FilterMasks
 from api.engine.steering.grouping import Groups
 from api.engine.steering.rules import Rules
+from api.engine.steering.stages import names_nothing
 from graph.view import GraphView
 
 
@@ -28,6 +29,7 @@ def check_rules(rules: Rules, masks: FilterMasks, view: GraphView) -> Checked:
         except FilterError as error:
             error.field = place
             problems.append(error)
+    problems += [names_nothing(place) for place in _empty(rules)]
     for number, cap in enumerate(rules.caps):
         try:
             Groups(view, cap.by, f"caps[{number}].by")
@@ -46,6 +48,15 @@ def _filters(rules: Rules) -> Iterator[tuple[str, str]]:
     for name, scenario in rules.scenarios.items():
         if scenario.filter is not None:
             yield f"scenarios.{name}.filter", scenario.filter
+
+
+def _empty(rules: Rules) -> Iterator[str]:
+    for number, promotion in enumerate(rules.promotions):
+        if promotion.filter is None and not promotion.items:
+            yield f"promotions[{number}]"
+    for number, hide in enumerate(rules.hidden):
+        if hide.filter is None and not hide.items:
+            yield f"hidden[{number}]"
 
 
 def _items(rules: Rules) -> Iterator[str]:

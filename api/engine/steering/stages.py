@@ -138,6 +138,8 @@ class _Making:
             if holds(promotion.when, self._steering, self._now_s):
                 if own and promotion.filter is not None:
                     self.asked(promotion.filter, f"promotions[{number}].filter")
+                elif own and not promotion.items:
+                    raise names_nothing(f"promotions[{number}]")
                 fits = self._of_rule(promotion.filter, promotion.items, tell=own)
                 found.append(Promoted(promotion.name, fits, promotion.at_most, promotion.positions))
         return found
@@ -190,6 +192,13 @@ def _with_defaults(steering: Steering, scenario: Scenario) -> Steering:
         strict=scenario.strict if steering.strict is None else steering.strict,
         diversity=scenario.diversity if steering.diversity is None else steering.diversity,
     )
+
+
+def names_nothing(place: str) -> FilterError:
+    """The error of a rule that is about no items."""
+    error = FilterError("the rule names no items", column=1, expected="filter or items")
+    error.field = place
+    return error
 
 
 def _first_of_each_rank(pins: tuple[Pinned, ...]) -> tuple[Pinned, ...]:

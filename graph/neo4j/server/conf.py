@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
+from urllib.parse import urlsplit
 
 GUIDE = "/curator/guide.html"
 DEFAULT_API = "http://127.0.0.1:8000"
@@ -15,7 +16,7 @@ def common_settings(api: str = DEFAULT_API) -> dict[str, str]:
     settings = read_conf((files("graph.neo4j.server") / "settings.conf").read_text())
     return settings | {
         "browser.post_connect_cmd": f"play {api}{GUIDE}",
-        "browser.remote_content_hostname_whitelist": api,
+        "browser.remote_content_hostname_whitelist": urlsplit(api).hostname or api,  # Browser compares the host alone
     }
 
 

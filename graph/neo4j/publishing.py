@@ -1,0 +1,151 @@
+"""A release's vectors beside the graph: written into the free slot, indexed, switched to in one transaction."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+from neo4j import Transaction
+
+from graph.embeddings import NodeEmbeddings, Publication, Published
+from graph.neo4j import cypher, cypher_curated
+from graph.neo4j.knowing import Knowledge
+from graph.neo4j.line import LONG_S, Line
+from graph.neo4j.names import Catalogue
+from graph.neo4j.slots import SLOTS
+
+_VECTORS_AT_ONCE = 2_000
+_EDGES_AT_ONCE = 10_000
+_READERS_S = 30.0
+"""How long queries that began before the switch may take to end before the old vectors go."""
+
+
+class Publisher:
+    """Publishes releases for one store."""
+
+    def __init__(self, line: Line, knowledge: Knowledge) -> None:
+        self._line = line
+        self._knowledge = knowledge
+
+    def publish(self, publication: Publication) -> Published:
+        """Writes, indexes, switches, then removes what was current before."""
+        catalogue = self._knowledge.catalogue(fresh=True)
+        current = self._current()
+        slot = 1 - int(current["slot"]) if current else 0
+        name = SLOTS[slot]
+        self._clear(catalogue, slot)
+        items = self._write(catalogue, publication.items, name)
+        users = self._write(catalogue, publication.users, name)
+        for part in (publication.items, publication.users):
+            self._index(catalogue, part, slot)
+        self._line.command(cypher.AWAIT_INDEXES, seconds=int(LONG_S), timeout_s=LONG_S)
+        neighbors = self._line.write(lambda tx: self._switch(tx, catalogue, publication, slot), timeout_s=LONG_S)
+        if current:
+            self._let_readers_end()
+            self._clear(catalogue, 1 - slot)
+        absent = len(publication.items.node_ids) + len(publication.users.node_ids) - items - users
+        return Published(publication.release_id, publication.model, items, users, neighbors, absent)
+
+    def _current(self) -> dict[str, Any] | None:
+        statement = cypher_curated.current_release(self._knowledge.own_names)
+        rows = self._line.read(lambda tx: tx.run(statement).data())
+        return rows[0] if rows else None
+
+    def _write(self, catalogue: Catalogue, part: NodeEmbeddings, name: str) -> int:
+        """How many nodes have a vector now. Zero vectors are left out: a cosine index refuses them."""
+        statement = cypher_curated.set_vectors(catalogue.names, part.node_type, name)
+        known = np.flatnonzero(np.linalg.norm(part.vector, axis=1) > 0)
+        count = 0
+        for start in range(0, known.size, _VECTORS_AT_ONCE):
+            rows = known[start : start + _VECTORS_AT_ONCE]
+            cells = [[part.node_ids[row], part.vector[row].tolist()] for row in rows.tolist()]
+            count += self._counted(catalogue, statement, cells)
+        return count
+
+    def _counted(self, catalogue: Catalogue, statement: str, rows: Sequence[Sequence[Any]]) -> int:
+        def work(transaction: Transaction) -> int:
+            count = int(transaction.run(statement, rows=rows).values()[0][0])
+            self._count(transaction)
+            return count
+
+        return self._line.write(work, timeout_s=LONG_S)
+
+    def _count(self, transaction: Transaction) -> None:
+        """Nothing; the commit is counted as ours, so that nobody takes it for a hand edit."""
+        transaction.run(cypher_curated.count_commit(self._knowledge.own_names), known=None).consume()
+
+    def _index(self, catalogue: Catalogue, part: NodeEmbeddings, slot: int) -> None:
+        self._line.command(
+            cypher.create_vector_index(
+                index_name(catalogue, part.node_type, slot),
+                catalogue.names.label(part.node_type),
+                SLOTS[slot],
+                part.vector.shape[1],
+            ),
+            timeout_s=LONG_S,
+        )
+
+    def _switch(self, transaction: Transaction, catalogue: Catalogue, publication: Publication, slot: int) -> int:
+        self._knowledge.locked(transaction)
+        names = catalogue.names
+        item_type = publication.items.node_type
+        transaction.run(cypher_curated.drop_similar(names, item_type)).consume()
+        count = 0
+        if publication.neighbors is not None:
+            edges = publication.neighbors
+            statement = cypher_curated.write_similar(names, item_type)
+            rows = list(map(list, zip(edges.source_ids, edges.target_ids, edges.score, strict=True)))
+            for some in _pieces(rows, _EDGES_AT_ONCE):
+                found = transaction.run(statement, rows=some, release=publication.release_id).values()
+                count += int(found[0][0])
+        transaction.run(
+            cypher_curated.switch_release(self._knowledge.own_names),
+            release=publication.release_id,
+            model=publication.model,
+            slot=slot,
+            embedding=SLOTS[slot],
+            item_index=index_name(catalogue, item_type, slot),
+            user_index=index_name(catalogue, publication.users.node_type, slot),
+            dimensions=int(publication.items.vector.shape[1]),
+        ).consume()
+        self._count(transaction)
+        return count
+
+    def _let_readers_end(self) -> None:
+        """Nothing; queries that began before the switch have ended, or have had their time."""
+        mine = self._running()
+        ends = time.monotonic() + _READERS_S
+        while mine and time.monotonic() < ends:
+            time.sleep(0.1)
+            mine &= self._running()
+
+    def _running(self) -> set[str]:
+        rows = self._line.command(cypher_curated.RUNNING, database=self._line.address.database)
+        return {str(row["id"]) for row in rows}
+
+    def _clear(self, catalogue: Catalogue, slot: int) -> None:
+        """Nothing; the slot has no index and no vectors."""
+        schema, names = catalogue.schema, catalogue.names
+        for node_type in (schema.item_type, schema.user_type):
+            self._line.command(cypher.drop_index(index_name(catalogue, node_type, slot)))
+            statement = cypher_curated.drop_vectors(names, node_type, SLOTS[slot])
+
+            def work(transaction: Transaction, statement: str = statement) -> int:
+                dropped = int(transaction.run(statement, limit=_EDGES_AT_ONCE).values()[0][0])
+                if dropped:
+                    self._count(transaction)
+                return dropped
+
+            while self._line.write(work, timeout_s=LONG_S):
+                pass
+
+
+def index_name(catalogue: Catalogue, node_type: str, slot: int) -> str:
+    """The vector index of a node type over one slot."""
+    return f"kindred_{catalogue.names.plain_label(node_type)}_{SLOTS[slot]}"
+
+
+def _pieces(rows: Sequence[Sequence[Any]], size: int) -> Iterable[Sequence[Sequence[Any]]]:
+    return (rows[start : start + size] for start in range(0, len(rows), size))

@@ -1,0 +1,170 @@
+"""What was last known against what is there: every difference that a hand makes is found, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from graph.neo4j.bookmarks import transaction_id
+from graph.neo4j.known import Known, Row
+
+EDGE = ("Item", "HAS_BRAND", "Brand")
+
+
+def read(cells: Sequence[Any]) -> Row | None:
+    target, sequence, content = cells
+    return Row(target, "", sequence, content) if isinstance(target, str) else None
+
+
+def exported(graph: dict[tuple[str, str], list[Any]]) -> list[tuple[str, list[Any]]]:
+    groups: dict[str, list[Any]] = {}
+    for (source, target), (sequence, content) in graph.items():
+        groups.setdefault(source, []).append([target, sequence, content])
+    return list(groups.items())
+
+
+def compared(known: Known, graph: dict[tuple[str, str], list[Any]]) -> tuple[set[Any], set[Any]]:
+    difference = known.compare(EDGE, exported(graph), read)
+    keys = {(source, place[0]) for source, place in difference.edited}
+    return keys, {(source, place[0]) for source, place in difference.gone}
+
+
+def test_the_first_look_takes_numbered_rows_in_and_reports_the_rest() -> None:
+    known = Known()
+    graph = {("a", "x"): [1, "one"], ("a", "y"): [2, "two"], ("b", "x"): [None, "by hand"]}
+    assert compared(known, graph) == ({("b", "x")}, set())
+
+
+def test_a_row_whose_number_was_copied_from_another_is_an_edit() -> None:
+    known = Known()
+    graph = {("a", "x"): [1, "one"]}
+    compared(known, graph)
+    known.complete = 1
+    graph["b", "x"] = [1, "one"]
+    assert compared(known, graph) == ({("b", "x")}, set())
+
+
+def test_our_own_newer_rows_are_no_edits() -> None:
+    known = Known()
+    graph = {("a", "x"): [1, "one"]}
+    compared(known, graph)
+    known.complete = 1
+    graph |= {("a", "x"): [2, "changed by us"], ("a", "y"): [3, "added by us"]}
+    assert compared(known, graph) == (set(), set())
+
+
+def test_an_edit_to_a_row_that_was_handed_out_meanwhile_is_found() -> None:
+    known = Known()
+    compared(known, {("a", "x"): [1, "one"]})
+    known.complete = 1
+    known.saw(EDGE, "a", Row("y", "", 2, "ours"))
+    known.saw(EDGE, "a", Row("y", "", 2, "as the other consumer read it later"))
+    graph = {("a", "x"): [1, "one"], ("a", "y"): [2, "by hand"]}
+    assert compared(known, graph) == ({("a", "y")}, set())
+
+
+def test_what_is_reported_is_reported_again_until_it_is_settled() -> None:
+    known = Known()
+    graph = {("a", "x"): [1, "one"], ("a", "y"): [2, "two"]}
+    compared(known, graph)
+    graph["a", "x"] = [1, "by hand"]
+    del graph["a", "y"]
+    for _ in range(2):
+        assert compared(known, graph) == ({("a", "x")}, {("a", "y")})
+    known.settle(EDGE, "a", Row("x", "", 3, "by hand"))
+    known.forget(EDGE, "a", ("y", ""))
+    graph["a", "x"] = [3, "by hand"]
+    assert compared(known, graph) == (set(), set())
+
+
+def test_of_relations_made_twice_the_numbered_one_counts() -> None:
+    known = Known()
+    rows = [("a", [["x", None, "twin"], ["x", 1, "one"], ["x", None, "twin"], [None, 4, "no key"]])]
+    difference = known.compare(EDGE, rows, read)
+    assert not difference
+
+
+def test_a_graph_that_is_not_ours_is_taken_in_as_it_is() -> None:
+    known = Known()
+    rows = exported({("a", "x"): [None, "theirs"]})
+    assert not known.compare(EDGE, rows, read, adopt=True)
+    known.complete = 5
+    assert not known.compare(EDGE, rows, read)
+    assert known.compare(EDGE, exported({("a", "x"): [None, "by hand"]}), read).edited
+
+
+keys = st.tuples(st.sampled_from("abc"), st.sampled_from("xyz"))
+steps = st.lists(
+    st.tuples(st.sampled_from(["ours", "ours unseen", "bury", "add", "change", "delete", "look"]), keys), max_size=40
+)
+
+
+@given(steps)
+def test_every_hand_edit_is_found_and_nothing_else(actions: list[tuple[str, tuple[str, str]]]) -> None:
+    """Against a naive twin: what the feed has handed out, compared row by row with what is there."""
+    known, graph, number = Known(), {}, 0
+    compared(known, graph)
+    consumer: dict[tuple[str, str], Any] = {}
+    pending: dict[tuple[str, str], int] = {}
+    for at, (action, key) in enumerate([*actions, ("look", ("a", "x"))]):
+        if action in ("ours", "ours unseen"):
+            number += 1
+            graph[key] = [number, f"ours {at}"]
+            if action == "ours":
+                known.saw(EDGE, key[0], Row(key[1], "", number, f"ours {at}"))
+                consumer[key] = f"ours {at}"
+                pending.pop(key, None)
+            else:
+                pending[key] = number
+        elif action == "bury" and key in graph and graph[key][0] is not None and key not in pending:
+            number += 1
+            del graph[key]
+            known.saw_buried(EDGE, key[0], (key[1], ""), number)
+            consumer.pop(key, None)
+        elif action == "add" and key not in graph and key not in pending:
+            graph[key] = [None, f"hand {at}"]
+        elif action == "change" and key in graph:
+            graph[key] = [graph[key][0], f"hand {at}"]
+        elif action == "delete" and key not in pending:
+            graph.pop(key, None)
+        elif action == "look":
+            edited, gone = compared(known, graph)
+            differs = {k for k in graph if k not in pending and (k not in consumer or consumer[k] != graph[k][1])}
+            assert differs <= edited
+            assert edited - differs <= pending.keys()
+            assert gone == consumer.keys() - graph.keys()
+            known.complete = number
+            for k in edited:
+                number += 1
+                graph[k][0] = number
+                known.settle(EDGE, k[0], Row(k[1], "", number, graph[k][1]))
+            for k in gone:
+                known.forget(EDGE, k[0], (k[1], ""))
+                number += 1
+            known.complete = number
+            consumer = {k: row[1] for k, row in graph.items()}  # the feed brings the rest
+            for k, row in graph.items():
+                known.saw(EDGE, k[0], Row(k[1], "", row[0], row[1]))
+            pending.clear()
+    reloaded = Known()
+    for table, content in known.dumped():
+        reloaded.load(table, content)
+    reloaded.complete = known.complete
+    assert compared(reloaded, graph) == (set(), set())
+
+
+def test_the_commit_number_is_read_from_a_bookmark_and_another_form_is_none() -> None:
+    assert transaction_id(["FB:kcwQ14itwuYoTzKiZI0GaWTGUAOQ"]) == 3
+    assert transaction_id(["FB:kcwQ14itwuYoTzKiZI0GaWTGUMkAz5A="]) == 207
+    for other in (["FB:kcwQ"], ["XX:kcwQ14itwuYoTzKiZI0GaWTGUAOQ"], ["not one"], [], ["FB:!!", "FB:!!"], ["FB:"]):
+        assert transaction_id(other) is None
+
+
+@given(st.binary(max_size=40))
+def test_no_bookmark_breaks_the_reader(content: bytes) -> None:
+    import base64
+
+    transaction_id(["FB:" + base64.b64encode(content).decode()])

@@ -23,7 +23,17 @@ AXE = os.environ.get("KINDRED_AXE")
 """A copy of axe-core's axe.min.js; without it the accessibility test fetches one through npm."""
 DESKTOP: dict[str, Any] = {"viewport": {"width": 1280, "height": 900}}
 PHONE: dict[str, Any] = {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True}
-VIEWS = ("/", "/?item=tea", "/?user=t03", "/?user=nobody", "/?node=Category:Care", "/?q=tea", "/?item=nope", "/docs")
+VIEWS = (
+    "/",
+    "/?item=tea",
+    "/?user=t03",
+    "/?user=nobody",
+    "/?user=b03&why=lonely",
+    "/?node=Category:Care",
+    "/?q=tea",
+    "/?item=nope",
+    "/docs",
+)
 
 
 @dataclass

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from starlette.requests import Request
 
@@ -14,10 +14,14 @@ from api.events import EventWriter
 from api.given import GivenLog
 from api.limits import Lane
 from api.metrics import Metrics
+from api.pulse import Pulse
 from api.rules import RulesFile
 from api.serving import Live, Serving
 from api.settings import Settings
 from graph.store import GraphStore, open_store
+
+PAGES_WAITING = 16
+PAGE_DEADLINE_S = 10.0
 
 
 class StoreHolder:
@@ -64,6 +68,9 @@ class Parts:
     metrics: Metrics
     rules: RulesFile
     given: GivenLog
+    pulse: Pulse = field(default_factory=Pulse)
+    page_lane: Lane = field(default_factory=lambda: Lane(1, PAGES_WAITING, PAGE_DEADLINE_S))
+    """A thread for pages: each asks the engine several times, and must not hold up the answers."""
 
     def start(self) -> None:
         self.given.start()
@@ -75,6 +82,7 @@ class Parts:
         self.given.close()
         self.serving.close()
         self.lane.close()
+        self.page_lane.close()
         self.store_lane.close()
         self.patient_lane.close()
         self.check_lane.close()

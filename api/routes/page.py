@@ -1,52 +1,85 @@
-"""The pages a person opens in a browser."""
+"""The pages a person opens in a browser, and what they are made of."""
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Request
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response
+from msgspec import Struct
+from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import HTMLResponse
 
-from api.page import docs_page, index_page
+from api.engine.request import RelatedKind
+from api.envelope import json_response
+from api.page import HEADERS, Asked, docs_page, index_page, static_file
 from api.parts import Parts, parts_of
 from api.problems import NotReady
+from api.pulse import PulseFigures
+from graph.errors import NotFound
 
 router = APIRouter(include_in_schema=False)
-_HEADERS = {
-    "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'",
-    "x-content-type-options": "nosniff",
-    "referrer-policy": "no-referrer",
-}
+Text = Annotated[str | None, Field(max_length=600)]
+
+
+class PageQuery(BaseModel):
+    """What is picked on the page."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    item: Text = None
+    user: Text = None
+    node: Text = None
+    q: Text = None
+    kind: RelatedKind = "similar"
+    why: Text = None
+    cursor: Annotated[str | None, Field(max_length=4000)] = None
+
+
+class PulseReply(Struct, frozen=True):
+    """What the strip at the top of the page shows."""
+
+    release: str | None
+    watermark: str | None
+    stale: bool
+    figures: PulseFigures
 
 
 @router.get("/")
-async def index(request: Request) -> HTMLResponse:
-    """What is live, and where to go."""
+async def index(request: Request, query: Annotated[PageQuery, Query()]) -> HTMLResponse:
+    """The picked item, user or node; what is live; how the server does."""
     parts = parts_of(request)
-    return HTMLResponse(await parts.lane.run(_index, parts), headers=_HEADERS)
+    asked = Asked(query.item, query.user, query.node, query.q, query.kind, query.why, query.cursor)
+    text, status = await parts.page_lane.run(_index, parts, asked)
+    return HTMLResponse(text, status, headers=HEADERS)
 
 
 @router.get("/docs")
 async def docs(request: Request) -> HTMLResponse:
     """Every route with its parameters."""
-    return HTMLResponse(docs_page(request.app.openapi()), headers=_HEADERS)
+    return HTMLResponse(docs_page(request.app.openapi()), headers=HEADERS)
 
 
-def _index(parts: Parts) -> str:
-    serving = parts.serving
-    rows = serving.releases()
+@router.get("/page/pulse")
+async def pulse(request: Request) -> Response:
+    """The strip's figures, for the page to ask again."""
+    parts = parts_of(request)
+    figures = parts.pulse.read(parts.metrics)
     try:
-        live = serving.live
-    except NotReady as error:
-        return index_page(
-            release_id=None, trained_at=None, trouble=str(error), stale=True, rows=rows, user_id=None, item_id=None
-        )
-    view = live.view
-    users, items = view.schema.user_type, view.schema.item_type
-    return index_page(
-        release_id=live.release_id,
-        trained_at=live.trained_at,
-        trouble=None,
-        stale=serving.stale,
-        rows=rows,
-        user_id=view.id_of(users, 0) if view.num_nodes(users) else None,
-        item_id=view.id_of(items, 0) if view.num_nodes(items) else None,
-    )
+        live = parts.serving.live
+    except NotReady:
+        return json_response(PulseReply(None, None, True, figures))
+    return json_response(PulseReply(live.release_id, live.view.watermark, parts.serving.stale, figures))
+
+
+@router.get("/page/static/{version}/{name}")
+async def static(version: str, name: str) -> Response:
+    """A style or script of the page; its address changes with its content."""
+    found = static_file(version, name)
+    if found is None:
+        raise NotFound("there is no such file", got=name, remedy="Load the page again.")
+    headers = {"cache-control": "public, max-age=31536000, immutable", "x-content-type-options": "nosniff"}
+    return Response(found.content, media_type=found.media_type, headers=headers)
+
+
+def _index(parts: Parts, asked: Asked) -> tuple[str, int]:
+    return index_page(parts.serving, asked, parts.pulse.read(parts.metrics))

@@ -20,7 +20,7 @@ class Scope(StrEnum):
     """Releases, metrics, a user's export and erasure."""
 
 
-OPEN = ("/live", "/ready", "/problems/", "/docs", "/openapi.json", "/curator/")
+OPEN = ("/live", "/ready", "/problems/", "/docs", "/openapi.json", "/curator/", "/page/static/")
 """Answered without a key: they hold names of the schema at most, never data. An entry ending in / is a prefix."""
 
 _ASKING_BY_POST = ("/v1/recommendations", "/v1/rank", "/v1/what-if", "/api/session/recommend")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import socket
 import subprocess
 import sys
@@ -12,10 +11,8 @@ from pathlib import Path
 import pytest
 import structlog
 
-from api.page import index_page
 from api.problems import PROBLEMS, problem_kind
 from api.server import check_address
-from api.serving import ReleaseRow
 from api.settings import load_settings
 from graph import errors
 from graph.errors import KindredError, SettingsError
@@ -81,34 +78,6 @@ def test_metrics_and_logs_hold_no_ids(tmp_path: Path) -> None:
         assert "canary" not in json.dumps(lines)
 
     in_world(tmp_path, scenario)
-
-
-def test_pages_are_plain_and_reach_nowhere(tmp_path: Path) -> None:
-    async def scenario(world: World) -> None:
-        index = await world.get("/")
-        assert "<code>r1</code>" in index.text
-        assert "/v1/users/u0/recommendations" in index.text
-        docs = await world.get("/docs")
-        assert "/v1/events" in docs.text
-        for page in (index, docs):
-            assert "default-src 'none'" in page.headers["content-security-policy"]
-            assert "<script" not in page.text
-            assert not re.search(r"(src|@import|url\()\s*=?\s*[\"']?https?:", page.text)
-
-    in_world(tmp_path, scenario)
-
-
-def test_the_page_shows_the_verdict_and_the_figures_of_the_live_release() -> None:
-    row = {"model": "ease <b>", "recall@20": 0.25, "ndcg@20": 0.125, "served": True, "measured_on": "test"}
-    releases = [
-        ReleaseRow("r2", "2026-11-22", True, {"protocol": "temporal", "table": [row]}, {"sentence": "ease wins"}),
-        ReleaseRow("r1", "2026-11-21", False, None, None),
-    ]
-    page = index_page(
-        release_id="r2", trained_at="now", trouble=None, stale=False, rows=releases, user_id=None, item_id=None
-    )
-    assert "ease wins" in page
-    assert "<td>ease &lt;b&gt;</td><td>0.2500</td><td>0.1250</td><td></td><td>test</td><td>served</td>" in page
 
 
 def test_titles_of_problems_can_be_fetched(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from api.personal import ExportReply
 from api.routes.explaining import ExplanationReply, WhatIfReply
 from api.routes.models import EvaluationsReply, ModelsReply
 from api.routes.operations import ReadyReply
+from api.routes.problems import GraphProblemsReply
 from api.routes.rules import RulesReply
 from api.routes.search import SuggestReply
 from api.routes.users import AttributesReply, AudienceReply, ProfileReply
@@ -178,6 +179,11 @@ def paths(source: str, target: str, *, max_hops: int = 3, limit: int = 10) -> Ca
     """How two nodes hang together; each is ``Type:id``."""
     query = {"from": source, "to": target, "max_hops": max_hops, "limit": limit}
     return Call(PathsReply, "GET", "/v1/graph/paths", query=query)
+
+
+def problems(*, limit: int = 100) -> Call[GraphProblemsReply]:
+    """What in the graph does not fit its schema, and how to mend it."""
+    return Call(GraphProblemsReply, "GET", "/v1/graph/problems", query={"limit": limit})
 
 
 def rules() -> Call[RulesReply]:

@@ -182,9 +182,11 @@ def problem_response(error: BaseException, request_id: str, headers: Mapping[str
     sent = dict(headers or {})
     if kind.retry_after_s is not None:
         sent["retry-after"] = str(error.retry_after_s if isinstance(error, TooManyRequests) else kind.retry_after_s)
-    if isinstance(error, Unauthorized):
-        sent["www-authenticate"] = 'Bearer realm="kindred", Basic realm="kindred"'
     if isinstance(error, BodyTooLarge | BodyTooSlow):
         sent["connection"] = "close"
     body = msgspec.json.encode(problem_document(error, request_id))
-    return Response(body, kind.status, sent, PROBLEM_JSON)
+    response = Response(body, kind.status, sent, PROBLEM_JSON)
+    if isinstance(error, Unauthorized):
+        for scheme in ("Basic", "Bearer"):  # a line each: of a line with both, Chromium reads only the first
+            response.headers.append("www-authenticate", f'{scheme} realm="kindred"')
+    return response

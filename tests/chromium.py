@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import pytest
 from playwright.sync_api import BrowserContext, Page, sync_playwright
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
@@ -19,10 +20,13 @@ def chromium_path() -> str | None:
 
 
 @contextmanager
-def chromium() -> Iterator[Any]:
-    """A browser; several contexts can be opened in it."""
+def chromium(*more_flags: str) -> Iterator[Any]:
+    """A browser; several contexts can be opened in it. Skips the test, loudly, where there is none."""
+    found = chromium_path()
+    if found is None:
+        pytest.skip("no Chromium; on Debian: apt-get install chromium")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium_path(), args=FLAGS)
+        browser = playwright.chromium.launch(executable_path=found, args=[*FLAGS, *more_flags])
         try:
             yield browser
         finally:

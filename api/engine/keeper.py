@@ -104,7 +104,7 @@ class SourceKeeper:
         other._items, other._folding = self._items.forked(), self._folding.copied()
         other._lock = threading.Lock()
         frozen = view.frozen()
-        other._moment = Moment(frozen, self._curated(frozen, before=self.current()._curated))
+        other._moment = Moment(frozen, other._curated(frozen, before=self.current()._curated))
         return other
 
     def refresh(self) -> bool:

@@ -14,6 +14,7 @@ from api.engine.request import RelatedKind, Request
 from api.engine.users import profile
 from api.page.drawing import Drawing, ToldReason, drawing_of, role_of, told, told_title
 from api.page.rendering import page_address
+from api.page.whynot import why_not
 from graph.errors import NotFound
 from graph.records import NodeKey
 from graph.schema import EdgeRole
@@ -128,7 +129,8 @@ def look_at_item(engine: Engine, item_id: str, kind: RelatedKind, why: str | Non
 def look_at_user(engine: Engine, user_id: str, why: str | None) -> dict[str, Any]:
     """A user, known or not: recommendations, why the picked one, and what the graph knows of the user."""
     view = engine.now().view
-    answer = engine.recommend(Request(user_id, n=USER_LIST_LENGTH, reasons=True))
+    asked = Request(user_id, n=USER_LIST_LENGTH, reasons=True)
+    answer = engine.recommend(asked)
     picked = _picked(answer.items, why)
     known = profile(engine, user_id)
     item_type = view.schema.item_type
@@ -155,6 +157,7 @@ def look_at_user(engine: Engine, user_id: str, why: str | None) -> dict[str, Any
         "texts": {item.item_id: item.reasons[0].text for item in answer.items if item.reasons},
         "note": _note(answer),
         "why": _why(view, picked, request, (view.schema.user_type, user_id), user_id if known.known else None),
+        "whynot": why_not(engine, why, asked) if why is not None and why not in answer.item_ids else None,
         "item_type": item_type,
     }
 

@@ -98,6 +98,19 @@ def test_four_kinds_stand_side_by_side_and_the_picked_reason_is_told(shop: Shop,
     in_shop(shop, tmp_path, scenario)
 
 
+def test_an_item_that_is_not_listed_is_told_with_what_would_bring_it_in(shop: Shop, tmp_path: Path) -> None:
+    async def scenario(client: httpx2.AsyncClient) -> None:
+        page = (await client.get("/?user=t03&why=tea")).text
+        explained = (await client.get("/v1/explanations?user_id=t03&item_id=tea&n=12")).json()
+        assert explained["removed_by"][0]["by"] == "seen"
+        assert '<li class="warn">seen: ' in page
+        listed = (await client.get("/v1/users/t03/recommendations?n=12")).json()["items"][0]["item_id"]
+        assert "Why not <a" not in (await client.get(f"/?user=t03&why={listed}")).text
+        assert (await client.get("/?user=t03&why=no-such")).status_code == 404
+
+    in_shop(shop, tmp_path, scenario)
+
+
 def test_what_is_not_there_is_said_in_words(shop: Shop, tmp_path: Path) -> None:
     async def scenario(client: httpx2.AsyncClient) -> None:
         for address, status in (

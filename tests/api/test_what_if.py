@@ -107,3 +107,15 @@ def test_removing_an_edge_removes_its_parallels(shop: Shop) -> None:
 def test_impossible_edits_are_refused(still_shop: Shop, edit: Mutation, error: type[Exception]) -> None:
     with pytest.raises(error):
         edited(still_shop.view, [edit])
+
+
+def test_what_was_imagined_hides_nothing_that_is_put_after_it(shop: Shop) -> None:
+    assert shop.engine.suggest("walr") == []
+    what_if(
+        shop.engine,
+        [UpsertNodes("Product", ["imagined"], [{"title": "Walrus of dreams"}])],
+        lambda engine: engine.recommend(Request("t05")),
+    )
+    assert shop.engine.suggest("walr") == []
+    shop.write(UpsertNodes("Product", ["real"], [{"title": "Walrus of stone"}]))
+    assert [one.text for one in shop.engine.suggest("walr")] == ["Walrus of stone"]

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
-import pytest
-from playwright.sync_api import Error, Page, sync_playwright
+from playwright.sync_api import Error, Page
 
 from graph.neo4j.server.conf import read_conf
+from tests.chromium import chromium
 from tests.neo4j_servers import TestServer
 
-CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 PATIENCE_MS = 60_000
 _RUN = "[data-testid=editor-Run]"
 _EDITOR = "[data-testid=activeEditor] .monaco-editor"
@@ -99,14 +95,6 @@ class BrowserWindow:
         self.page.screenshot(path=str(file))
 
 
-def chromium() -> str:
-    """The installed Chromium; skips the test, loudly, where there is none."""
-    found = next((path for name in CHROMIUM if (path := shutil.which(name))), None)
-    if found is None:
-        pytest.skip("no Chromium; on Debian: apt-get install chromium")
-    return found
-
-
 def guide_address(server: TestServer) -> str:
     """Host and port where the server's configuration says that the guide is."""
     settings = read_conf((server.home / "conf" / "neo4j.conf").read_text())
@@ -117,9 +105,5 @@ def guide_address(server: TestServer) -> str:
 def window(server: TestServer, api_port: int, width: int = 1280, height: int = 900) -> Iterator[BrowserWindow]:
     """A window in which the address of the server's guide leads to the API at ``api_port``."""
     rules = f"--host-resolver-rules=MAP {guide_address(server)} 127.0.0.1:{api_port}"
-    with sync_playwright() as playwright:
-        browser: Any = playwright.chromium.launch(executable_path=chromium(), args=[*FLAGS, rules])
-        try:
-            yield BrowserWindow(browser.new_page(viewport={"width": width, "height": height}))
-        finally:
-            browser.close()
+    with chromium(rules) as browser:
+        yield BrowserWindow(browser.new_page(viewport={"width": width, "height": height}))

@@ -91,7 +91,10 @@ if (panel) {
 
   for (const button of panel.querySelectorAll(".cut")) {
     button.setAttribute("aria-pressed", "false");
-    button.addEventListener("click", () => toggle(JSON.parse(button.dataset.edit), `without ${button.dataset.words}`));
+    button.addEventListener("click", () => {
+      const edit = JSON.parse(button.dataset.edit);
+      toggle(edit, `${edit.do === "add_edge" ? "with" : "without"} ${button.dataset.words}`);
+    });
   }
 
   for (const line of panel.querySelectorAll(".line[data-edit]")) {

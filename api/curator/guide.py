@@ -65,7 +65,7 @@ def _welcome(base_url: str) -> str:
     return _slide(
         "Kindred: the curator's workbench",
         "<p>This graph is what the shop's recommendations are made of. What you correct here is in the next answer "
-        "within two seconds; nothing has to be restarted.</p>"
+        "within a few seconds; nothing has to be restarted.</p>"
         "<p>First give the graph its colours:</p>"
         + _runnable(f":style {base_url}/curator/style.grass")
         + "<p>Saved queries: download "

@@ -74,7 +74,7 @@ def test_stats_count_by_type(trained: Trained) -> None:
     ran = kindred_in(trained.folder, "graph", "stats")
     assert "(User)-[PURCHASED]->(Item)" in ran.out
     stats = kindred_in(trained.folder, "graph", "stats", "--json").json
-    assert stats["edges"] == {"User-PURCHASED-Item": SALES, "Item-HAS_BRAND-Brand": 30}
+    assert stats["edges"] == {"User-PURCHASED-Item": SALES, "Item-HAS_BRAND-Brand": 30, "Item-COMPLEMENTS-Item": 0}
     assert len(stats["hash"]) == 64
 
 
@@ -88,6 +88,7 @@ def test_the_export_holds_every_node_and_edge(trained: Trained, tmp_path: Path) 
         "Brand": 2,
         "User-PURCHASED-Item": SALES,
         "Item-HAS_BRAND-Brand": 30,
+        "Item-COMPLEMENTS-Item": 0,
     }
     sales = pq.read_table(tmp_path / "export" / "User-PURCHASED-Item.parquet")
     assert sales.num_rows == SALES

@@ -45,7 +45,8 @@ def check_result(result: dict[str, Any], releases: Path) -> None:
     """What ``var/demo.json`` has to say, and that the graph says so too."""
     assert result["seconds"].keys() == {"install", "ingest", "train", "evaluate", "first_answer"}
     assert result["gate"].keys() == {"promoted", "winner", "baseline", "difference", "interval"}
-    assert {row["model"] for row in result["table"]} == {*DEFAULT_MODELS, "kindred"}
+    # The demo's split is random, so the model that reads order refuses it.
+    assert {row["model"] for row in result["table"]} == {*DEFAULT_MODELS, "kindred"} - {"sequence"}
     assert all(row.keys() >= {"model", "served", "recall@20", "ndcg@20"} for row in result["table"])
     assert [row["model"] for row in result["table"] if row["served"]] == [result["gate"]["winner"]]
     release = current_release(releases)

@@ -8,9 +8,8 @@ Three ways to the same list, compared item by item:
 - **HTTP**: ``GET /v1/users/{id}/recommendations`` of the application that ``kindred serve`` runs.
 
 One thing differs by design. An evaluation leaves out the history it is given and nothing else; a shopper is also never
-shown what they rated low. So on MovieLens the low-rated items of each user are struck out of the evaluation's longer
-list before the first ``K`` are compared. Nothing else is altered, and in the small shop, which has no such ratings,
-nothing at all.
+shown what they rated low. So on MovieLens the low-rated items of each user are left out of the evaluation's ranking
+too. Nothing else is altered, and in the small shop, which has no such ratings, nothing at all.
 """
 
 from __future__ import annotations
@@ -23,11 +22,14 @@ from pathlib import Path
 import httpx2
 import numpy as np
 import pytest
+import scipy.sparse as sp
 
 from api.app import create_app
 from api.engine import Engine, Request
+from api.engine.ranking import ranked
 from api.settings import Settings
 from gnn.evaluation import ranked_lists
+from gnn.histories import Histories, IntArray
 from gnn.knowledge import interactions_from
 from graph.errors import NotFound
 from graph.release import current_release
@@ -86,15 +88,29 @@ def struck_out(snapshot: Snapshot) -> dict[int, set[int]]:
     return found
 
 
+class WithoutStruckOut:
+    """The engine's ranking as the evaluation calls it, items that only got a word against them left out."""
+
+    def __init__(self, engine: Engine, hidden: dict[int, set[int]]) -> None:
+        self._sources = engine.now().sources
+        self._hidden = hidden
+
+    def rank(self, histories: Histories, k: int) -> IntArray:
+        exclude = sp.lil_array(histories.even())
+        for row, user in enumerate(histories.user_index.tolist()):
+            for item in self._hidden.get(user, ()):
+                exclude[row, item] = 1.0
+        return ranked(self._sources, histories, k, exclude=sp.csr_array(exclude)).item_index
+
+
 def by_evaluation(engine: Engine, users: np.ndarray) -> dict[str, list[str]]:
     """The first K ids of each user out of one block ranking."""
     snapshot = engine.view.snapshot
-    hidden = struck_out(snapshot)
-    length = K + max((len(hidden.get(user, ())) for user in users.tolist()), default=0)
     items, people = snapshot.nodes(snapshot.schema.item_type), snapshot.nodes(snapshot.schema.user_type)
-    lists = ranked_lists(engine, interactions_from(snapshot), users, length)
+    ranker = WithoutStruckOut(engine, struck_out(snapshot))
+    lists = ranked_lists(ranker, interactions_from(snapshot), users, K)
     return {
-        people.id_of(user): [items.id_of(item) for item in row if item not in hidden.get(user, ())][:K]
+        people.id_of(user): [items.id_of(item) for item in row]
         for user, row in zip(users.tolist(), lists.tolist(), strict=True)
     }
 

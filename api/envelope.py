@@ -95,7 +95,7 @@ def envelope_of(answer: Answer, live: Live, *, include: frozenset[str], stale: b
         )
         for item in answer.items
     ]
-    took_ms = round((time.perf_counter() - began) * 1000, 3)
+    took_ms = ms_since(began)
     return Envelope(
         uuid.uuid4().hex,
         items,
@@ -107,6 +107,11 @@ def envelope_of(answer: Answer, live: Live, *, include: frozenset[str], stale: b
         None,
         took_ms,
     )
+
+
+def ms_since(began: float) -> float:
+    """Milliseconds since a moment of ``perf_counter``."""
+    return round((time.perf_counter() - began) * 1000, 3)
 
 
 def parse_include(names: str | Iterable[str] | None) -> frozenset[str]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from starlette.requests import Request
@@ -14,10 +15,12 @@ from api.events import EventWriter
 from api.given import GivenLog
 from api.limits import Lane
 from api.metrics import Metrics
+from api.problems import NotReady
 from api.pulse import Pulse
 from api.rules import RulesFile
 from api.serving import Live, Serving
 from api.settings import Settings
+from graph.errors import SchemaError
 from graph.store import GraphStore, open_store
 
 PAGES_WAITING = 16
@@ -105,3 +108,12 @@ def engine_of(live: Live) -> Engine:
 def now_ms() -> int:
     """Milliseconds since 1970, by the server's clock."""
     return time.time_ns() // 1_000_000
+
+
+@contextmanager
+def telling_an_empty_store() -> Iterator[None]:
+    """A store without a schema becomes :class:`NotReady`, which says what to run."""
+    try:
+        yield
+    except SchemaError as error:
+        raise NotReady("the graph store is empty", remedy="Run kindred ingest with a mapping first.") from error

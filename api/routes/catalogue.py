@@ -13,9 +13,9 @@ from api.catalogue import Catalogue, Condition, ItemReply, PostedBatch, PostedEd
 from api.envelope import json_response
 from api.limits import MAX_LIST, checked_id, decode_json, read_body
 from api.openapi import json_body, reply
-from api.parts import Parts, parts_of
+from api.parts import Parts, parts_of, telling_an_empty_store
 from api.problems import DeadlineExceeded, InvalidField, NotReady, Overloaded
-from graph.errors import KindredError, SchemaError
+from graph.errors import KindredError
 
 router = APIRouter(prefix="/v1", tags=["catalogue"])
 T = TypeVar("T")
@@ -146,10 +146,8 @@ def _write(parts: Parts, work: Callable[[Catalogue], WriteReply]) -> WriteReply:
 
 def _with_catalogue(parts: Parts, work: Callable[[Catalogue], T]) -> T:
     store = parts.store()
-    try:
+    with telling_an_empty_store():
         catalogue = Catalogue(store)
-    except SchemaError as error:
-        raise NotReady("the graph store is empty", remedy="Run kindred ingest with a mapping first.") from error
     return work(catalogue)
 
 

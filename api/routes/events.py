@@ -12,9 +12,8 @@ from api.events import Acknowledged
 from api.interactions import EVENT_FIELDS, Event, read_interaction
 from api.limits import MAX_LIST, decode_json, read_body
 from api.openapi import json_body, reply
-from api.parts import Parts, now_ms, parts_of
-from api.problems import DeadlineExceeded, InvalidField, NotReady
-from graph.errors import SchemaError
+from api.parts import Parts, now_ms, parts_of, telling_an_empty_store
+from api.problems import DeadlineExceeded, InvalidField
 from graph.schema import EdgeRole, GraphSchema
 
 router = APIRouter(prefix="/v1", tags=["events"])
@@ -78,7 +77,5 @@ async def _schema_for(events: list[Event], parts: Parts) -> GraphSchema:
 
 
 def _stored_schema(parts: Parts) -> GraphSchema:
-    try:
+    with telling_an_empty_store():
         return parts.store().schema
-    except SchemaError as error:
-        raise NotReady("the graph store is empty", remedy="Run kindred ingest with a mapping first.") from error

@@ -21,7 +21,7 @@ from api.engine.phrases import Language
 from api.engine.request import RelatedKind
 from api.engine.request import Request as EngineRequest
 from api.engine.whynot import Change, Explanation, Removal, explain
-from api.envelope import Envelope, ReleaseName, envelope_of, json_response, parse_include
+from api.envelope import Envelope, ReleaseName, envelope_of, json_response, ms_since, parse_include
 from api.limits import MAX_RESULTS, checked_id, decode_json, read_body
 from api.openapi import json_body, reply
 from api.parts import engine_of, now_ms, parts_of
@@ -163,7 +163,7 @@ def _asking(asked: AskRecommendations | AskRelated, language: Language) -> Askin
 
 def _what_if_reply(found: WhatIf, enveloped: Callable[[Answer], Envelope], began: float) -> WhatIfReply:
     paths = [ChangedPathReply(path.item_id, path.change, path.reason.to_json()) for path in found.paths]
-    return WhatIfReply(enveloped(found.before), enveloped(found.after), found.moved, paths, _ms_since(began))
+    return WhatIfReply(enveloped(found.before), enveloped(found.after), found.moved, paths, ms_since(began))
 
 
 def _explanation_reply(
@@ -188,7 +188,7 @@ def _explanation_reply(
         release=release,
         graph_watermark=explained.graph_watermark,
         stale=stale,
-        took_ms=_ms_since(began),
+        took_ms=ms_since(began),
     )
 
 
@@ -202,7 +202,3 @@ def _change_reply(change: Change) -> ChangeReply:
 def _finite(value: float | None) -> float | None:
     """The value, null where JSON has no such number."""
     return value if value is not None and math.isfinite(value) else None
-
-
-def _ms_since(began: float) -> float:
-    return round((time.perf_counter() - began) * 1000, 3)

@@ -14,10 +14,10 @@ from api.catalogue import WriteReply
 from api.envelope import json_response
 from api.limits import checked_id, decode_json, read_body
 from api.openapi import json_body, reply
-from api.parts import Parts, parts_of
+from api.parts import Parts, parts_of, telling_an_empty_store
 from api.personal import ErasureReply, ExportReply, PersonalData, PostedUser
-from api.problems import DeadlineExceeded, NotReady
-from graph.errors import KindredError, SchemaError
+from api.problems import DeadlineExceeded
+from graph.errors import KindredError
 
 router = APIRouter(prefix="/v1/users", tags=["privacy"])
 T = TypeVar("T")
@@ -81,10 +81,8 @@ async def _patiently(parts: Parts, work: Callable[[PersonalData], T]) -> T:
 
     def run() -> T:
         store = parts.store()
-        try:
+        with telling_an_empty_store():
             data = PersonalData(store, parts.settings.releases, parts.settings.work_dir)
-        except SchemaError as error:
-            raise NotReady("the graph store is empty", remedy="Run kindred ingest with a mapping first.") from error
         return work(data)
 
     try:

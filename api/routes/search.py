@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from api.asking import Lang, asked_language
 from api.engine.finding.search import MAX_QUERY
 from api.engine.steering import Steering
-from api.envelope import enveloped, json_response, parse_include
+from api.envelope import enveloped, json_response, ms_since, parse_include
 from api.limits import MAX_RESULTS, checked_id, checked_text
 from api.openapi import reply
 from api.parts import parts_of
@@ -89,4 +89,4 @@ async def suggest(request: Request, query: Annotated[SuggestQuery, Query()]) -> 
     began, parts = time.perf_counter(), parts_of(request)
     found = await parts.lane.run(parts.serving.live.engine.suggest, checked_text(query.q, "q"), query.n)
     names = [SuggestedName(one.text, one.node_type, one.node_id, one.score) for one in found]
-    return json_response(SuggestReply(names, round((time.perf_counter() - began) * 1000, 3)))
+    return json_response(SuggestReply(names, ms_since(began)))

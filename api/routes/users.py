@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from api.engine import Engine
 from api.engine.request import Request as EngineRequest
 from api.engine.users import NamedInterest, Profile, attributes_for, order, profile
-from api.envelope import ReleaseName, enveloped, json_response, parse_include
+from api.envelope import ReleaseName, enveloped, json_response, ms_since, parse_include
 from api.limits import MAX_LIST, checked_id, decode_json, read_body
 from api.openapi import json_body, reply
 from api.parts import engine_of, parts_of
@@ -101,7 +101,7 @@ async def audience(request: Request, item_id: str, query: Annotated[AudienceQuer
     users, watermark = await parts.patient_lane.run(_audience, engine_of(live), item_id, query.n)
     release = ReleaseName(live.release_id, live.trained_at)
     return json_response(
-        AudienceReply(uuid.uuid4().hex, item_id, users, release, watermark, parts.serving.stale, _ms_since(began))
+        AudienceReply(uuid.uuid4().hex, item_id, users, release, watermark, parts.serving.stale, ms_since(began))
     )
 
 
@@ -116,7 +116,7 @@ async def attributes(request: Request, user_id: str, query: Annotated[Attributes
     )
     release = ReleaseName(live.release_id, live.trained_at)
     return json_response(
-        AttributesReply(uuid.uuid4().hex, user_id, query.type, found, release, parts.serving.stale, _ms_since(began))
+        AttributesReply(uuid.uuid4().hex, user_id, query.type, found, release, parts.serving.stale, ms_since(began))
     )
 
 
@@ -128,7 +128,7 @@ async def user_profile(request: Request, user_id: str) -> Response:
     user_id = checked_id(user_id, "user_id")
     found = await parts.patient_lane.run(profile, engine_of(live), user_id)
     release = ReleaseName(live.release_id, live.trained_at)
-    return json_response(ProfileReply(user_id, found, release, parts.serving.stale, _ms_since(began)))
+    return json_response(ProfileReply(user_id, found, release, parts.serving.stale, ms_since(began)))
 
 
 @router.post("/rank", summary="Rank a list", responses=reply("Envelope"), openapi_extra=json_body("RankBody"))
@@ -158,7 +158,3 @@ def _audience(engine: Engine, item_id: str, n: int) -> tuple[list[ListedUser], s
         sources = tuple(sorted(speaking, key=lambda name: (-speaking[name], name)))
         users.append(ListedUser(view.id_of(view.schema.user_type, index), float(found.score[at]), at + 1, sources))
     return users, view.watermark
-
-
-def _ms_since(began: float) -> float:
-    return round((time.perf_counter() - began) * 1000, 3)

@@ -22,6 +22,12 @@ class Metrics:
         self.fallbacks = Counter(
             "kindred_fallbacks", "Answers that used a fallback.", ("fallback",), registry=self.registry
         )
+        self.answer_cache = Counter(
+            "kindred_answer_cache",
+            "Answers by outcome: hit, kept since nothing has changed; miss, computed.",
+            ("outcome",),
+            registry=self.registry,
+        )
         self.events = Counter(
             "kindred_events",
             "Events by outcome: accepted, duplicate, unknown_item.",
@@ -41,6 +47,17 @@ class Metrics:
         )
         self.swaps = Counter("kindred_release_swaps", "Releases taken into service.", registry=self.registry)
         self.refused = Counter("kindred_releases_refused", "Releases that did not verify.", registry=self.registry)
+
+        self._counted: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
+
+    def count_request(self, route: str, method: str, status: int, seconds: float) -> None:
+        """Counts one request; looking up the labels of a counter costs more than counting, so they are kept."""
+        known = self._counted.get((route, method, status))
+        if known is None:
+            known = self.requests.labels(route, method, str(status)), self.seconds.labels(route)
+            self._counted[route, method, status] = known
+        known[0].inc()
+        known[1].observe(seconds)
 
     def exposition(self) -> bytes:
         """The text Prometheus scrapes."""

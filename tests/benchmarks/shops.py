@@ -6,8 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 
 from api.command.workshop import ingest_into, mapping_named
 from api.engine import engine_payload
@@ -43,6 +45,7 @@ WALKS = ("popularity", "recent_popularity", "itemknn", "rp3beta", "next_item", "
 SOURCES = (*WALKS, "als", "gfcf", "text")
 """What the fused lists are measured with: every source that fits in seconds, of each kind."""
 _TASTES, _DAYS_MS = 40, 86_400_000
+LongArray: TypeAlias = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -100,16 +103,21 @@ def synthetic(folder: Path, *, users: int, items: int, purchases: int, sources: 
     return Shop(folder, snapshot)
 
 
-def power_law(users: int, items: int, purchases: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:  # type: ignore[type-arg]
-    """Rows of users and items and times in milliseconds, ``purchases`` of them, oldest first."""
+def power_law(users: int, items: int, purchases: int) -> tuple[LongArray, LongArray, LongArray]:
+    """Rows of users and items and times in milliseconds, oldest first: ``purchases`` distinct pairs."""
     random = np.random.default_rng(7)
-    source = (users * random.random(purchases) ** 1.6).astype(np.int64)
-    taste = source % _TASTES
-    target = ((items // _TASTES) * random.random(purchases) ** 2.2).astype(np.int64) * _TASTES + taste
-    stray = random.random(purchases) < 0.2
-    target[stray] = (items * random.random(int(stray.sum())) ** 2.2).astype(np.int64)
+    tastes = max(1, min(_TASTES, users * items // (8 * purchases)))  # fewer where there would be too few pairs
+    pairs = np.empty(0, np.int64)
+    while pairs.size < purchases:
+        count = 2 * (purchases - pairs.size) + 1000
+        source = (users * random.random(count) ** 1.6).astype(np.int64)
+        target = ((items // tastes) * random.random(count) ** 1.8).astype(np.int64) * tastes + source % tastes
+        stray = random.random(count) < 0.2
+        target[stray] = (items * random.random(int(stray.sum())) ** 1.8).astype(np.int64)
+        pairs = np.unique(np.concatenate([pairs, source * items + target]))
+    pairs = random.permutation(pairs)[:purchases]
     times = np.sort(random.integers(1_500_000_000_000, 1_500_000_000_000 + 900 * _DAYS_MS, purchases))
-    return source, target, times
+    return pairs // items, pairs % items, times
 
 
 def publish(snapshot: Snapshot, root: Path, sources: Sequence[str], hour: int = 1) -> str:

@@ -108,7 +108,7 @@ def _networkx(engine: Engine, items: Sequence[int], users: Sequence[str]) -> tup
     def walk(item: int) -> None:
         counts: Counter[tuple[int, int]] = Counter()
         for neighbor in graph[0, item]:
-            counts.update(graph[neighbor])
+            counts.update(iter(graph[neighbor]))
 
     lists = {user: [item.item_index for item in engine.recommend(Request(user)).items] for user in users}
     anchors = {user: latest_distinct(engine.histories([user]).item_index, MAX_ANCHORS).tolist() for user in users}

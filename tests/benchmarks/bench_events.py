@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import socket
 import sqlite3
-import tempfile
 import threading
 import time
 import uuid
@@ -16,7 +14,7 @@ from statistics import median
 from typing import Any
 
 from tests.benchmarks.served import serving
-from tests.benchmarks.shops import Shop, movielens
+from tests.benchmarks.shops import Shop, shared_movielens
 
 SECONDS, RUNS, CONNECTIONS, BATCH = 3.0, 3, 32, 100
 GORSE = 1_064
@@ -25,10 +23,7 @@ GORSE = 1_064
 
 def measure(shop: Shop | None = None) -> list[dict[str, Any]]:
     """Rows of ``name, ours, peer, ratio, unit, goal, met``; medians of three runs each."""
-    if shop is None:
-        with tempfile.TemporaryDirectory() as folder:
-            data = os.environ.get("KINDRED_DATA_DIR")
-            return measure(movielens(Path(folder), None if data is None else Path(data)))
+    shop = shop or shared_movielens()
     plain = median(_plain(shop.folder / f"plain-{run}.db", SECONDS) for run in range(RUNS))
     plain_batches = median(_plain(shop.folder / f"batch-{run}.db", SECONDS, BATCH) for run in range(RUNS))
     with serving(shop) as (port, key):

@@ -6,15 +6,12 @@ gorse 0.5.11 itself is not run: its figures were measured on this kind of machin
 from __future__ import annotations
 
 import json
-import os
-import tempfile
-from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
 
 from tests.benchmarks.load import Asked, generator, load
 from tests.benchmarks.served import serving
-from tests.benchmarks.shops import Shop, movielens
+from tests.benchmarks.shops import Shop, shared_movielens
 
 N, SECONDS, RUNS, CONNECTIONS = 20, 3, 3, 32
 _NOT_RUN = "peer: gorse 0.5.11 as the issue gives it, not run"
@@ -35,10 +32,7 @@ NEIGHBORS, RECOMMEND, SESSION = (
 
 def measure(shop: Shop | None = None) -> list[dict[str, Any]]:
     """Rows of ``name, ours, peer, ratio, unit, goal, met``; medians of three runs each."""
-    if shop is None:
-        with tempfile.TemporaryDirectory() as folder:
-            data = os.environ.get("KINDRED_DATA_DIR")
-            return measure(movielens(Path(folder), None if data is None else Path(data)))
+    shop = shop or shared_movielens()
     items, users = (_ids(shop, name) for name in (shop.snapshot.schema.item_type, shop.snapshot.schema.user_type))
     asked = {
         NEIGHBORS: [Asked(f"/v1/items/{item}/related?n={N}") for item in items],

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import sys
-import tempfile
 import urllib.request
-from pathlib import Path
 from statistics import median
 from typing import Any
 
 from tests.benchmarks.load import Asked, Load, generator, load
 from tests.benchmarks.served import running, serving
-from tests.benchmarks.shops import Shop, movielens
+from tests.benchmarks.shops import Shop, shared_movielens
 from tests.free_ports import free_port
 
 N, CONNECTIONS, SECONDS, RUNS = 20, 32, 4, 3
@@ -20,10 +17,7 @@ N, CONNECTIONS, SECONDS, RUNS = 20, 32, 4, 3
 
 def measure(shop: Shop | None = None) -> list[dict[str, Any]]:
     """Rows of ``name, ours, peer, ratio, unit, goal, met``; medians of three runs each."""
-    if shop is None:
-        with tempfile.TemporaryDirectory() as folder:
-            data = os.environ.get("KINDRED_DATA_DIR")
-            return measure(movielens(Path(folder), None if data is None else Path(data)))
+    shop = shop or shared_movielens()
     item_type = shop.snapshot.schema.item_type
     items = [shop.snapshot.nodes(item_type).id_of(row) for row in range(len(shop.snapshot.nodes(item_type)))]
     few = [Asked(f"/v1/items/{item}/related?n={N}") for item in items[:200]]
@@ -56,7 +50,7 @@ def measure(shop: Shop | None = None) -> list[dict[str, Any]]:
 
 def _at_half(port: int, asked: list[Asked], rate: float, key: str) -> Load:
     """A run at about half a rate: each connection pauses, so that it asks half as often."""
-    connections = CONNECTIONS * 4
+    connections = CONNECTIONS * 2
     wait_ms = max(1, round(connections / (rate / 2) * 1000))
     return load(port, asked, connections=connections, seconds=SECONDS, key=key, wait_ms=wait_ms)
 

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import atexit
+import os
+import shutil
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import TypeAlias
 
@@ -72,6 +77,15 @@ def movielens(folder: Path, data: Path | None = None) -> Shop:
         snapshot = build_snapshot(store, folder / "snapshot")
     publish(snapshot, folder / "releases", (*SOURCES[:-1], "ease"))
     return Shop(folder, snapshot)
+
+
+@cache
+def shared_movielens() -> Shop:
+    """MovieLens from ``KINDRED_DATA_DIR``, else fetched: made once for all benchmarks of a run, gone at its end."""
+    folder = Path(tempfile.mkdtemp(prefix="kindred-bench-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    data = os.environ.get("KINDRED_DATA_DIR")
+    return movielens(folder, None if data is None else Path(data))
 
 
 def synthetic(folder: Path, *, users: int, items: int, purchases: int, sources: Sequence[str] = SOURCES) -> Shop:

@@ -64,7 +64,7 @@ java: # what the Neo4j tests need, where it can be installed; without it they sa
 	 echo "==> No JDK or no Maven: the Neo4j tests will not run. On Debian: sudo apt-get install openjdk-17-jre-headless maven"
 
 test: $(VENV)/.dev java ## the whole test suite, Neo4j included where there is a JDK
-	@$(BIN)/pytest
+	@$(BIN)/pytest -n auto --maxprocesses 4
 
 lint: $(VENV)/.dev ## ruff, mypy --strict, import contracts
 	$(BIN)/ruff check .

@@ -30,7 +30,7 @@ class BrowserWindow:
 
     def log_in(self, server: TestServer) -> None:
         """Nothing; Browser is connected."""
-        self.page.goto(server.connection.browser)
+        self.page.goto(server.connection.browser, timeout=PATIENCE_MS)
         self.page.wait_for_selector("[data-testid=password]", timeout=PATIENCE_MS)
         self.page.fill("[data-testid=username]", server.connection.user)
         self.page.fill("[data-testid=password]", server.connection.password)

@@ -71,6 +71,17 @@ def wanted(catalogue: Catalogue) -> list[Wanted]:
     return list(dict.fromkeys(found))
 
 
+def deferrable(catalogue: Catalogue, *, shared: bool) -> list[Wanted]:
+    """The indexes of the graph that a first load can do without: nothing is looked up by them meanwhile.
+
+    Another graph that shares the database may need those of relationship types, which serve every graph.
+    """
+    if shared:
+        return [one for one in wanted(catalogue) if one.kind == "FULLTEXT"]
+    own = set(bookkeeping(catalogue.names))
+    return [one for one in wanted(catalogue) if one.kind != "UNIQUE" and one not in own]
+
+
 def _plain(name: str) -> str:
     """The name of a constraint or index without signs: an adopted label may have any, and people type these."""
     plain = re.sub(r"\W", "_", name, flags=re.ASCII)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import fields, replace
-from typing import Any, cast
+from typing import Any
 
 from neo4j import Transaction
 
@@ -106,7 +106,7 @@ def _rows(mutation: UpsertEdges, marks: Sequence[bool]) -> UpsertEdges:
         if field.name in COLUMNS and hasattr(column, "__len__"):
             values = column_list(column, field.name)
             chosen[field.name] = [value for value, mark in zip(values, marks, strict=True) if mark]
-    return replace(mutation, **cast(dict[str, Any], chosen))
+    return replace(mutation, **chosen)
 
 
 class RememberedState(StoredState):
@@ -183,17 +183,20 @@ class BulkWriting:
 
     While the server writes a block the next one is drafted from memory: into an empty graph this process and the
     server then work at the same time. Rows of edges that an earlier block wrote wait to the end, since the database
-    has to be asked for them; their order among themselves stays.
+    has to be asked for them; their order among themselves stays. ``before_many`` is called before the first block
+    where it is a full one.
     """
 
     def __init__(
         self,
         new_batch: Callable[[Sequence[Mutation], Memory], Batch],
         write: Callable[[Batch], Applied],
+        before_many: Callable[[], None],
         block_rows: int,
     ) -> None:
         self._new_batch = new_batch
         self._write = write
+        self._before_many = before_many
         self._block_rows = block_rows
         self._memory = Memory()
         self._flying: tuple[Batch, Future[Applied]] | None = None
@@ -232,7 +235,9 @@ class BulkWriting:
         """The blocks, without the rows that wait, and those at the end or before anything that is no plain upsert."""
         waiting: list[UpsertEdges] = []
         forgotten = self._memory.forgotten
-        for block in blocks(mutations, self._block_rows):
+        for number, block in enumerate(blocks(mutations, self._block_rows)):
+            if number == 0 and block.rows >= self._block_rows:
+                self._before_many()
             some = list(joined(block.mutations))
             if waiting and forgotten != self._memory.forgotten:
                 yield list(joined(waiting))  # rows after them can no longer be told from them

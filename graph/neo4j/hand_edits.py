@@ -49,12 +49,12 @@ def curated_nodes(schema: GraphSchema) -> list[NodeSpec]:
 
 
 def curated_edges(schema: GraphSchema) -> list[EdgeSpec]:
-    """Edge types that people edit."""
+    """Edge types that people edit: not behaviour, nor what an ingest computes from it."""
     behaviour = (EdgeRole.INTERACTION, EdgeRole.SOCIAL)
     return [
         spec
         for spec in schema.edges
-        if spec.role not in behaviour and schema.user_type not in (spec.source, spec.target)
+        if spec.role not in behaviour and not spec.derived and schema.user_type not in (spec.source, spec.target)
     ]
 
 

@@ -20,7 +20,7 @@ from graph.neo4j.line import LONG_S, Line, RollBack
 from graph.neo4j.moment import Moment, Tables, patched
 from graph.neo4j.names import Adopted, Catalogue, Names
 from graph.neo4j.reading import LiveReader
-from graph.neo4j.setup import bookkeeping, deferrable, drift, establish, wanted
+from graph.neo4j.setup import bookkeeping, change_schema, deferrable, drift, establish, wanted
 from graph.neo4j.writing import Batch
 from graph.records import Applied, Change, Mutation
 from graph.schema import GraphSchema
@@ -140,20 +140,24 @@ class Neo4jStore(LiveReader):
         """
         check_audit(batch_id, actor)
         catalogue = self._knowledge.catalogue(fresh=True)
+        deferred: list[str] = []
+
+        def defer() -> None:
+            if not any(self.stats().nodes.values()):  # then these are filled in one go at the end
+                (row,) = self._line.command(cypher.COUNT_ALL_EDGES)
+                deferred.extend(cypher.drop_index(one.name) for one in deferrable(catalogue, shared=row["count"] > 0))
+                self._line.write(lambda tx: change_schema(tx, deferred), timeout_s=LONG_S)
+
         loading = BulkWriting(
             lambda some, memory: Batch(self._knowledge, some, batch_id, actor, memory),
             lambda batch: self._written(batch, LONG_S),
+            defer,
             block_rows,
         )
-        first = not any(self.stats().nodes.values())
-        if first:  # these are filled in one go at the end
-            (row,) = self._line.command(cypher.COUNT_ALL_EDGES)
-            for index in deferrable(catalogue, shared=row["count"] > 0):
-                self._line.command(cypher.drop_index(index.name))
         try:
             loading.write(mutations)
         finally:
-            if first:
+            if deferred:
                 establish(self._line, wanted(catalogue))
         return Applied(loading.changed, self.watermark())
 

@@ -9,6 +9,7 @@ PORT ?= 8000
 SERVE ?= 1
 TORCH_INDEX ?=
 SEEDS ?= 1
+ONLY ?=
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
@@ -74,8 +75,8 @@ lint: $(VENV)/.dev ## ruff, mypy --strict, import contracts
 
 check: lint test ## what CI runs
 
-bench: $(VENV)/.dev ## benchmarks with peers in the same run, into docs/benchmarks.md
-	@env -u OPENBLAS_CORETYPE OMP_NUM_THREADS=2 $(BIN)/python -m tests.benchmarks.run
+bench: $(VENV)/.dev ## benchmarks with peers in the same run, into docs/benchmarks.md (ONLY="neo4j sqlite": the others keep their rows)
+	@env -u OPENBLAS_CORETYPE OMP_NUM_THREADS=2 $(BIN)/python -m tests.benchmarks.run $(ONLY)
 
 tables: $(VENV)/.train ## quality tables into docs/quality.md (needs KINDRED_DATA_DIR; SEEDS=1)
 	@$(BIN)/kindred tables --seeds $(SEEDS)

@@ -51,8 +51,11 @@ PROMISES: tuple[Promise, ...] = (
                 "a killed bulk load, repeated",
                 f"{GRAPH}sqlite_durability.py::test_a_killed_bulk_load_repeated_gives_the_same_graph",
             ),
+            Proof(
+                "{CYCLES} kills of an ingest over Neo4j, each then run again: the same snapshot, nothing twice",
+                f"{NEO4J}ingest_killed.py::test_a_killed_ingest_runs_again_to_the_same_snapshot",
+            ),
         ),
-        "kills of an ingest over Neo4j.",
     ),
     Promise(
         "Data",

@@ -43,8 +43,8 @@ class Telling:
 
 
 def say(line: str) -> None:
-    """One line on standard error."""
-    progress_console.print(f"[dim]{escape(line)}[/]")
+    """One line on standard error, not broken: it may be a command to copy."""
+    progress_console.print(f"[dim]{escape(line)}[/]", soft_wrap=True)
 
 
 def warn(line: str) -> None:

@@ -122,6 +122,7 @@ class MappingDocument(Part):
                     target=item,
                     role=EdgeRole.ITEM_RELATION,
                     learn=False,
+                    derived=True,
                     words=self.derive.next.words,
                 )
             )

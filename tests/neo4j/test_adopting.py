@@ -57,7 +57,7 @@ def test_a_foreign_graph_is_read_written_and_found_under_its_own_names(
         store.line.command(FOREIGN)
         before = store.line.command("MATCH (n) RETURN labels(n) AS labels, properties(n) AS p")
         stats, unseen = adopt(store, read_adoption(mapping))
-        assert stats.edges == {PURCHASED: 3, ("Item", "HAS_BRAND", "Brand"): 1}
+        assert stats.edges == {PURCHASED: 3, ("Item", "HAS_BRAND", "Brand"): 1, ("Item", "COMPLEMENTS", "Item"): 0}
         assert unseen == {"User": 1}
         after = "MATCH (n) WHERE NOT n:KindredMeta RETURN labels(n) AS labels, properties(n) AS p"
         assert sorted(map(repr, store.line.command(after))) == sorted(map(repr, before))

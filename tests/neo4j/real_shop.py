@@ -28,11 +28,9 @@ class RealShop:
 
 
 ONLINE_RETAIL = RealShop(
-    "online-retail", "online_retail_uci", "popularity,rp3beta,ease,als,next_item,text,attributes,relations", "temporal"
+    "online-retail", "online_retail_uci", "popularity,rp3beta,ease,als,text,attributes,relations", "temporal"
 )
-BEAUTY = RealShop(
-    "s3rec", "amazon_beauty_kg", "popularity,rp3beta,als,next_item,text,attributes,relations", "leave-one-out"
-)
+BEAUTY = RealShop("s3rec", "amazon_beauty_kg", "popularity,rp3beta,als,text,attributes", "leave-one-out")
 
 
 def environment(folder: Path) -> dict[str, str]:
@@ -53,13 +51,15 @@ def open_real_shop(shop: RealShop, folder: Path) -> TestServer:
     ports = (None, None) if (home / "connection.json").exists() else (free_port(), free_port())
     found = start(ServerOrder(home, LINES[DEFAULT_LINE], *ports, heap="1g", page_cache="256m"), say=print)
     server = TestServer(home, DEFAULT_LINE, found.version, found.connection)
-    done = folder / "published"
-    if not done.exists():
-        data = Path(os.environ["KINDRED_DATA_DIR"]) / shop.folder
-        kindred(folder, server, "ingest", shop.source, "--data-dir", str(data), "--bulk")
-        kindred(folder, server, "train", "--no-tune", "--models", shop.models, "--protocol", shop.protocol)
-        kindred(folder, server, "release", "publish", "--similar-to", "10")
-        done.touch()
+    data = Path(os.environ["KINDRED_DATA_DIR"]) / shop.folder
+    for name, *arguments in (
+        ("ingested", "ingest", shop.source, "--data-dir", str(data), "--bulk"),
+        ("trained", "train", "--no-tune", "--models", shop.models, "--protocol", shop.protocol),
+        ("published", "release", "publish", "--similar-to", "10"),
+    ):
+        if not (folder / name).exists():
+            kindred(folder, server, *arguments)
+            (folder / name).touch()
     return server
 
 

@@ -45,7 +45,14 @@ ADOPTION = {
         },
     },
     "edges": [
-        {"source": "User", "relation": "PURCHASED", "target": "Item", "type": "BOUGHT", "role": "interaction"},
+        {
+            "source": "User",
+            "relation": "PURCHASED",
+            "target": "Item",
+            "type": "BOUGHT",
+            "role": "interaction",
+            "kind": "purchase",
+        },
         {"source": "Item", "relation": "HAS_BRAND", "target": "Brand", "type": "made by", "role": "attribute"},
     ],
 }

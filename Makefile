@@ -13,7 +13,7 @@ ONLY ?=
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo neo4j neo4j-stop java test check lint bench tables examples screenshots screenshots-curators promises wheel-test clean
+.PHONY: help demo neo4j neo4j-stop java test check lint bench tables examples screenshots screenshots-curators screenshots-shops promises wheel-test clean
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -92,6 +92,9 @@ promises: $(VENV)/.dev ## write docs/how-it-is-tested.md
 
 screenshots-curators: $(VENV)/.dev ## pictures of Neo4j Browser into docs/images, from the test that uses it
 	@mkdir -p docs/images && KINDRED_SCREENSHOTS=docs/images $(BIN)/pytest tests/neo4j/test_browser.py
+
+screenshots-shops: $(VENV)/.dev ## public shops on Neo4j: pictures and the walk of docs/curators.md (needs KINDRED_DATA_DIR, chromium)
+	@$(BIN)/python -m tests.neo4j.shops_seen
 
 wheel-test: $(VENV)/.dev ## build the wheel, install it into an empty environment, run it outside the checkout
 	@rm -rf build dist && $(BIN)/python -m build --wheel --outdir dist . >/dev/null

@@ -11,6 +11,7 @@ import neo4j
 import pytest
 
 from graph.errors import KindredError
+from graph.neo4j.names import quoted
 from graph.neo4j.server import LINES, Connection, ServerOrder, read_connection, start, status, stop
 from graph.neo4j.server.lines import DEFAULT_LINE
 from tests.free_ports import free_port
@@ -76,7 +77,7 @@ class TestServer:
             session.run("MATCH (n) CALL (n) { DETACH DELETE n } IN TRANSACTIONS OF 5000 ROWS").consume()
             for kind, shown in NAMED.items():
                 for name in [row["name"] for row in session.run(shown)]:
-                    session.run(f"DROP {kind} `{name}` IF EXISTS").consume()
+                    session.run(f"DROP {kind} {quoted(name)} IF EXISTS").consume()
 
 
 @dataclass

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Iterable
-from typing import Any
 
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
@@ -15,6 +14,7 @@ from api.engine.answer import Answer
 from api.given import GivenLog
 from api.problems import InvalidField
 from api.serving import Live
+from api.shapes import Properties, ReasonDocument
 
 INCLUDES = ("properties", "score", "reasons")
 """What ``include`` may name; the score is always there."""
@@ -35,8 +35,8 @@ class ListedItem(Struct, frozen=True):
     rank: int
     sources: tuple[str, ...]
     promotion: str | None = None
-    reasons: list[dict[str, Any]] | UnsetType = UNSET
-    properties: dict[str, Any] | UnsetType = UNSET
+    reasons: list[ReasonDocument] | UnsetType = UNSET
+    properties: Properties | UnsetType = UNSET
 
 
 class Envelope(Struct, frozen=True):

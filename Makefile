@@ -13,7 +13,7 @@ ONLY ?=
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo neo4j neo4j-stop java test check lint bench tables examples screenshots screenshots-curators screenshots-shops promises wheel-test clean
+.PHONY: help demo neo4j neo4j-stop java test check lint bench tables examples screenshots screenshots-curators screenshots-shops typescript promises wheel-test clean
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -87,6 +87,9 @@ examples: $(VENV)/.train ## run every curl example against the demo's release an
 screenshots: $(VENV)/.dev ## pictures of the page over the demo's release, into docs/images (needs chromium)
 	@$(BIN)/python -m tests.screenshots
 
+typescript: $(VENV)/.dev ## write the TypeScript client's types from the API's description
+	@$(BIN)/python -m tests.typescript
+
 promises: $(VENV)/.dev ## write docs/how-it-is-tested.md
 	@$(BIN)/python -m tests.promises
 
@@ -103,4 +106,4 @@ wheel-test: $(VENV)/.dev ## build the wheel, install it into an empty environmen
 	  && echo "wheel-test: the wheel installs and runs outside a checkout"; status=$$?; rm -rf $$place; exit $$status
 
 clean: ## remove the environment, builds and var/
-	rm -rf $(VENV) build dist var .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build dist var api/client/typescript/node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -286,12 +286,13 @@ def mcp(
     api_key: Annotated[
         str | None, typer.Option("--api-key", envvar="KINDRED_API_KEY", help="Key to ask with.", show_envvar=True)
     ] = None,
+    edit: Annotated[bool, typer.Option("--edit", help="Also offer the tools that change things.")] = False,
 ) -> None:
     """Offer the API to an assistant over MCP, on standard input and output; it may do what the key may.
 
     Example: kindred mcp --url http://127.0.0.1:8000
     """
-    run_stdio(AsyncKindred(url, api_key=api_key))
+    run_stdio(AsyncKindred(url, api_key=api_key), edit=edit)
 
 
 @app.command()

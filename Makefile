@@ -12,7 +12,7 @@ SEEDS ?= 1
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo neo4j neo4j-stop java test check lint bench tables examples screenshots screenshots-curators promises wheel-test clean
+.PHONY: help demo neo4j neo4j-stop java test check lint bench tables examples notebooks screenshots screenshots-curators promises wheel-test clean
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -85,6 +85,9 @@ examples: $(VENV)/.train ## run every curl example against the demo's release an
 
 screenshots: $(VENV)/.dev ## pictures of the page over the demo's release, into docs/images (needs chromium)
 	@$(BIN)/python -m tests.screenshots
+
+notebooks: $(VENV)/.dev ## run every notebook and write it beside itself with its outputs
+	@$(BIN)/python -m tests.notebooks
 
 promises: $(VENV)/.dev ## write docs/how-it-is-tested.md
 	@$(BIN)/python -m tests.promises

@@ -12,8 +12,8 @@
 
 # %% [markdown]
 # # The graph of a shop
-# What is in it, what it looks like around one thing, and the way from there to an answer with its reason. From a handful of purchases to an answer with its reason, with the same parts that
-# `kindred train` and `kindred serve` use. Runs in seconds and needs no training extra.
+# What is in it, what lies around one thing, and the way from a handful of purchases to an answer with its reason, with
+# the same parts that `kindred train` and `kindred serve` use. Runs in seconds and needs no training extra.
 
 # %%
 from __future__ import annotations

@@ -13,8 +13,8 @@
 # %% [markdown]
 # # Baselines, tables and controls
 # A graph network is worth what it adds to simple baselines in the same run, on the same split. This notebook fits eight
-# baselines, two graph networks and their fusion on a small invented shop, shows the table, the gate's verdict, the slices
-# and the controls. Needs the training extra. `Lab.open("movielens")` does all of it on real films.
+# baselines, two graph networks and their fusion on a small invented shop, and shows the table, the gate's verdict, the
+# slices and the controls. Needs the training extra. `Lab.open("movielens")` does all of it on real films.
 
 # %%
 from __future__ import annotations
@@ -38,11 +38,10 @@ baselines = ("popularity", "itemknn", "rp3beta", "ease", "gfcf", "next_item", "a
 experiment = lab.experiment({name: {} for name in baselines} | {"lightgcn": small, "graphsage": small})
 print(f"{'model':12} {'recall@20':>9} {'ndcg@20':>8}  95 % interval    coverage  fit s")
 for row in experiment.rows:
+    recall, ndcg = row.test.metrics["recall@20"], row.test.metrics["ndcg@20"]
     low, high = row.test.interval("ndcg@20")
-    print(
-        f"{row.model:12} {row.test.metrics['recall@20']:9.3f} {row.test.metrics['ndcg@20']:8.3f}  {low:.3f} to {high:.3f}"
-        f"  {row.test.exposure.coverage:8.2f}  {row.fit_s:5.2f}"
-    )
+    covered = row.test.exposure.coverage
+    print(f"{row.model:12} {recall:9.3f} {ndcg:8.3f}  {low:.3f} to {high:.3f}  {covered:8.2f}  {row.fit_s:5.2f}")
 
 # %% [markdown]
 # ## The verdict
@@ -61,16 +60,9 @@ for source, share in experiment.fusion.weights.importance().items():
 # %%
 figure, axes = plt.subplots(figsize=(6.5, 3.2), layout="constrained")
 for row in experiment.rows:
-    axes.scatter(
-        max(row.fit_s, 1e-3), row.test.metrics["recall@20"], color="tab:red" if row.served else "tab:blue", s=18
-    )
-    axes.annotate(
-        row.model,
-        (max(row.fit_s, 1e-3), row.test.metrics["recall@20"]),
-        fontsize=7,
-        xytext=(4, 2),
-        textcoords="offset points",
-    )
+    at = (max(row.fit_s, 1e-3), row.test.metrics["recall@20"])
+    axes.scatter(*at, color="tab:red" if row.served else "tab:blue", s=18)
+    axes.annotate(row.model, at, fontsize=7, xytext=(4, 2), textcoords="offset points")
 axes.set(xscale="log", xlabel="fit, seconds", ylabel="recall@20 on test", title="red is served")
 
 # %% [markdown]
@@ -79,13 +71,14 @@ axes.set(xscale="log", xlabel="fit, seconds", ylabel="recall@20 on test", title=
 
 # %%
 shown = ("kindred", "popularity", "ease", "attributes", "graphsage")
-parts = ("head items", "tail items", "cold items", "unseen items", "cold users")
+counts = {part.name: part.num_users for part in experiment.rows[0].test.slices}
+parts = [f"{name}\n{count} users" for name, count in counts.items() if count]
 measured = {
-    row.model: {part.name: part.metrics.get("recall@20", 0.0) for part in row.test.slices} for row in experiment.rows
+    row.model: [part.metrics["recall@20"] for part in row.test.slices if part.num_users] for row in experiment.rows
 }
 figure, axes = plt.subplots(figsize=(7.5, 2.8), layout="constrained")
 for at, name in enumerate(shown):
-    axes.bar(np.arange(len(parts)) + 0.16 * at, [measured[name][part] for part in parts], 0.15, label=name)
+    axes.bar(np.arange(len(parts)) + 0.16 * at, measured[name], 0.15, label=name)
 axes.set_xticks(np.arange(len(parts)) + 0.32, parts)
 axes.set_ylabel("recall@20 on test")
 axes.legend(fontsize=7)
@@ -99,11 +92,9 @@ axes.legend(fontsize=7)
 controls = lab.controls(experiment)
 figure, axes = plt.subplots(figsize=(6.5, 2.2), layout="constrained")
 for at, row in enumerate(row for row in controls["rows"] if "adds" in row):
-    low, high = row["interval"]
-    axes.errorbar(
-        row["adds"], at, xerr=[[row["adds"] - low], [high - row["adds"]]], fmt="o", color="tab:blue", capsize=3
-    )
-    axes.annotate(row["control"], (row["adds"], at), fontsize=7, xytext=(0, 6), textcoords="offset points")
+    adds, (low, high) = row["adds"], row["interval"]
+    axes.errorbar(adds, at, xerr=[[adds - low], [high - adds]], fmt="o", color="tab:blue", capsize=3)
+    axes.annotate(row["control"], (adds, at), fontsize=7, xytext=(0, 6), textcoords="offset points")
 axes.axvline(0, color="silver")
 axes.set(yticks=[], ylim=(-0.5, 5), xlabel="ndcg@20 that the removed part adds, 95 % interval")
 print("On validation " + controls["sentence"] + ".")

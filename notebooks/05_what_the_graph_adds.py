@@ -28,9 +28,8 @@ from gnn.experiment import FUSED
 lab = Lab.open("invented-shop")
 for edge_type, matrix in {**lab.knowledge.attributes, **lab.knowledge.relations}.items():
     print(f"{' '.join(edge_type):26} {matrix.nnz:5} edges")
-experiment = lab.experiment(
-    {name: {} for name in ("popularity", "rp3beta", "ease", "attributes", "relations")}, test=False
-)
+models = ("popularity", "rp3beta", "ease", "attributes", "relations")
+experiment = lab.experiment({name: {} for name in models}, test=False)
 whole = next(row.validation for row in experiment.rows if row.model == FUSED)
 
 # %% [markdown]
@@ -50,17 +49,16 @@ print("On validation " + sentence(found, whole.metrics["ndcg@20"]) + ".")
 # %%
 for result in run_controls(experiment, lab.knowledge, controls=without_each(lab.knowledge)):
     difference = result.difference
-    print(
-        f"{result.name:20} costs {difference.mean:+.4f} ndcg@20, 95 % interval {difference.low:+.4f} to {difference.high:+.4f}"
-    )
+    interval = f"95 % interval {difference.low:+.4f} to {difference.high:+.4f}"
+    print(f"{result.name:20} ndcg@20 {-difference.mean:+.4f}; what it adds: {interval}")
 
 # %% [markdown]
 # ## For whom
-# Facts matter most where behaviour says least: in the tail, and for things that nobody has chosen yet.
+# Facts matter most where behaviour says least: among the things of the tail, that few people have chosen.
 
 # %%
 removed = found[0].evaluation
-parts = ("head items", "tail items", "unseen items", "cold users")
+parts = [part.name for part in whole.slices if part.num_users >= 20]
 figure, axes = plt.subplots(figsize=(6, 2.6), layout="constrained")
 for at, (name, evaluation) in enumerate({"with its graph": whole, "without": removed}.items()):
     recall = {part.name: part.metrics.get("recall@20", 0.0) for part in evaluation.slices}

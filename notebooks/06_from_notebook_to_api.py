@@ -27,26 +27,23 @@ from api.lab import Lab
 from gnn.evaluation import ranked_lists
 
 lab = Lab.open("invented-shop")
-experiment = lab.experiment(
-    {name: {} for name in ("popularity", "rp3beta", "ease", "next_item", "attributes", "relations")}
-)
+models = ("popularity", "rp3beta", "ease", "next_item", "attributes", "relations")
+experiment = lab.experiment({name: {} for name in models})
 print(experiment.verdict.sentence)
 
 # %% [markdown]
 # ## The release
 # A folder: the snapshot, the models as named arrays, and a manifest with a hash of every file, the options, the table
-# and the verdict. It is written beside the others and then pointed to, so a running server swaps without losing a request.
+# and the verdict. It is written beside the others and then pointed to: a running server loses no request.
 
 # %%
 release = lab.publish(experiment)
-manifest = json.loads((release.path / "manifest.json").read_text())
-print(
-    f"release of {len(manifest['files'])} files, {sum(part['bytes'] for part in manifest['files'].values()) / 2**20:.1f} MB"
-)
+manifest = json.loads((release.directory / "manifest.json").read_text())
+print(f"{len(manifest['files'])} files, among them", ", ".join(sorted(manifest["files"])[:3]))
 
 # %% [markdown]
 # ## Three ways to a list
-# `ranked_lists` ranks in blocks as every table here was measured; `Engine.recommend` reads one history out of the graph;
+# `ranked_lists` ranks in blocks, as tables are measured; `Engine.recommend` reads one history out of the graph;
 # `lab.serving()` runs `kindred serve` in a process of its own and asks it over HTTP.
 
 # %%
@@ -65,7 +62,7 @@ with lab.serving() as shop:
     by_http = {user_id: [item.item_id for item in shop.recommendations(user_id).items] for user_id in user_ids}
     before = shop.recommendations("u003", n=5)
     # An event counts in the next answer: the store has it, then the engine.
-    shop.send_events([{"user_id": "u003", "item_id": before.items[0].item_id, "kind": "purchase"}])
+    shop.post_events({"user_id": "u003", "item_id": before.items[0].item_id, "kind": "purchase"})
     after = shop.recommendations("u003", n=5)
 
 assert by_evaluation == by_engine == by_http

@@ -40,12 +40,10 @@ interactions, knowledge = lab.interactions, lab.knowledge
 rng = np.random.default_rng(5)
 hidden = np.zeros(interactions.num_items, bool)
 hidden[rng.choice(interactions.num_items, interactions.num_items // 5, replace=False)] = True
-without = ItemKnowledge(
-    {kind: matrix.multiply(~hidden[:, None]).tocsr() for kind, matrix in knowledge.attributes.items()}
-)
+known_facts = {kind: matrix.multiply(~hidden[:, None]).tocsr() for kind, matrix in knowledge.attributes.items()}
 train = interactions.where(~hidden[interactions.item_index])
 model = MODELS["graphsage"].build(embedding_dim=32, epochs=40, threads=1)
-operator = model.fit(TrainingData(train, without))
+operator = model.fit(TrainingData(train, ItemKnowledge(known_facts)))
 
 # %% [markdown]
 # The model's fold-in is numpy: a few arrays, kept in the release, that turn a brand and a category into a vector.
@@ -74,23 +72,15 @@ assert share_above.mean() < 0.35
 # Two main directions of the item vectors. Dots were learned from purchases, stars were folded in from facts alone.
 
 # %%
-category = next(
-    matrix for (_, relation, _), matrix in knowledge.attributes.items() if relation == "IN_CATEGORY"
-).indices
+category = knowledge.attributes["Item", "IN_CATEGORY", "Category"].indices
 known = operator.item_embedding[~hidden]
 center = known.mean(axis=0)
-axes_of = np.linalg.svd(known - center, full_matrices=False)[2][:2].T
+directions = np.linalg.svd(known - center, full_matrices=False)[2][:2].T
 figure, axes = plt.subplots(figsize=(6, 4.2), layout="constrained")
 for at, name in enumerate(lab.view.title("Category", row) for row in range(category.max() + 1)):
-    axes.scatter(*((known - center) @ axes_of)[category[~hidden] == at].T, s=12, color=f"C{at}", label=name)
-    axes.scatter(
-        *((folded.item_embedding - center) @ axes_of)[category[hidden] == at].T,
-        s=70,
-        marker="*",
-        color=f"C{at}",
-        edgecolors="black",
-        linewidths=0.4,
-    )
+    axes.scatter(*((known - center) @ directions)[category[~hidden] == at].T, s=12, color=f"C{at}", label=name)
+    stars = ((folded.item_embedding - center) @ directions)[category[hidden] == at]
+    axes.scatter(*stars.T, s=70, marker="*", color=f"C{at}", edgecolors="black", linewidths=0.4)
 axes.legend(fontsize=7, ncols=2)
 axes.set(xticks=[], yticks=[])
 
@@ -100,16 +90,8 @@ axes.set(xticks=[], yticks=[])
 # view of the graph, over which the engine answers; nobody else sees it.
 
 # %%
-lab.publish(
-    lab.experiment(
-        {
-            "popularity": {},
-            "rp3beta": {},
-            "attributes": {},
-            "graphsage": {"embedding_dim": 32, "epochs": 30, "threads": 1},
-        }
-    )
-)
+sage = {"embedding_dim": 32, "epochs": 30, "threads": 1}
+lab.publish(lab.experiment({"popularity": {}, "rp3beta": {}, "attributes": {}, "graphsage": sage}))
 engine = lab.engine()
 imagined = edited(
     engine.view,
@@ -127,11 +109,10 @@ for item in tomorrow.related("new", n=4, reasons=True).items:
 # Whom is it for, and does it reach them?
 
 # %%
-audience = [member.user_id for member in tomorrow.audience("new", n=20).users]
-ranks = [tomorrow.recommend(Request(user_id, n=100)).item_ids for user_id in audience]
-print(
-    f"the new thing is in {sum('new' in ids for ids in ranks)} of its {len(audience)} likeliest buyers' first hundred"
-)
+audience = [imagined.id_of("User", row) for row in tomorrow.audience("new", n=20).user_index.tolist()]
+lists = [tomorrow.recommend(Request(user_id, n=100)).item_ids for user_id in audience]
+reached = sum("new" in ids for ids in lists)
+print(f"the new thing is among the first hundred of {reached} of its {len(audience)} likeliest buyers")
 
 # %% [markdown]
 # ## People of whom nothing is known

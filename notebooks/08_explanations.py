@@ -28,7 +28,8 @@ from api.engine.whynot import explain
 from api.lab import Lab
 
 lab = Lab.open("invented-shop")
-lab.publish(lab.experiment({name: {} for name in ("popularity", "rp3beta", "ease", "attributes", "relations")}))
+models = ("popularity", "rp3beta", "ease", "attributes", "relations")
+lab.publish(lab.experiment({name: {} for name in models}))
 engine = lab.engine()
 
 # %% [markdown]
@@ -55,21 +56,17 @@ view = engine.view
 names = {key: view.title(key[0], view.index_of(*key)) for key in picture}
 figure, axes = plt.subplots(figsize=(7, 4))
 places = nx.spring_layout(picture, seed=2, k=1.2)
-colors = [
-    "tab:red" if node_id in shown else "lightgray" if kind == "Item" else "tab:orange" for kind, node_id in picture
-]
-nx.draw_networkx(
-    picture, places, ax=axes, labels=names, node_color=colors, font_size=7, node_size=260, edge_color="silver"
-)
-nx.draw_networkx_edge_labels(
-    picture, places, ax=axes, edge_labels=nx.get_edge_attributes(picture, "label"), font_size=5
-)
+kind_color = {"User": "lightgray", "Item": "tab:blue", "Brand": "tab:orange", "Category": "tab:orange"}
+colors = ["tab:red" if node_id in shown else kind_color[kind] for kind, node_id in picture]
+nx.draw_networkx(picture, places, ax=axes, labels=names, node_color=colors, node_size=260, font_size=7)
+relations = nx.get_edge_attributes(picture, "label")
+nx.draw_networkx_edge_labels(picture, places, ax=axes, edge_labels=relations, font_size=5)
 axes.set_axis_off()
 
 # %% [markdown]
 # ## Are they true?
-# A reason is faithful if the thing's score falls when the path is taken out of the graph. Counted over some people; those
-# that do not lower the score are said as openly.
+# A reason is faithful if the thing's score falls when the path is taken out of the graph. Counted over some people, and
+# those that do not lower the score are said as openly.
 
 # %%
 counted = fidelity(engine, [f"u{number:03d}" for number in range(0, 40, 4)], n=5)
@@ -82,8 +79,8 @@ axes.legend(fontsize=7)
 
 # %% [markdown]
 # ## Why not?
-# Something that is not in the list: its place, what each source says of it, what is missing, and the smallest change that
-# was tried and brings it in.
+# Something that is not in the list: its place, what each source says of it, what is missing, and the smallest change
+# that was tried and brings it in.
 
 # %%
 missed = next(item for item in engine.recommend(Request(user, n=60)).items if item.rank > 25)
@@ -95,12 +92,8 @@ for path in told.missing[:2]:
     (_, relation, _), source, target = path.edge
     print(f"  missing: {source} {relation} {target}")
 for change in told.changes:
-    what = (
-        f"boost ×{change.factor}"
-        if change.edge is None
-        else " ".join((change.edge.edge[1], change.edge.edge[0][1], change.edge.edge[2]))
-    )
-    print(f"  would be at rank {change.rank} with: {what}")
+    what = f"boosted ×{change.factor}" if change.edge is None else "{1} {0[1]} {2}".format(*change.edge.edge)
+    print(f"  would be at rank {change.rank}: {what}")
 
 # %% [markdown]
 # ## What if?

@@ -329,7 +329,7 @@ def test_test_files_are_held_out() -> None:
         )
 
 
-def test_the_invented_shop_is_the_same_every_time_and_its_new_things_are_known_and_hardly_bought(tmp_path: Path) -> None:
+def test_the_invented_shop_is_the_same_every_time_and_its_new_things_are_hardly_bought(tmp_path: Path) -> None:
     first, second = (open_source("invented-shop", None, tmp_path / place).data_dir for place in ("one", "two"))
     again = open_source("invented-shop", None, tmp_path / "one").data_dir
     assert again == first

@@ -103,7 +103,8 @@ validation.set(xlabel="epoch", ylabel="ndcg@20 on validation")
 # training: options, loss and validation of every epoch, the best one. From a notebook the listener is named, like here.
 
 # %%
-os.environ.setdefault("MLFLOW_TRACKING_URI", f"sqlite:///{Path(mkdtemp(prefix='kindred-runs-'))}/runs.db")
+os.environ.setdefault("MLFLOW_TRACKING_URI", f"file:{Path(mkdtemp(prefix='kindred-runs-'))}")
+os.environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")  # a folder will do here; a team has a server
 if tracking_is_on():
     from mlflow import MlflowClient
 

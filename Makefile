@@ -13,7 +13,7 @@ ONLY ?=
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo neo4j neo4j-stop java test check lint bench tables examples screenshots screenshots-curators screenshots-shops typescript promises wheel-test clean
+.PHONY: help demo neo4j neo4j-stop java test check lint bench tables examples notebooks screenshots screenshots-curators screenshots-shops typescript promises wheel-test clean
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -89,6 +89,9 @@ screenshots: $(VENV)/.dev ## pictures of the page over the demo's release, into 
 
 typescript: $(VENV)/.dev ## write the TypeScript client's types from the API's description
 	@$(BIN)/python -m tests.typescript
+
+notebooks: $(VENV)/.dev ## run every notebook and write it beside itself with its outputs
+	@$(BIN)/python -m tests.notebooks
 
 promises: $(VENV)/.dev ## write docs/how-it-is-tested.md
 	@$(BIN)/python -m tests.promises

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,6 +17,7 @@ from gnn.gate import GATE_METRIC
 from gnn.models import MODELS
 from gnn.significance import Difference
 from graph.errors import InputError
+from graph.schema import EdgeType
 
 READ_NO_KNOWLEDGE = frozenset({"lightgcn", "xsimgcl"})
 """Models of the family ``gnn`` that look at interactions alone."""
@@ -82,21 +83,62 @@ CONTROLS: dict[str, Control] = {
 }
 
 
+def without_each(knowledge: ItemKnowledge) -> dict[str, Control]:
+    """A control per edge type: the knowledge without it, which tells what that kind of fact adds."""
+    return {
+        f"without {edge_type[1]}": Control(f"no {edge_type[1]} edges", _removing(edge_type))
+        for edge_type in (*knowledge.attributes, *knowledge.relations)
+    }
+
+
+def _removing(edge_type: EdgeType) -> Callable[[ItemKnowledge, int], ItemKnowledge]:
+    def changed(knowledge: ItemKnowledge, seed: int) -> ItemKnowledge:
+        return replace(
+            knowledge,
+            attributes={kind: matrix for kind, matrix in knowledge.attributes.items() if kind != edge_type},
+            relations={kind: matrix for kind, matrix in knowledge.relations.items() if kind != edge_type},
+        )
+
+    return changed
+
+
+def thinned(share: float) -> Control:
+    """A control that keeps each attribute and relation edge with this chance."""
+
+    def changed(knowledge: ItemKnowledge, seed: int) -> ItemKnowledge:
+        rng = np.random.default_rng(seed)
+
+        def some(matrix: sp.csr_array) -> sp.csr_array:
+            kept = matrix.copy()
+            kept.data[rng.random(kept.nnz) >= share] = 0.0
+            kept.eliminate_zeros()
+            return kept
+
+        return replace(
+            knowledge,
+            attributes={kind: some(matrix) for kind, matrix in knowledge.attributes.items()},
+            relations={kind: some(matrix) for kind, matrix in knowledge.relations.items()},
+        )
+
+    return Control(f"{share:.0%} of the graph's edges", changed)
+
+
 @dataclass(frozen=True)
 class ControlResult:
     """The fused ranking under one control. ``difference`` is what the removed part adds: the whole minus this."""
 
     name: str
+    title: str
     evaluation: Evaluation | None
     difference: Difference | None
 
     def to_document(self) -> dict[str, Any]:
         """As JSON; without figures where nothing was left to rank by."""
         if self.evaluation is None or self.difference is None:
-            return {"control": self.name, "title": CONTROLS[self.name].title}
+            return {"control": self.name, "title": self.title}
         return {
             "control": self.name,
-            "title": CONTROLS[self.name].title,
+            "title": self.title,
             **{name: round(value, 5) for name, value in self.evaluation.metrics.items()},
             "slices": {p.name: round(p.metrics["recall@20"], 5) for p in self.evaluation.slices if p.num_users},
             "adds": round(self.difference.mean, 5),
@@ -105,7 +147,12 @@ class ControlResult:
 
 
 def run_controls(
-    experiment: Experiment, knowledge: ItemKnowledge, *, ordered: bool = True, progress: Progress | None = None
+    experiment: Experiment,
+    knowledge: ItemKnowledge,
+    *,
+    controls: Mapping[str, Control] = CONTROLS,
+    ordered: bool = True,
+    progress: Progress | None = None,
 ) -> tuple[ControlResult, ...]:
     """The fused ranking on validation, cross-fitted as the experiment's own, under every control; test stays untouched.
 
@@ -119,7 +166,7 @@ def run_controls(
     if whole is None:
         raise InputError("controls compare fused rankings", got="an experiment without a fusion")
     return tuple(
-        _run(name, control, whole, experiment, knowledge, ordered, progress) for name, control in CONTROLS.items()
+        _run(name, control, whole, experiment, knowledge, ordered, progress) for name, control in controls.items()
     )
 
 
@@ -143,10 +190,10 @@ def _run(
         operators |= fit_models(again, data, progress).operators
     operators = {source: operator for source, operator in operators.items() if not control.removes(source)}
     if not operators:
-        return ControlResult(name, None, None)
+        return ControlResult(name, control.title, None, None)
     fusion = learn_fusion(operators, split.train, split.validation, seed=experiment.seed, ordered=ordered)
     found = evaluate(fusion.cross_fitted(operators), split.train, split.validation)
-    return ControlResult(name, found, whole.compare(found, GATE_METRIC))
+    return ControlResult(name, control.title, found, whole.compare(found, GATE_METRIC))
 
 
 def _reads_knowledge(name: str) -> bool:

@@ -17,6 +17,7 @@ import scipy.sparse as sp
 from gnn.histories import FloatArray, Histories, IntArray
 from gnn.ranker import top_k
 from gnn.sequences import SequenceOperator
+from gnn.sets import SetOperator
 from graph.errors import ReleaseError
 
 Arrays: TypeAlias = dict[str, npt.NDArray[np.generic]]
@@ -217,6 +218,8 @@ def operator_from_arrays(kind: str, arrays: Mapping[str, npt.NDArray[np.generic]
             return _sum(arrays)
         if kind == SequenceOperator.kind:
             return SequenceOperator.from_arrays(arrays)
+        if kind == SetOperator.kind:
+            return SetOperator.from_arrays(arrays)
     except (KeyError, ValueError, IndexError, TypeError) as error:
         raise ReleaseError("an operator's arrays do not fit together", got=error, where=kind) from error
     raise ReleaseError("unknown kind of operator", expected="one this version can serve", got=kind)

@@ -49,6 +49,15 @@ def _movielens(folder: Path) -> None:
         (folder / f"ml-100k.{part}").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
+def _invented_shop(folder: Path) -> None:
+    write_files(
+        folder,
+        items__csv="sku,title,brand,category,price\ns0,Elm soap,Elm,Bath,3.50\ns1,Elm shampoo,Elm,Hair,4.00\n",
+        goes_with__csv="sku,other\ns0,s1\n",
+        events__csv="user,sku,kind,when\nu0,s0,view,1735700000\nu0,s0,purchase,1735700100\n",
+    )
+
+
 def _retailrocket(folder: Path) -> None:
     write_files(
         folder,
@@ -119,6 +128,11 @@ class Small:
 
 
 SMALL = {
+    "invented-shop": Small(
+        _invented_shop,
+        {"User": 1, "Item": 2, "Brand": 1, "Category": 2},
+        {"VIEWED": 1, "PURCHASED": 1, "HAS_BRAND": 2, "IN_CATEGORY": 2, "GOES_WITH": 1},
+    ),
     "movielens": Small(
         _movielens,
         {"User": 1, "Item": 2, "Genre": 2, "Person": 1},
@@ -288,3 +302,17 @@ def test_test_files_are_held_out() -> None:
             == [spec.relation for spec in schema.edges if spec.relation.endswith("_IN_TEST")]
             != []
         )
+
+
+def test_the_invented_shop_is_the_same_every_time_and_its_new_things_are_hardly_bought(tmp_path: Path) -> None:
+    first, second = (open_source("invented-shop", None, tmp_path / place).data_dir for place in ("one", "two"))
+    again = open_source("invented-shop", None, tmp_path / "one").data_dir
+    assert again == first
+    for name in SOURCES["invented-shop"].needs:
+        assert (first / name).read_bytes() == (second / name).read_bytes()
+    events = [line.split(",") for line in (first / "events.csv").read_text().splitlines()[1:]]
+    bought = [sku for _, sku, kind, _ in events if kind == "purchase"]
+    new = {f"s{at:03d}" for at in range(224, 240)}
+    assert sum(sku in new for sku in bought) < 0.02 * len(bought)
+    described = (first / "items.csv").read_text()
+    assert all(f"{sku}," in described for sku in new)

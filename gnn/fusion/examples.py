@@ -86,6 +86,8 @@ def fusion_examples(
     train: Interactions,
     validation: Interactions,
     generator: np.random.Generator,
+    *,
+    repeats: bool = False,
 ) -> Material:
     """Candidates and choices of up to :data:`MAX_USERS` users.
 
@@ -104,7 +106,8 @@ def fusion_examples(
     step = space.block_rows(train.num_items)
     for start in range(0, users.size, step):
         block = users[start : start + step]
-        pool = candidates(operators, space, histories.take(block))
+        asked = histories.take(block)
+        pool = candidates(operators, space, asked, exclude=asked.none() if repeats else None)
         for row, user in enumerate(block):
             filled = int(np.count_nonzero(pool.item_index[row] >= 0))
             items, features = pool.item_index[row, :filled], pool.features[row, :filled]

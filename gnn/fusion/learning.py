@@ -79,13 +79,13 @@ class CrossFitted:
     folds: tuple[FusedRanker, ...]
     fold_of: npt.NDArray[np.int8]
 
-    def rank(self, histories: Histories, k: int) -> IntArray:
+    def rank(self, histories: Histories, k: int, *, repeats: bool = False) -> IntArray:
         fold = self.fold_of[histories.user_index]
         result = np.full((len(histories), k), -1, np.int32)
         for number, ranker in enumerate(self.folds):
             rows = np.flatnonzero(fold == number)
             if rows.size:
-                result[rows] = ranker.rank(histories.take(rows), k)
+                result[rows] = ranker.rank(histories.take(rows), k, repeats=repeats)
         return result
 
 
@@ -96,6 +96,7 @@ def learn_fusion(
     *,
     seed: int = 42,
     ordered: bool = True,
+    repeats: bool = False,
 ) -> LearnedFusion:
     """Fusion weights learned from what users chose in ``validation`` after their history in ``train``.
 
@@ -107,7 +108,7 @@ def learn_fusion(
     fold_of = generator.integers(0, FOLDS, train.num_users).astype(np.int8)
     if not operators:
         return LearnedFusion(prior, (prior,) * FOLDS, fold_of, None, 0)
-    material = fusion_examples(operators, space, train, validation, generator)
+    material = fusion_examples(operators, space, train, validation, generator, repeats=repeats)
     if len(material.learned) < MIN_USERS:
         return LearnedFusion(prior, (prior,) * FOLDS, fold_of, None, len(material.learned))
     learner = _Learner(material, fold_of, space)

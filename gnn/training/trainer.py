@@ -158,7 +158,9 @@ class _Trainer:
         assert self._sample is not None
         self._steps_since_validation = 0
         ranker = OperatorRanker(self._operator())
-        found = evaluate(ranker, self.data.train, self._sample, metrics=VALIDATION_METRICS, slices=())
+        found = evaluate(
+            ranker, self.data.train, self._sample, metrics=VALIDATION_METRICS, slices=(), repeats=self.data.repeats
+        )
         entry.validation = found.metrics
         best = self._record.best_validation
         if best is None or found.metrics[SELECTION_METRIC] > best[SELECTION_METRIC]:

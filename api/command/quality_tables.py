@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-BUDGET_S = 300.0
+BUDGET_S = 120.0
 """Seconds that each model trained by gradient may take in a table, per fit."""
 
 

@@ -23,6 +23,8 @@ class QualityTable:
     to_beat: str = ""
     goal: Mapping[str, float] = field(default_factory=dict)
     """What the served ranking has to reach, by metric."""
+    text: str = "minilm"
+    """What encodes the items' texts."""
     budget_s: float = BUDGET_S
     controls: bool = True
 

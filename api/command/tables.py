@@ -74,7 +74,7 @@ def _measure(name: str, table: QualityTable, seed: int, settings: Settings, *, f
     tell.step(f"{name}, seed {seed}: {table.title}")
     data_dir = settings.data_dir / table.folder if settings.data_dir and table.folder else settings.data_dir
     cuts = Cuts(seed, test_from=None if table.test_from is None else epoch_seconds(table.test_from))
-    order = Order(table.protocol, cuts, budget_s=table.budget_s)
+    order = Order(table.protocol, cuts, text=table.text, budget_s=table.budget_s)
     kept = settings.work_dir / KEPT / f"{name}-{seed}"
     if fresh:
         forget(kept)
@@ -82,7 +82,7 @@ def _measure(name: str, table: QualityTable, seed: int, settings: Settings, *, f
         here = settings.model_copy(update={"store": f"sqlite:{folder / 'graph.db'}", "data_dir": data_dir})
         with opened(here) as graph:
             ingest_into(mapping_named(table.source, here), graph, here)
-            material = material_from(graph, folder, here, "minilm", tell)
+            material = material_from(graph, folder, here, table.text, tell)
         protocol, experiment = experiment_on(material, order, here, tell, kept=kept)
         controls = None
         if table.controls:

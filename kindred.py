@@ -15,6 +15,7 @@ from rich.markup import escape
 from api.client import AsyncKindred
 from api.command.datasets import data_named
 from api.command.demo import run_demo
+from api.command.groups.encode import RayOption, WorkersOption, encode
 from api.command.groups.graph import graph_group
 from api.command.groups.keys import keys_group
 from api.command.groups.measure import measure_group
@@ -80,6 +81,7 @@ app = typer.Typer(
 app.add_typer(release_group, name="release")
 app.add_typer(graph_group, name="graph")
 app.command()(report)
+app.command()(encode)
 app.add_typer(keys_group, name="keys")
 app.add_typer(neo4j_group, name="neo4j")
 app.add_typer(measure_group, name="measure")
@@ -173,6 +175,8 @@ def train(
     trials: TrialsOption = None,
     seed: SeedOption = 42,
     device: DeviceOption = "auto",
+    ray: RayOption = False,
+    workers: WorkersOption = 2,
     as_json: JsonOption = False,
 ) -> None:
     """Fit models, compare them on validation, release what the gate lets through.
@@ -181,11 +185,11 @@ def train(
     """
     settings = settings_with(store=store)
     tell = Telling()
-    order = order_from(protocol, test_from, models, text, tune, trials, seed, device)
+    order = order_from(protocol, test_from, models, text, tune, trials, seed, device, workers if ray else 0)
     with working_folder(settings) as folder, opened(settings) as graph:
-        material = material_from(graph, folder, settings, text, tell)
+        material = material_from(graph, folder, settings, text, tell, ray_workers=order.ray_workers)
         name, experiment = experiment_on(material, order, settings, tell)
-        release = publish(material, experiment, name, settings, tell)
+        release = publish(material, experiment, name, settings, tell, ray_workers=order.ray_workers)
     if as_json:
         print_json({"release": release.id, "gate": experiment.verdict.to_document(), "table": experiment.table})
         return
@@ -301,12 +305,13 @@ def mcp(
     api_key: Annotated[
         str | None, typer.Option("--api-key", envvar="KINDRED_API_KEY", help="Key to ask with.", show_envvar=True)
     ] = None,
+    edit: Annotated[bool, typer.Option("--edit", help="Also offer the tools that change things.")] = False,
 ) -> None:
     """Offer the API to an assistant over MCP, on standard input and output; it may do what the key may.
 
     Example: kindred mcp --url http://127.0.0.1:8000
     """
-    run_stdio(AsyncKindred(url, api_key=api_key))
+    run_stdio(AsyncKindred(url, api_key=api_key), edit=edit)
 
 
 @app.command()
@@ -333,12 +338,13 @@ def order_from(
     trials: int | None,
     seed: int,
     device: str,
+    ray_workers: int = 0,
 ) -> Order:
     """What the options ask for; :class:`InputError`, before any work, for what cannot be."""
     if protocol is not None:
         protocol_named(protocol)
     cuts = Cuts(seed, test_from=None if test_from is None else epoch_seconds(test_from))
-    return Order(protocol, cuts, models_named(models), text, device, tune, trials)
+    return Order(protocol, cuts, models_named(models), text, device, tune, trials, ray_workers=ray_workers)
 
 
 def main() -> NoReturn:

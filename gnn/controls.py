@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -19,6 +19,7 @@ from gnn.models import MODELS
 from gnn.ranker import Ranker
 from gnn.significance import Difference
 from graph.errors import InputError
+from graph.schema import EdgeType
 
 READ_NO_KNOWLEDGE = frozenset({"lightgcn", "xsimgcl"})
 """Models of the family ``gnn`` that look at interactions alone."""
@@ -91,21 +92,62 @@ CONTROLS: dict[str, Control] = {
 }
 
 
+def without_each(knowledge: ItemKnowledge) -> dict[str, Control]:
+    """A control per edge type: the knowledge without it, which tells what that kind of fact adds."""
+    return {
+        f"without {edge_type[1]}": Control(f"no {edge_type[1]} edges", _removing(edge_type))
+        for edge_type in (*knowledge.attributes, *knowledge.relations)
+    }
+
+
+def _removing(edge_type: EdgeType) -> Callable[[ItemKnowledge, int], ItemKnowledge]:
+    def changed(knowledge: ItemKnowledge, seed: int) -> ItemKnowledge:
+        return replace(
+            knowledge,
+            attributes={kind: matrix for kind, matrix in knowledge.attributes.items() if kind != edge_type},
+            relations={kind: matrix for kind, matrix in knowledge.relations.items() if kind != edge_type},
+        )
+
+    return changed
+
+
+def thinned(share: float) -> Control:
+    """A control that keeps each attribute and relation edge with this chance."""
+
+    def changed(knowledge: ItemKnowledge, seed: int) -> ItemKnowledge:
+        rng = np.random.default_rng(seed)
+
+        def some(matrix: sp.csr_array) -> sp.csr_array:
+            kept = matrix.copy()
+            kept.data[rng.random(kept.nnz) >= share] = 0.0
+            kept.eliminate_zeros()
+            return kept
+
+        return replace(
+            knowledge,
+            attributes={kind: some(matrix) for kind, matrix in knowledge.attributes.items()},
+            relations={kind: some(matrix) for kind, matrix in knowledge.relations.items()},
+        )
+
+    return Control(f"{share:.0%} of the graph's edges", changed)
+
+
 @dataclass(frozen=True)
 class ControlResult:
     """The fused ranking under one control. ``difference`` is what the removed part adds: the whole minus this."""
 
     name: str
+    title: str
     evaluation: Evaluation | None
     difference: Difference | None
 
     def to_document(self) -> dict[str, Any]:
         """As JSON; without figures where nothing was left to rank by."""
         if self.evaluation is None or self.difference is None:
-            return {"control": self.name, "title": CONTROLS[self.name].title}
+            return {"control": self.name, "title": self.title}
         return {
             "control": self.name,
-            "title": CONTROLS[self.name].title,
+            "title": self.title,
             **{name: round(value, 5) for name, value in self.evaluation.metrics.items()},
             "slices": {p.name: round(p.metrics["recall@20"], 5) for p in self.evaluation.slices if p.num_users},
             "adds": round(self.difference.mean, 5),
@@ -117,6 +159,7 @@ def run_controls(
     experiment: Experiment,
     knowledge: ItemKnowledge,
     *,
+    controls: Mapping[str, Control] = CONTROLS,
     ordered: bool = True,
     repeats: bool = False,
     progress: Progress | None = None,
@@ -145,7 +188,7 @@ def run_controls(
         repeats,
     )
     running = _Running(experiment, whole, data, progress, runs, keeper)
-    return tuple(running(name, control) for name, control in CONTROLS.items())
+    return tuple(running(name, control) for name, control in controls.items())
 
 
 @dataclass(frozen=True)
@@ -161,7 +204,7 @@ class _Running:
 
     def __call__(self, name: str, control: Control) -> ControlResult:
         if control.has is not None and not control.has(self.data.knowledge):
-            return ControlResult(name, self.whole, self.whole.compare(self.whole, GATE_METRIC))
+            return ControlResult(name, control.title, self.whole, self.whole.compare(self.whole, GATE_METRIC))
         if self.progress is not None:
             self.progress.step(f"control: {name}")
         fitted = self.experiment.fitted
@@ -180,10 +223,10 @@ class _Running:
             refitted = fit_models(again, known, self.progress, stage=name, runs=self.runs, keeper=self.keeper)
             left.operators.update(refitted.operators)
         if not left.operators:
-            return ControlResult(name, None, None)
+            return ControlResult(name, control.title, None, None)
         fusion = learned_fusion(left.operators, left, data, self.keeper, stage=name)
         found = self._measured(name, fusion.cross_fitted(left.operators), left)
-        return ControlResult(name, found, self.whole.compare(found, GATE_METRIC))
+        return ControlResult(name, control.title, found, self.whole.compare(found, GATE_METRIC))
 
     def _measured(self, name: str, ranker: Ranker, fitted: Fitted) -> Evaluation:
         seen, relevant = self.data.train, self.data.validation

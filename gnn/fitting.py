@@ -14,6 +14,7 @@ from gnn.memory import begin_peak, peak_mb
 from gnn.models import MODELS
 from gnn.operators import Operator
 from gnn.search import SPACES, search
+from gnn.training.on_ray import OnRay
 from gnn.training.run import SupportsTrainingRun, TrainingRun
 from gnn.tuning import GRIDS, tune
 from graph.errors import InputError
@@ -83,6 +84,8 @@ def fit_models(
         model = MODELS[name].build(**options)
         if runs is not None and isinstance(model, SupportsTrainingRun):
             model.run = runs(stage, name, options)
+            if model.run.ray_workers:
+                model = OnRay(name, options, model.run)
         try:
             operator = model.fit(data)
         except InputError as refused:

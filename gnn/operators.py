@@ -18,6 +18,7 @@ from gnn.histories import FloatArray, Histories, IntArray
 from gnn.personal import PersonalOperator
 from gnn.ranker import top_k
 from gnn.sequences import SequenceOperator
+from gnn.sets import SetOperator
 from graph.errors import ReleaseError
 
 Arrays: TypeAlias = dict[str, npt.NDArray[np.generic]]
@@ -220,6 +221,8 @@ def operator_from_arrays(kind: str, arrays: Mapping[str, npt.NDArray[np.generic]
             return PersonalOperator(_floats(arrays["item_score"]), float(arrays["decay"][0]))
         if kind == SequenceOperator.kind:
             return SequenceOperator.from_arrays(arrays)
+        if kind == SetOperator.kind:
+            return SetOperator.from_arrays(arrays)
     except (KeyError, ValueError, IndexError, TypeError) as error:
         raise ReleaseError("an operator's arrays do not fit together", got=error, where=kind) from error
     raise ReleaseError("unknown kind of operator", expected="one this version can serve", got=kind)

@@ -76,6 +76,8 @@ class Order:
     fuse: bool = True
     """Without it the best baseline is served, on the evidence of validation."""
     test: bool = True
+    ray_workers: int = 0
+    """Ray workers that share text encoding and training; 0 does both in this process."""
 
 
 def models_named(names: str | None) -> dict[str, dict[str, Any]] | None:
@@ -110,7 +112,9 @@ def models_installed(names: tuple[str, ...] = DEFAULT_MODELS) -> dict[str, dict[
     return found
 
 
-def material_from(graph: GraphStore, folder: Path, settings: Settings, text: str, tell: Telling) -> Material:
+def material_from(
+    graph: GraphStore, folder: Path, settings: Settings, text: str, tell: Telling, *, ray_workers: int = 0
+) -> Material:
     """The graph's snapshot, and what models learn from it; texts are encoded with the model ``text``.
 
     Raises:
@@ -130,7 +134,10 @@ def material_from(graph: GraphStore, folder: Path, settings: Settings, text: str
             tell.step(f"encoding the texts of {len(texts):,} items with {text}")
             try:
                 with encoding_bar() as progress:
-                    vectors = encode_items(texts, model=text, cache_dir=settings.work_dir / "text", progress=progress)
+                    cache = settings.work_dir / "text"
+                    vectors = encode_items(
+                        texts, model=text, cache_dir=cache, progress=progress, ray_workers=ray_workers
+                    )
             except MissingExtra as missing:
                 warn(f"going on without text: {missing}")
             else:
@@ -190,7 +197,7 @@ def experiment_on(
         refit=protocol.refit,
         test=order.test,
         progress=tell,
-        runs=training_runs(material, f"{name} {split.protocol} {order.cuts}", settings),
+        runs=training_runs(material, f"{name} {split.protocol} {order.cuts}", settings, order.ray_workers),
         keeper=keeper_of(material, name, order, kept),
     )
     return name, experiment
@@ -241,7 +248,7 @@ def searches_of(material: Material, measured: str, settings: Settings) -> Path:
     return settings.work_dir / SEARCHES / digest
 
 
-def training_runs(material: Material, measured: str, settings: Settings) -> Runs:
+def training_runs(material: Material, measured: str, settings: Settings, ray_workers: int = 0) -> Runs:
     """Checkpoints under the work folder, named by all that shapes a training, so that a killed one goes on."""
 
     def run(stage: str, model: str, options: Mapping[str, Any]) -> TrainingRun:
@@ -249,7 +256,7 @@ def training_runs(material: Material, measured: str, settings: Settings) -> Runs
         digest = hashlib.sha256(shaped_by.encode()).hexdigest()[:12]
         checkpoint = settings.work_dir / CHECKPOINTS / f"{model}-{stage}-{digest}.safetensors"
         finished = track if tracking_is_on() else None
-        return TrainingRun(checkpoint=checkpoint, progress=training_bar(), finished=finished)
+        return TrainingRun(checkpoint=checkpoint, progress=training_bar(), finished=finished, ray_workers=ray_workers)
 
     return run
 
@@ -259,7 +266,15 @@ def forget_trainings(settings: Settings) -> None:
     shutil.rmtree(settings.work_dir / CHECKPOINTS, ignore_errors=True)
 
 
-def publish(material: Material, experiment: Experiment, protocol: str, settings: Settings, tell: Telling) -> Release:
+def publish(
+    material: Material,
+    experiment: Experiment,
+    protocol: str,
+    settings: Settings,
+    tell: Telling,
+    *,
+    ray_workers: int = 0,
+) -> Release:
     """What the gate let through, fitted to everything that is known, as the new current release.
 
     The models are fitted with the epochs that validation chose; the interactions a data set holds out stay out.
@@ -279,7 +294,7 @@ def publish(material: Material, experiment: Experiment, protocol: str, settings:
         how.ordered,
         how.repeats,
     )
-    runs = training_runs(material, "everything", settings)
+    runs = training_runs(material, "everything", settings, ray_workers)
     fitted = fit_models(options, data, stage=RELEASE, runs=runs)
     arrays, documents = engine_payload(fitted.operators, weights, options=options)
     for model, fold_in in fitted.fold_in.items():

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from graph.errors import NotFound
 from ingest.sources.fetching import PackagedData
+from ingest.sources.invented import InventedShop
 from ingest.sources.source import Say, Source, SourceData
 
 _MOVIELENS = PackagedData(
@@ -36,6 +37,13 @@ _SEQUENCES: Mapping[str, tuple[str, ...]] = {
 _ATTRIBUTES: Mapping[str, tuple[str, ...]] = {"attributes": ("*_item2attributes.json", "*_item2attributes.json.gz")}
 
 SOURCES: Mapping[str, Source] = {
+    "invented-shop": Source(
+        title="an invented shop, made on the spot: to try things out without data",
+        mapping="invented-shop",
+        folders=("invented-shop",),
+        needs={name: (name,) for name in ("items.csv", "goes_with.csv", "events.csv")},
+        fetch=InventedShop(),
+    ),
     "movielens": Source(
         title="MovieLens 100k with its Freebase graph",
         mapping="movielens",

@@ -113,12 +113,13 @@ class FusedRanker:
             contribution[..., self.sources.index(source)] += part
         return contribution
 
-    def rank(self, histories: Histories, k: int) -> IntArray:
+    def rank(self, histories: Histories, k: int, *, repeats: bool = False) -> IntArray:
         result = np.full((len(histories), k), -1, np.int32)
         step = self.weights.space.block_rows(histories.num_items)
         for start in range(0, len(histories), step):
             rows = np.arange(start, min(start + step, len(histories)))
-            result[rows] = self.fuse(histories.take(rows), k=k).item_index
+            asked = histories.take(rows)
+            result[rows] = self.fuse(asked, k=k, exclude=asked.none() if repeats else None).item_index
         return result
 
 

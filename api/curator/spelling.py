@@ -81,6 +81,6 @@ class Spelling:
         return tuple(spec for spec in self.schema.edges_with(role) if spec.source == self.item.name)
 
 
-def is_derived(edge: EdgeSpec) -> bool:
+def is_imported(edge: EdgeSpec) -> bool:
     """Whether a relation of two items comes from data or from behaviour, and not from a person who meant it."""
     return edge.role is EdgeRole.ITEM_RELATION and not edge.learn and edge.relation != COMPLEMENTS

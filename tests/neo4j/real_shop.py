@@ -27,9 +27,7 @@ class RealShop:
     protocol: str
 
 
-ONLINE_RETAIL = RealShop(
-    "online-retail", "online_retail_uci", "popularity,rp3beta,ease,als,text,attributes,relations", "temporal"
-)
+ONLINE_RETAIL = RealShop("online-retail", "online_retail_uci", "popularity,rp3beta,als,text,attributes", "temporal")
 BEAUTY = RealShop("s3rec", "amazon_beauty_kg", "popularity,rp3beta,als,text,attributes", "leave-one-out")
 
 

@@ -133,14 +133,19 @@ def walk(spelling: Spelling, cast: Cast) -> list[Step]:
 def taken(steps: Sequence[Step], port: int, hand: Hand) -> Iterator[Taken]:
     """Each step once the answer shows it; AssertionError when it did before, or never does."""
     for step in steps:
-        before = asked(port, step.path)
-        assert not step.shows(before), f"{step.title}: nothing to see before the edit\n{listed(before)}"
+        before, _ = _asked_until(lambda answer, step=step: not step.shows(answer), step, port)
         hand(step.cypher)
-        committed = time.monotonic()
-        while not step.shows(after := asked(port, step.path)):
-            assert time.monotonic() - committed < PATIENCE_S, f"{step.title}: not in the answer\n{listed(after)}"
-            time.sleep(0.02)
-        yield Taken(step, before, after, time.monotonic() - committed)
+        after, seconds = _asked_until(step.shows, step, port)
+        yield Taken(step, before, after, seconds)
+
+
+def _asked_until(reached: Callable[[Any], bool], step: Step, port: int) -> tuple[Any, float]:
+    """The first answer that is as expected, and how long it took."""
+    began = time.monotonic()
+    while not reached(answer := asked(port, step.path)):
+        assert time.monotonic() - began < PATIENCE_S, f"{step.title}: not in the answer\n{listed(answer)}"
+        time.sleep(0.02)
+    return answer, time.monotonic() - began
 
 
 def put_rules(port: int, rules: dict[str, Any]) -> None:

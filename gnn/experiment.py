@@ -181,8 +181,8 @@ def fit_models(
             fitted.records[name] = model.record.model_dump(mode="json")
         fitted.options[name] |= getattr(model, "learned_options", {})
         weights = getattr(model, "fold_in_weights", None)
-        if weights is not None:
-            fitted.fold_in[name] = weights()
+        if weights is not None and (arrays := weights()):
+            fitted.fold_in[name] = arrays
     return fitted
 
 

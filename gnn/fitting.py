@@ -106,8 +106,8 @@ def fit_models(
             keeper.keep_fit(kept_as, operator, document)
         fitted.add(name, operator, document)
         weights = getattr(model, "fold_in_weights", None)
-        if weights is not None:
-            fitted.fold_in[name] = weights()
+        if weights is not None and (arrays := weights()):
+            fitted.fold_in[name] = arrays
     return fitted
 
 

@@ -179,6 +179,7 @@ def _computed(asked: _Asked, parts: Parts, began: float) -> KeptAnswer:
     live = parts.serving.live
     answer = asked.answer(live)
     envelope = envelope_of(answer, live, include=asked.include, stale=parts.serving.stale, began=began)
+    parts.metrics.count_listed(asked.kind, envelope)
     return KeptAnswer.of(envelope, asked.kind)
 
 

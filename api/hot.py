@@ -225,8 +225,6 @@ def _header(scope: Scope, name: bytes) -> str | None:
 
 def _has_times(rules: Rules) -> bool:
     """Whether a rule holds only at some times."""
-    bound = (*rules.boosts, *rules.promotions, *rules.pins, *rules.hidden, *rules.caps)
-    return any(
-        rule.when is not None and (rule.when.since, rule.when.until, rule.when.hours) != (None, None, None)
-        for rule in bound
-    )
+    parts = (rules.boosts, rules.promotions, rules.pins, rules.hidden, rules.caps)
+    bound = [rule.when for part in parts for rule in part if rule.when is not None]
+    return any((when.since, when.until, when.hours) != (None, None, None) for when in bound)

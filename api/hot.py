@@ -23,7 +23,7 @@ from api.engine.phrases import language_of
 from api.engine.request import Request as EngineRequest
 from api.engine.steering import NO_RULES, Rules
 from api.envelope import envelope_of, parse_include
-from api.kept import AnswerCache, KeptAnswer, Moment
+from api.kept import AnswerCache, Basis, KeptAnswer
 from api.limits import checked_id
 from api.parts import Parts
 from api.problems import problem_response
@@ -139,22 +139,22 @@ class HotAnswers:
         parts = self._parts
         accepted = _header(scope, b"accept-language")
         key = (scope["path"], scope["query_string"], accepted)
-        moment: Moment | None = None
+        basis: Basis | None = None
         if self._keeps and len(key[0]) + len(key[1]) + len(accepted or "") <= _MAX_KEY:
-            moment = self._moment()
-            if moment is not None and (kept := self._cache.get(moment, key)) is not None:
+            basis = self._basis()
+            if basis is not None and (kept := self._cache.get(basis, key)) is not None:
                 self._hits.inc()
                 return kept
         asked = _asked(route, scope, accepted)
         if asked is None:
             return None
         kept = await parts.lane.run(_computed, asked, parts, began)
-        if moment is not None:
+        if basis is not None:
             self._misses.inc()
-            self._cache.put(moment, key, kept)
+            self._cache.put(basis, key, kept)
         return kept
 
-    def _moment(self) -> Moment | None:
+    def _basis(self) -> Basis | None:
         """Everything an answer depends on beside its request; ``None`` while it depends on the time of day too."""
         parts = self._parts
         rules = parts.rules()

@@ -1,4 +1,4 @@
-"""Answers kept as bytes, true for one moment: whatever can change an answer ends the moment and forgets them all."""
+"""Answers kept as bytes, true on one basis: whatever can change an answer makes a new basis, and all are forgotten."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import msgspec
 from api.envelope import Envelope
 from api.given import given_tail
 
-Moment: TypeAlias = tuple[Any, ...]
+Basis: TypeAlias = tuple[Any, ...]
 """Everything an answer depends on beside its request; compared by equality."""
 _ENCODER = msgspec.json.Encoder()
 _HEAD, _TIME = b'{"recommendation_id":"', b'"took_ms":'
@@ -44,33 +44,33 @@ class KeptAnswer:
 
 
 class AnswerCache:
-    """Answers to requests, of one moment. Bounded in bytes; safe to use from several threads."""
+    """Answers to requests, all on one basis. Bounded in bytes; safe to use from several threads."""
 
     def __init__(self, limit_bytes: int) -> None:
         self._limit = limit_bytes
         self._lock = threading.Lock()
-        self._moment: Moment | None = None
+        self._basis: Basis | None = None
         self._kept: dict[Any, KeptAnswer] = {}
         self._bytes = 0
 
     def __len__(self) -> int:
         return len(self._kept)
 
-    def get(self, moment: Moment, key: Any) -> KeptAnswer | None:
-        """The answer to a request at this moment; at a new one nothing is known, and what was known is dropped."""
-        if moment != self._moment:
+    def get(self, basis: Basis, key: Any) -> KeptAnswer | None:
+        """The answer to a request on this basis; on a new one nothing is known, and what was known is dropped."""
+        if basis != self._basis:
             with self._lock:
-                self._moment, self._kept, self._bytes = moment, {}, 0
+                self._basis, self._kept, self._bytes = basis, {}, 0
             return None
         return self._kept.get(key)
 
-    def put(self, moment: Moment, key: Any, answer: KeptAnswer) -> None:
-        """Keeps an answer computed since ``moment`` was read; too late when that has ended meanwhile."""
+    def put(self, basis: Basis, key: Any, answer: KeptAnswer) -> None:
+        """Keeps an answer computed since ``basis`` was read; too late when there is a new one meanwhile."""
         size = len(answer.middle) + len(answer.given) + _ENTRY_BYTES
         if size * 16 > self._limit:
             return
         with self._lock:
-            if moment != self._moment or key in self._kept:
+            if basis != self._basis or key in self._kept:
                 return
             self._kept[key] = answer
             self._bytes += size

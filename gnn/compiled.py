@@ -29,7 +29,7 @@ def kernels() -> ModuleType | None:
         return None
     try:
         from gnn import compiled_rows
-    except ImportError:
+    except (ImportError, RuntimeError):  # numba raises the latter where no folder can hold what it compiles
         return None
     return compiled_rows
 

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+
+from api.ids import new_id
 
 _SCRIPT = """
 import structlog
@@ -37,3 +41,20 @@ def test_a_request_s_line_is_what_structlog_writes() -> None:
 
 def test_no_line_below_the_level() -> None:
     assert lines("warning") == []
+
+
+def test_ids_are_new_in_every_thread_and_process() -> None:
+    with ThreadPoolExecutor(4) as pool:
+        ids = list(pool.map(lambda _: new_id(), range(5_000)))
+    assert len(set(ids)) == 5_000
+    assert {len(one) for one in ids} == {32}
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.write(writing, new_id().encode())
+        os._exit(0)
+    os.waitpid(child, 0)
+    theirs = os.read(reading, 32).decode()
+    mine = {new_id() for _ in range(300)}
+    assert len(theirs) == 32
+    assert theirs not in mine

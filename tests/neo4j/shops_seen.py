@@ -51,7 +51,7 @@ def main(names: Iterable[str]) -> None:
         folder = FOLDER / name
         server = open_real_shop(SHOPS[name], folder)
         try:
-            with kindred_serve(folder, patient(server)) as port:
+            with kindred_serve(folder, patient(server), ready_s=900.0) as port:
                 spelling, examples = material(folder, server)
                 pictures(name, server, port, saved_queries(spelling, examples))
                 if name == "online-retail":
@@ -81,7 +81,7 @@ def pictures(name: str, server: TestServer, port: int, queries: Iterable[SavedQu
             shown = browser.run(texts[title], keep=True)
             if "ERROR" in shown or "no changes, no records" in shown:
                 sys.exit(f"{title}: {shown}")
-            browser.picture(IMAGES / f"browser-{name}-{picture}.png")
+            browser.picture(IMAGES / f"browser-{name}-{picture}.png", settle_s=8.0)
             print(f"docs/images/browser-{name}-{picture}.png")
 
 

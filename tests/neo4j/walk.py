@@ -14,7 +14,7 @@ from api.curator.repairs import DUPLICATE_ID, WRONG_ID
 from graph.schema import EdgeType
 from tests.neo4j.curated_shop import Hand, asked
 
-PATIENCE_S = 60.0
+PATIENCE_S = 120.0
 PINS = {"promotions": [{"name": "pinned by hand", "filter": "pinned = true", "at_most": 3}]}
 
 

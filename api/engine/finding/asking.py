@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -108,9 +109,12 @@ class Said:
     rarity: float
 
 
-def word_scores(index: TextIndex, word: str, *, growing: bool) -> Said | None:
-    """How much one word says of the rows it is in, by its best meaning in each; ``None`` when it means nothing here."""
-    found = meanings(index, word, growing=growing) or list(_torn(index, word))
+def word_scores(index: TextIndex, word: str, *, growing: bool, joined: Sequence[Meant] = ()) -> Said | None:
+    """How much one word says of the rows it is in, by its best meaning in each; ``None`` when it means nothing here.
+
+    ``joined`` is what it means together with its neighbours.
+    """
+    found = [*(meanings(index, word, growing=growing) or _torn(index, word)), *joined]
     if not found:
         return None
     rarity = max(float(index.rarity[meant.start : meant.stop].max()) * meant.weight for meant in found)
@@ -148,6 +152,18 @@ def joined_words(index: TextIndex, words: Sequence[str]) -> list[str]:
     return joined
 
 
+def joined_meanings(index: TextIndex, words: Sequence[str]) -> list[list[Meant]]:
+    """For each word the terms it is half of, with the word before or after: "tea pot" also means "teapot"."""
+    found: list[list[Meant]] = [[] for _ in words]
+    for at, (word, following) in enumerate(pairwise(words)):
+        pair = word + following
+        place = None if is_unspaced(pair) else index.find(pair)
+        if place is not None:
+            for half in (at, at + 1):
+                found[half].append(Meant(place, place + 1, _WHOLE))
+    return found
+
+
 def row_scores(index: TextIndex, words: Sequence[str], *, growing: bool) -> tuple[FloatArray, FloatArray]:
     """What all words of a query say of every row: the sum, and the share of the query's weight found there. (N,)."""
     total = np.zeros(index.num_rows, np.float32)
@@ -155,8 +171,8 @@ def row_scores(index: TextIndex, words: Sequence[str], *, growing: bool) -> tupl
     words = joined_words(index, words)
     unknown = float(np.log1p(index.num_rows + 1.0))
     whole = 1e-6
-    for at, word in enumerate(words):
-        said = word_scores(index, word, growing=growing and at == len(words) - 1)
+    for at, (word, joined) in enumerate(zip(words, joined_meanings(index, words), strict=True)):
+        said = word_scores(index, word, growing=growing and at == len(words) - 1, joined=joined)
         if said is None:
             whole += unknown
             continue

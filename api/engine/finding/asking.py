@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -26,11 +27,27 @@ _WHOLE = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Meant:
-    """Neighbouring terms of an index that a word may mean, from ``start`` to ``stop``, and how surely."""
+    """Neighbouring terms of an index that a word may mean, from ``start`` to ``stop``, and how surely.
+
+    None of them counts as rarer than ``ceiling``: "potting" is a rare word, and no better an answer to "pot" than that.
+    """
 
     start: int
     stop: int
     weight: float
+    ceiling: float = math.inf
+
+    def rarity(self, index: TextIndex) -> float:
+        """That of its rarest term, less where it is not sure."""
+        return min(float(index.rarity[self.start : self.stop].max()), self.ceiling) * self.weight
+
+    def weights(self, index: TextIndex) -> FloatArray | np.float32:
+        """What each posting of its terms counts, or all of them."""
+        if math.isinf(self.ceiling):
+            return np.float32(self.weight)
+        tamed = np.minimum(1.0, self.ceiling / index.rarity[self.start : self.stop])
+        postings = np.diff(index.indptr[self.start : self.stop + 1])
+        return np.repeat(tamed * self.weight, postings).astype(np.float32)
 
 
 def meanings(index: TextIndex, word: str, *, growing: bool) -> list[Meant]:
@@ -45,7 +62,8 @@ def meanings(index: TextIndex, word: str, *, growing: bool) -> list[Meant]:
     if growing:
         longer = index.starting_with(word)
         if len(longer):
-            found.append(Meant(longer.start, longer.stop, COMPLETED))
+            ceiling = math.inf if place is None else float(index.rarity[place])
+            found.append(Meant(longer.start, longer.stop, COMPLETED, ceiling))
     if not found and not is_unspaced(word):
         found += _misspelt(index, word)
         if growing:
@@ -117,13 +135,13 @@ def word_scores(index: TextIndex, word: str, *, growing: bool, joined: Sequence[
     found = [*(meanings(index, word, growing=growing) or _torn(index, word)), *joined]
     if not found:
         return None
-    rarity = max(float(index.rarity[meant.start : meant.stop].max()) * meant.weight for meant in found)
+    rarity = max(meant.rarity(index) for meant in found)
     spans = [slice(int(index.indptr[meant.start]), int(index.indptr[meant.stop])) for meant in found]
     if len(found) == 1 and found[0].stop - found[0].start == 1:
         return Said(index.rows[spans[0]], index.impact[spans[0]] * np.float32(found[0].weight), rarity)
     best = np.zeros(index.num_rows, np.float32)
     for meant, span in zip(found, spans, strict=True):
-        np.maximum.at(best, index.rows[span], index.impact[span] * np.float32(meant.weight))
+        np.maximum.at(best, index.rows[span], index.impact[span] * meant.weights(index))
     rows = np.flatnonzero(best)
     return Said(rows, best[rows], rarity)
 

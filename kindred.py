@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import traceback
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -12,6 +13,7 @@ import typer
 from rich.markup import escape
 
 from api.client import AsyncKindred
+from api.command.datasets import data_named
 from api.command.demo import run_demo
 from api.command.groups.encode import RayOption, WorkersOption, encode
 from api.command.groups.graph import graph_group
@@ -22,6 +24,7 @@ from api.command.groups.release import release_group
 from api.command.groups.report import report
 from api.command.health import checks
 from api.command.options import DataDirOption, JsonOption, StoreOption, settings_with
+from api.command.quality_rows import rows_of
 from api.command.recipe import Order, controls_on, experiment_on, forget_trainings, material_from, models_named, publish
 from api.command.tables import run_tables
 from api.command.terminal import (
@@ -99,6 +102,12 @@ ControlsOption = Annotated[
 ]
 TrialsOption = Annotated[
     int | None, typer.Option("--trials", min=1, help="Search options of every model with so many trials (optuna).")
+]
+RowsFileOption = Annotated[
+    Path | None, typer.Option("--output", help="Also write the table's rows to this file, as JSON.")
+]
+BudgetOption = Annotated[
+    float | None, typer.Option("--budget", min=1, help="Seconds that each trained model may take. Default: no bound.")
 ]
 DeviceOption = Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")]
 
@@ -203,7 +212,8 @@ def evaluate(
     seed: SeedOption = 42,
     device: DeviceOption = "auto",
     controls: ControlsOption = False,
-    file: Annotated[Path | None, typer.Option("--output", help="Also write the result to this JSON file.")] = None,
+    budget: BudgetOption = None,
+    file: RowsFileOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Compare models and the fused ranking under one protocol; releases nothing.
@@ -214,22 +224,27 @@ def evaluate(
     if file is not None and not file.parent.is_dir():
         raise InputError("the result cannot be written", expected="a folder that exists", got=str(file.parent))
     tell = Telling()
-    order = order_from(protocol, test_from, models, text, tune, trials, seed, device)
+    order = replace(order_from(protocol, test_from, models, text, tune, trials, seed, device), budget_s=budget)
+    data = "store"
     with working_folder(settings) as folder:
         if source is not None:
             settings = settings.model_copy(update={"store": f"sqlite:{folder / 'graph.db'}"})
         with opened(settings) as graph:
             if source is not None:
-                ingest_into(mapping_named(source, settings), graph, settings)
+                mapping = mapping_named(source, settings)
+                data = data_named(source, mapping.data_dir)
+                ingest_into(mapping, graph, settings)
             material = material_from(graph, folder, settings, text, tell)
         name, experiment = experiment_on(material, order, settings, tell)
-        found = controls_on(material, name, experiment, tell) if controls else None
+        found = controls_on(material, name, experiment, order, settings, tell) if controls else None
     forget_trainings(settings)
     document = {"source": source or shown_url(settings.store), "protocol": name} | experiment.to_document()
     if found is not None:
         document["controls"] = found
+    rows = rows_of(experiment, data=data, protocol=name, command=" ".join(sys.argv), controls=found)
+    document["rows"] = rows
     if file is not None:
-        file.write_text(json.dumps(document, indent=1) + "\n")
+        file.write_text(json.dumps(rows, indent=1) + "\n")
     if as_json:
         print_json(document)
         return
@@ -291,12 +306,13 @@ def mcp(
     api_key: Annotated[
         str | None, typer.Option("--api-key", envvar="KINDRED_API_KEY", help="Key to ask with.", show_envvar=True)
     ] = None,
+    edit: Annotated[bool, typer.Option("--edit", help="Also offer the tools that change things.")] = False,
 ) -> None:
     """Offer the API to an assistant over MCP, on standard input and output; it may do what the key may.
 
     Example: kindred mcp --url http://127.0.0.1:8000
     """
-    run_stdio(AsyncKindred(url, api_key=api_key))
+    run_stdio(AsyncKindred(url, api_key=api_key), edit=edit)
 
 
 @app.command()

@@ -124,7 +124,8 @@ class Lab:
 
     def controls(self, experiment: Experiment) -> dict[str, Any]:
         """The experiment without its graph, texts, embeddings and walks, and a sentence on what the graph adds."""
-        return controls_on(self.material, self.protocol, experiment, self.tell)
+        order = Order(self.protocol, Cuts(experiment.seed))
+        return controls_on(self.material, self.protocol, experiment, order, self.settings, self.tell)
 
     def publish(self, experiment: Experiment) -> Release:
         """What the gate lets through, as the lab's new current release."""

@@ -14,6 +14,7 @@ from api.engine.evidence import Evidence, EvidenceSearch
 from api.engine.phrases import Language
 from api.engine.reading import MIN_COUNT
 from api.engine.sources import Sources
+from api.engine.watching import stage
 from api.engine.wording import describe
 from gnn.histories import IntArray
 from graph.records import NodeKey
@@ -66,12 +67,14 @@ class Told:
     costs: Costs = NO_COSTS
 
     @classmethod
+    @stage("evidence")
     def of(
         cls, search: EvidenceSearch, items: list[int], *, language: Language = "en", anchor_name: str | None = None
     ) -> Told:
         """The evidence a search finds for some items."""
         return cls({item: search.of(item) for item in items}, language, anchor_name)
 
+    @stage("costs")
     def with_costs(
         self,
         sources: Sources,

@@ -174,7 +174,9 @@ class _Trainer:
         metrics: dict[str, float] = {}
         if self.workers.rank == 0:
             ranker = OperatorRanker(self._operator())
-            metrics = evaluate(ranker, self.data.train, self._sample, metrics=VALIDATION_METRICS, slices=()).metrics
+            metrics = evaluate(
+                ranker, self.data.train, self._sample, metrics=VALIDATION_METRICS, slices=(), repeats=self.data.repeats
+            ).metrics
         metrics = self.workers.agree(metrics)
         entry.validation = metrics
         best = self._record.best_validation

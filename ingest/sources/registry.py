@@ -100,6 +100,16 @@ SOURCES: Mapping[str, Source] = {
         choices=_ATTRIBUTES,
         how_to_get="Each line of the sequence file is a user and its items in time order.",
     ),
+    "industrial-office": Source(
+        title="Amazon departments with full texts (MiniOneRec's files): Industrial and Office, or any of that shape",
+        mapping="industrial-office",
+        folders=("amazon_industrial_office_text",),
+        needs={
+            "index.item.json": ("index__*.item.json", "index__*.item.json.gz"),
+            "test.csv": ("test__*.csv", "test__*.csv.gz"),
+        },
+        how_to_get="A department is index__NAME.item.json, valid__NAME_….csv and test__NAME_….csv.",
+    ),
     "kgcn": Source(
         title="any folder with ratings_final.txt and kg_final.txt, as in KGCN and MKR (Last.FM, Book-Crossing)",
         mapping="kgcn",

@@ -12,7 +12,7 @@ import pytest
 
 from gnn.data import Interactions, ItemKnowledge, TrainingData
 from gnn.evaluation import evaluate
-from gnn.experiment import fit_models
+from gnn.fitting import fit_models
 from gnn.foldin import ItemFoldIn
 from gnn.operators import EmbeddingOperator, OperatorRanker
 from gnn.splits import Split, leave_one_out

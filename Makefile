@@ -13,7 +13,7 @@ ONLY ?=
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo neo4j neo4j-stop java test check lint bench tables examples screenshots screenshots-curators promises wheel-test clean
+.PHONY: help demo neo4j neo4j-stop java test check lint bench tables examples notebooks screenshots screenshots-curators screenshots-shops shops typescript promises wheel-test clean
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -65,7 +65,7 @@ java: # what the Neo4j tests need, where it can be installed; without it they sa
 	 echo "==> No JDK or no Maven: the Neo4j tests will not run. On Debian: sudo apt-get install openjdk-17-jre-headless maven"
 
 test: $(VENV)/.dev java ## the whole test suite, Neo4j included where there is a JDK
-	@$(BIN)/pytest
+	@$(BIN)/pytest -n auto --maxprocesses 4
 
 lint: $(VENV)/.dev ## ruff, mypy --strict, import contracts
 	$(BIN)/ruff check .
@@ -87,11 +87,23 @@ examples: $(VENV)/.train ## run every curl example against the demo's release an
 screenshots: $(VENV)/.dev ## pictures of the page over the demo's release, into docs/images (needs chromium)
 	@$(BIN)/python -m tests.screenshots
 
+shops: $(VENV)/.train ## ask two real shops, and write their answers into docs/shops.md (needs KINDRED_DATA_DIR)
+	@$(BIN)/python -m tests.shop_pages
+
+typescript: $(VENV)/.dev ## write the TypeScript client's types from the API's description
+	@$(BIN)/python -m tests.typescript
+
+notebooks: $(VENV)/.dev ## run every notebook and write it beside itself with its outputs
+	@$(BIN)/python -m tests.notebooks
+
 promises: $(VENV)/.dev ## write docs/how-it-is-tested.md
 	@$(BIN)/python -m tests.promises
 
 screenshots-curators: $(VENV)/.dev ## pictures of Neo4j Browser into docs/images, from the test that uses it
 	@mkdir -p docs/images && KINDRED_SCREENSHOTS=docs/images $(BIN)/pytest tests/neo4j/test_browser.py
+
+screenshots-shops: $(VENV)/.dev ## public shops on Neo4j: pictures and the walk of docs/curators.md (needs KINDRED_DATA_DIR, chromium)
+	@$(BIN)/python -m tests.neo4j.shops_seen
 
 wheel-test: $(VENV)/.dev ## build the wheel, install it into an empty environment, run it outside the checkout
 	@rm -rf build dist && $(BIN)/python -m build --wheel --outdir dist . >/dev/null
@@ -100,4 +112,4 @@ wheel-test: $(VENV)/.dev ## build the wheel, install it into an empty environmen
 	  && echo "wheel-test: the wheel installs and runs outside a checkout"; status=$$?; rm -rf $$place; exit $$status
 
 clean: ## remove the environment, builds and var/
-	rm -rf $(VENV) build dist var .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build dist var api/client/typescript/node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis

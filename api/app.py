@@ -47,6 +47,7 @@ from api.rules import RULES_FILE, RulesFile
 from api.security import Door, KeyFile
 from api.serving import Releases, Serving
 from api.settings import Settings, given_folder
+from api.telemetry import Telemetry, TracedLane, Tracing
 from graph.errors import InputError, KindredError, NotFound
 
 CHECK_DEADLINE_S = 30.0
@@ -115,20 +116,30 @@ CORS: dict[str, Any] = {
 }
 
 
-def create_app(settings: Settings, *, releases: Releases | None = None, store: StoreHolder | None = None) -> FastAPI:
+def create_app(
+    settings: Settings,
+    *,
+    releases: Releases | None = None,
+    store: StoreHolder | None = None,
+    telemetry: Telemetry | None = None,
+) -> FastAPI:
     """The application for ``settings``; its threads start with the server, not here.
 
-    ``releases`` and ``store`` replace what the settings name, for tests and embedding.
+    ``releases`` and ``store`` replace what the settings name, for tests and embedding; ``telemetry`` sees it at work.
     """
-    parts = _parts(settings, releases, store)
+    parts = _parts(settings, releases, store, Lane if telemetry is None else TracedLane)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         parts.start()
+        if telemetry is not None:
+            telemetry.start()
         try:
             yield
         finally:
             parts.close()
+            if telemetry is not None:
+                telemetry.close()
 
     app = FastAPI(
         title="Kindred",
@@ -146,6 +157,8 @@ def create_app(settings: Settings, *, releases: Releases | None = None, store: S
         app.add_middleware(CORSMiddleware, allow_origins=settings.cors_origins, **CORS)
     app.add_middleware(BrowserOrigins, origins=settings.cors_origins)
     app.add_middleware(Observing, metrics=parts.metrics)
+    if telemetry is not None:
+        app.add_middleware(Tracing, telemetry=telemetry)
     app.add_exception_handler(KindredError, _on_error)
     app.add_exception_handler(RequestValidationError, _on_bad_parameters)
     app.add_exception_handler(HTTPException, _on_http_error)
@@ -155,7 +168,7 @@ def create_app(settings: Settings, *, releases: Releases | None = None, store: S
     return app
 
 
-def _parts(settings: Settings, releases: Releases | None, store: StoreHolder | None) -> Parts:
+def _parts(settings: Settings, releases: Releases | None, store: StoreHolder | None, lane_type: type[Lane]) -> Parts:
     metrics = Metrics()
     store = store or StoreHolder(settings.store)
     rules = RulesFile(settings.rules or settings.releases.parent / RULES_FILE)
@@ -176,9 +189,9 @@ def _parts(settings: Settings, releases: Releases | None, store: StoreHolder | N
         metrics=metrics,
         waiting=settings.events_waiting,
     )
-    lane = Lane(settings.engine_threads, settings.engine_waiting, settings.read_deadline_s)
+    lane = lane_type(settings.engine_threads, settings.engine_waiting, settings.read_deadline_s)
     store_lane = Lane(1, settings.events_waiting, settings.write_deadline_s)
-    patient_lane = Lane(1, settings.engine_waiting, settings.explain_deadline_s)
+    patient_lane = lane_type(1, settings.engine_waiting, settings.explain_deadline_s)
     release_lane, check_lane = Lane(1, 4, SWAP_DEADLINE_S), Lane(1, 4, CHECK_DEADLINE_S)
     return Parts(
         settings,

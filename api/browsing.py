@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from msgspec import Struct
 
-from api.problems import InvalidField
+from api.problems import Forbidden, InvalidField
 from graph.errors import NotFound
 from graph.records import Direction
 from graph.schema import EdgeSpec, EdgeType
@@ -68,13 +68,17 @@ def neighbors_page(
     direction: Direction = "both",
     limit: int = 100,
     cursor: str | None = None,
+    users: bool = True,
 ) -> NeighborsReply:
     """One page of the nodes an edge away: by edge type in schema order, out before in, then by node.
 
     Parallel edges (a product bought five times) are one entry, with their ``count`` and the newest one's
     weight and time.
 
+    ``users=False`` leaves out who dealt with a node.
+
     Raises:
+        Forbidden: when only users would be listed, and they are left out.
         NotFound: when the node is not in the graph.
         InvalidField: for a relation that does not touch this node type, or a cursor of another listing.
     """
@@ -83,6 +87,8 @@ def neighbors_page(
     if index is None or not view.exists(node_type, index):
         raise NotFound(f"there is no {spec.name} with this id", got=node_id, remedy="Check the id and its spelling.")
     steps = _steps(view, node_type, relation, direction)
+    if not users:
+        steps = _without_users(view, steps)
     after = -1
     if cursor is not None:
         last = _read_cursor(cursor)
@@ -127,6 +133,17 @@ def _steps(view: GraphView, node_type: str, relation: str | None, direction: Dir
         for spec, way in touching
         if (relation is None or spec.relation == relation) and direction in ("both", way)
     ]
+
+
+def _without_users(view: GraphView, steps: list[Step]) -> list[Step]:
+    kept = [step for step in steps if _far_type(*step) != view.schema.user_type]
+    if steps and not kept:
+        raise Forbidden(
+            "which users dealt with a node is told to operators only",
+            expected="a key with the scope operator",
+            remedy="Explanations and paths count users without naming them.",
+        )
+    return kept
 
 
 def _far_type(edge: EdgeSpec, way: Literal["out", "in"]) -> str:

@@ -5,16 +5,19 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING
 
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
 from starlette.responses import Response
 
 from api.engine.answer import Answer
-from api.given import GivenLog
 from api.problems import InvalidField
 from api.serving import Live
+from api.shapes import Properties, ReasonDocument
+
+if TYPE_CHECKING:
+    from api.parts import Parts
 
 INCLUDES = ("properties", "score", "reasons")
 """What ``include`` may name; the score is always there."""
@@ -35,8 +38,8 @@ class ListedItem(Struct, frozen=True):
     rank: int
     sources: tuple[str, ...]
     promotion: str | None = None
-    reasons: list[dict[str, Any]] | UnsetType = UNSET
-    properties: dict[str, Any] | UnsetType = UNSET
+    reasons: list[ReasonDocument] | UnsetType = UNSET
+    properties: Properties | UnsetType = UNSET
 
 
 class Envelope(Struct, frozen=True):
@@ -68,15 +71,17 @@ def enveloped(
     include: frozenset[str],
     stale: bool,
     began: float,
-    given: tuple[GivenLog, str] | None = None,
+    given: tuple[Parts, str] | None = None,
 ) -> Response:
     """The reply for an engine's answer; ``began`` is when the request came, by ``perf_counter``.
 
-    ``given`` is where the list is kept for attribution, and as which kind.
+    ``given`` is where the list is kept for attribution and counted, and as which kind.
     """
     envelope = envelope_of(answer, live, include=include, stale=stale, began=began)
     if given is not None:
-        given[0].note(envelope, given[1])
+        parts, kind = given
+        parts.given.note(envelope, kind)
+        parts.metrics.count_listed(kind, envelope)
     return json_response(envelope)
 
 

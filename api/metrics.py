@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter as Tally
+from typing import TYPE_CHECKING
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+if TYPE_CHECKING:
+    from api.envelope import Envelope
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
@@ -21,6 +27,18 @@ class Metrics:
         )
         self.fallbacks = Counter(
             "kindred_fallbacks", "Answers that used a fallback.", ("fallback",), registry=self.registry
+        )
+        self.answer_cache = Counter(
+            "kindred_answer_cache",
+            "Answers by outcome: hit, kept since nothing has changed; miss, computed.",
+            ("outcome",),
+            registry=self.registry,
+        )
+        self.listed = Counter(
+            "kindred_listed_items",
+            "Items in computed lists, by kind of list and by the source that spoke loudest for them.",
+            ("kind", "source"),
+            registry=self.registry,
         )
         self.events = Counter(
             "kindred_events",
@@ -41,6 +59,12 @@ class Metrics:
         )
         self.swaps = Counter("kindred_release_swaps", "Releases taken into service.", registry=self.registry)
         self.refused = Counter("kindred_releases_refused", "Releases that did not verify.", registry=self.registry)
+
+    def count_listed(self, kind: str, envelope: Envelope) -> None:
+        """Counts the items of a list under the sources that put them there."""
+        loudest = Tally(item.sources[0] for item in envelope.items if item.sources)
+        for source, items in loudest.items():
+            self.listed.labels(kind, source).inc(items)
 
     def exposition(self) -> bytes:
         """The text Prometheus scrapes."""

@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from api.problems import PROBLEM_JSON
+from api.shapes import SHAPES
 
 PROBLEM_SCHEMA: dict[str, Any] = {
     "type": "object",
@@ -56,7 +57,7 @@ def describe(app: FastAPI, messages: dict[str, Any]) -> None:
             known.update(
                 {name: schema for name, schema in zip(messages, schemas, strict=True) if name not in components}
             )
-            known["Problem"] = PROBLEM_SCHEMA
+            known |= SHAPES | {"Problem": PROBLEM_SCHEMA}
             for operations in document["paths"].values():
                 for operation in operations.values():
                     operation["responses"].pop("422", None)  # FastAPI's own shape; ours is under default

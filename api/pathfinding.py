@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 import numpy as np
 from msgspec import Struct
@@ -11,6 +11,7 @@ from msgspec import Struct
 from api.engine.answer import Hop, ReasonPath
 from api.engine.reading import MIN_COUNT, telling_interactions
 from api.problems import InvalidField
+from api.shapes import PathStep
 from graph.errors import NotFound
 from graph.records import NodeKey
 from graph.schema import EdgeRole, EdgeSpec
@@ -29,7 +30,7 @@ class PathReply(Struct, frozen=True):
     """One path: nodes and edges in turn; ``hops`` is its length."""
 
     hops: int
-    path: list[dict[str, Any]]
+    path: list[PathStep]
 
 
 class PathsReply(Struct, frozen=True):

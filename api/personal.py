@@ -96,7 +96,7 @@ class PersonalData:
             SchemaError: for a property that the schema does not have.
         """
         if PROFILING in posted.properties:
-            self._store.ensure_schema(_with_profiling(self._store.schema))
+            self._store.ensure_schema(with_profiling(self._store.schema))
         mutation = UpsertNodes(self._user, [user_id], [dict(posted.properties)])
         applied = self._store.apply([mutation], batch_id=uuid.uuid4().hex, actor=ACTOR)
         return WriteReply(applied.changed, applied.watermark)
@@ -132,7 +132,7 @@ class PersonalData:
                     yield info.id
 
 
-def _with_profiling(schema: GraphSchema) -> GraphSchema:
+def with_profiling(schema: GraphSchema) -> GraphSchema:
     """The schema, whose users may say that they do not want to be profiled."""
     spec = schema.node(schema.user_type)
     if PROFILING in spec.properties:

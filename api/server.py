@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import socket
 from functools import partial
 from typing import Any
@@ -17,6 +18,7 @@ from granian.server.common import AbstractServer
 from api.app import create_app
 from api.logs import configure_logging
 from api.settings import Settings
+from api.telemetry import exporter_types, open_telemetry
 from graph.errors import SettingsError
 
 
@@ -24,9 +26,10 @@ def serve(settings: Settings) -> None:
     """Serves until SIGTERM or SIGINT; requests in flight are answered first.
 
     Raises:
-        SettingsError: when the address is taken or cannot be listened on.
+        SettingsError: when the address is taken or cannot be listened on, or an exporter of OpenTelemetry is missing.
     """
     check_address(settings.host, settings.port)
+    exporter_types(os.environ)  # says what is missing before a worker would
     granian_for(settings).serve(target_loader=partial(_application, settings), wrap_loader=False)
 
 
@@ -52,7 +55,7 @@ def granian_for(settings: Settings) -> AbstractServer[Any]:
 def _application(settings: Settings) -> FastAPI:
     """What each worker process loads."""
     configure_logging(settings.log_level)
-    return create_app(settings)
+    return create_app(settings, telemetry=open_telemetry(os.environ))
 
 
 def check_address(host: str, port: int) -> None:

@@ -247,6 +247,16 @@ PROMISES: tuple[Promise, ...] = (
     ),
     Promise(
         "Answers",
+        "The embedded store and Neo4j give the same snapshot, the same table, the same ids with the same reasons.",
+        (
+            Proof(
+                "ingest, training, release and answers of the small shop",
+                "tests/end_to_end/test_both_stores.py::test_both_stores_give_the_same_release_and_the_same_answers",
+            ),
+        ),
+    ),
+    Promise(
+        "Answers",
         "Explanations are true: every named edge exists now.",
         (
             Proof("{max_examples} series of edits", f"{API}reasons.py::test_whatever_is_edited_reasons_stay_true"),
@@ -358,6 +368,14 @@ PROMISES: tuple[Promise, ...] = (
                 f"{NEO4J}hand_edits.py::test_an_edit_is_in_the_next_answer_and_a_deleted_relation_in_no_reason",
             ),
             Proof(
+                "eight edits of the guide, each in the next answer",
+                f"{NEO4J}walk.py::test_every_edit_of_the_guide_changes_the_next_answer",
+            ),
+            Proof(
+                "every saved query, under the names of a delivered source, of an adopted graph, of one among several",
+                f"{NEO4J}saved_queries.py::test_every_saved_query_runs_under_the_names_the_graph_has",
+            ),
+            Proof(
                 "nine kinds of broken edits, listed and mended",
                 f"{NEO4J}hand_edits.py::test_an_edit_that_breaks_the_schema_is_listed_with_its_fix_and_the_rest_goes_on",
             ),
@@ -397,9 +415,11 @@ PROMISES: tuple[Promise, ...] = (
     ),
     Promise(
         "Security",
-        "No personal data in logs and metrics.",
-        (Proof("canaries in ids", f"{API}http_operations.py::test_metrics_and_logs_hold_no_ids"),),
-        "traces.",
+        "No personal data in logs, metrics and traces.",
+        (
+            Proof("canaries in ids", f"{API}http_operations.py::test_metrics_and_logs_hold_no_ids"),
+            Proof("a canary in ids, queries and baggage", f"{API}telemetry.py::test_nobody_is_named"),
+        ),
     ),
     Promise(
         "Security",
@@ -421,6 +441,10 @@ PROMISES: tuple[Promise, ...] = (
                 "rotated with a time of grace",
                 f"{API}security_keys.py::test_a_rotated_key_goes_on_for_its_grace_and_its_successor_after_it",
             ),
+            Proof(
+                "which users there are is told to operators alone",
+                f"{API}security_door.py::test_only_an_operator_learns_which_users_there_are",
+            ),
             Proof("guessing is slowed down", f"{API}security_door.py::test_guessing_keys_is_slowed_down"),
         ),
         "keys for single users of the shop: a reader's key may ask for any user.",
@@ -432,6 +456,10 @@ PROMISES: tuple[Promise, ...] = (
             Proof(
                 "over 200 attacks, the graph's hash and every address asked",
                 f"{API}mcp.py::test_two_hundred_attacks_write_nothing_and_reach_nothing_else",
+            ),
+            Proof(
+                "offered editing tools, with a key that only reads",
+                f"{API}mcp.py::test_a_key_without_the_scope_changes_nothing",
             ),
         ),
     ),
@@ -473,6 +501,7 @@ PROMISES: tuple[Promise, ...] = (
                 "two histories, one list",
                 f"{API}personal.py::test_who_opts_out_gets_lists_that_do_not_depend_on_history",
             ),
+            Proof("in no audience", f"{API}users.py::test_who_opted_out_is_in_no_audience"),
         ),
         "pseudonyms at the door.",
     ),

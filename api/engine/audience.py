@@ -9,7 +9,7 @@ import numpy.typing as npt
 import scipy.sparse as sp
 
 from api.engine.pull import item_column
-from api.engine.reading import learned_interactions
+from api.engine.reading import learned_interactions, opted_out
 from gnn.data import NO_TIME
 from gnn.fusion import FusedRanker
 from gnn.histories import FloatArray, IntArray
@@ -74,15 +74,25 @@ def audience(
     num_items: int,
     last_s: npt.NDArray[np.int64],
 ) -> Audience:
-    """The ``n`` users with a history, and without the item, who are most interested in it."""
+    """The ``n`` users with a history, and without the item, who are most interested in it; nobody who opted out."""
     histories = histories_matrix(view, num_items)
     parts = interest(ranker, histories, item)
     score = audience_scores(parts, presence(last_s))
     out = np.diff(histories.indptr) == 0
     out[having(view, item)] = True
     out[view.missing(view.schema.user_type)] = True
-    best = ranked_users(score, out, n)
+    best = _profiled(view, score, out, n)
     return Audience(best, score[best], {name: part[best] for name, part in parts.items()})
+
+
+def _profiled(view: GraphView, score: FloatArray, out: npt.NDArray[np.bool_], n: int) -> IntArray:
+    """The best users who let themselves be profiled; only those who would be shown are asked whether they do."""
+    while True:
+        best = ranked_users(score, out, n)
+        shy = [user for user in best.tolist() if opted_out(view, user)]
+        if not shy:
+            return best
+        out[shy] = True
 
 
 def ranked_users(score: FloatArray, out: npt.NDArray[np.bool_], n: int) -> IntArray:

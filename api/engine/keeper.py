@@ -16,6 +16,7 @@ from api.engine.finding.live import LiveItems, LiveState
 from api.engine.folding import Folding
 from api.engine.payload import LIVE_SOURCES
 from api.engine.sources import Sources, curated_matrices, live_knowledge, live_operators, popularity_of
+from api.engine.watching import stage
 from gnn.fusion import FusedRanker
 from gnn.histories import IntArray
 from gnn.operators import Operator
@@ -107,6 +108,7 @@ class SourceKeeper:
         other._moment = Moment(frozen, other._curated(frozen, before=self.current()._curated))
         return other
 
+    @stage("refresh")
     def refresh(self) -> bool:
         """Whether anything had moved."""
         if self._is_current(self._view.version):

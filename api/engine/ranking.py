@@ -9,6 +9,7 @@ import numpy.typing as npt
 import scipy.sparse as sp
 
 from api.engine.sources import Sources
+from api.engine.watching import stage
 from gnn.histories import FloatArray, Histories, IntArray
 from gnn.ranker import top_k
 
@@ -30,6 +31,7 @@ class Ranked:
     filled: npt.NDArray[np.bool_]
 
 
+@stage("rank")
 def ranked(
     sources: Sources,
     histories: Histories,

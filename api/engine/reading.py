@@ -50,13 +50,18 @@ def telling_interactions(schema: GraphSchema) -> tuple[EdgeSpec, ...]:
     return tuple(sorted(learned_interactions(schema), key=lambda spec: _STRENGTH.get(spec.kind or "", _OTHER_KIND)))
 
 
+def opted_out(view: GraphView, user_index: int) -> bool:
+    """Whether a user does not want to be profiled."""
+    return view.properties(view.schema.user_type, user_index).get(PROFILING) is False
+
+
 def profile_of(view: GraphView, user_index: int) -> Profile:
     """The history of one user; events of the same second keep the graph's order, edge type by edge type.
 
     A user who does not want to be profiled has none.
     """
     schema = view.schema
-    if view.properties(schema.user_type, user_index).get(PROFILING) is False:
+    if opted_out(view, user_index):
         return replace(NOBODY)
     rows = {
         spec.edge_type: view.neighbors(spec.edge_type, user_index)

@@ -17,6 +17,7 @@ from api.engine.rows import stacked_rows
 from api.engine.session import Session
 from api.engine.steering.arranging import Arranging
 from api.engine.steering.stage import Stage
+from api.engine.watching import stage
 from gnn.histories import FloatArray, Histories, IntArray
 from gnn.ranker import top_k
 
@@ -44,6 +45,7 @@ class Asked:
         return Histories.of([self.history.tolist()], num_items, [self.session.user_index])
 
 
+@stage("recommend")
 def recommended(moment: Moment, asked: Asked, n: int, *, demographics: Demographics) -> Listed:
     """Up to ``n`` items for what was asked."""
     sources, view = moment.sources, moment.view

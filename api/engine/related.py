@@ -34,6 +34,7 @@ from api.engine.sources import Sources
 from api.engine.steering.arranging import Arranging
 from api.engine.steering.stage import Stage
 from api.engine.trending import trending_scores
+from api.engine.watching import stage
 from gnn.histories import FloatArray, IntArray
 from gnn.ranker import top_k
 from graph.overlay import Overlay
@@ -90,6 +91,7 @@ class RelatedItems:
         """When each user was last here. Shape (U,)."""
         return self._activity.last_s(num_users)
 
+    @stage("related")
     def of(
         self, kind: RelatedKind, moment: Moment, item: int, n: int, stage: Stage, *, barred: IntArray | None = None
     ) -> Listed:
@@ -111,6 +113,7 @@ class RelatedItems:
         common = baskets.together(item)
         return replace(listed, together={i: int(common[i]) for i in listed.item_index.tolist() if common[i]})
 
+    @stage("trending")
     def trending(self, moment: Moment, window_s: int, n: int, stage: Stage) -> Listed:
         """What is chosen most within a window before the newest event, then popular items."""
         num_items = moment.sources.num_items

@@ -10,7 +10,7 @@ import numpy as np
 from api.engine.answer import Answer, RankedItem
 from api.engine.engine import Engine
 from api.engine.interests import RECOMMENDED, Interest, attribute_types, interests
-from api.engine.reading import learned_interactions, profile_of
+from api.engine.reading import learned_interactions, opted_out, profile_of
 from api.engine.request import Request
 from graph.records import NodeKey
 from graph.schema import EdgeRole
@@ -98,7 +98,7 @@ def profile(engine: Engine, user_id: str) -> Profile:
     counts: dict[str, int] = {}
     latest: tuple[tuple[str, str], ...] = ()
     last_at_s = None
-    if user is not None:
+    if user is not None and not opted_out(view, user):
         for spec in schema.edges_with(EdgeRole.INTERACTION):
             if not spec.holdout and (size := int(view.ends(spec.edge_type, user).size)):
                 counts[spec.relation] = size

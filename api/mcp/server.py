@@ -7,6 +7,7 @@ from typing import Any
 
 from api.client import AsyncKindred
 from api.mcp.asking import Document, Tool, asking_tools
+from api.mcp.editing import editing_tools
 from graph.errors import KindredError, MissingExtra
 
 INSTRUCTIONS = (
@@ -15,8 +16,10 @@ INSTRUCTIONS = (
 )
 
 
-def mcp_server(shop: AsyncKindred) -> Any:
+def mcp_server(shop: AsyncKindred, *, edit: bool = False) -> Any:
     """An ``MCPServer`` whose tools ask ``shop``; it reaches nothing else, and what it may do is what its key may.
+
+    With ``edit`` it also offers the tools that write, each marked as such.
 
     Raises:
         MissingExtra: without the extra ``mcp``.
@@ -30,12 +33,18 @@ def mcp_server(shop: AsyncKindred) -> Any:
     reads = ToolAnnotations(read_only_hint=True, open_world_hint=False)
     for tool in asking_tools(shop):
         server.tool(annotations=reads)(_in_its_words(tool))
+    for tool in editing_tools(shop) if edit else ():
+        destroys = tool.__name__ in ("put_item", "delete_item", "delete_edge")
+        writes = ToolAnnotations(
+            read_only_hint=False, destructive_hint=destroys, idempotent_hint=True, open_world_hint=False
+        )
+        server.tool(annotations=writes)(_in_its_words(tool))
     return server
 
 
-def run_stdio(shop: AsyncKindred) -> None:
+def run_stdio(shop: AsyncKindred, *, edit: bool = False) -> None:
     """Serves on standard input and output until they close."""
-    mcp_server(shop).run("stdio")
+    mcp_server(shop, edit=edit).run("stdio")
 
 
 def _in_its_words(tool: Tool) -> Tool:

@@ -95,7 +95,7 @@ async def related(request: Request, item_id: str, query: Annotated[RelatedQuery,
         language=asked_language(request, query.lang),
         steering=query.steering(),
     )
-    given = (parts.given, f"related:{query.kind}")
+    given = (parts, f"related:{query.kind}")
     return enveloped(answer, live, include=include, stale=parts.serving.stale, began=began, given=given)
 
 
@@ -137,7 +137,7 @@ async def trending(request: Request, query: Annotated[TrendingQuery, Query()]) -
         language=asked_language(request, query.lang),
         steering=query.steering(),
     )
-    given = (parts.given, "trending")
+    given = (parts, "trending")
     return enveloped(answer, live, include=include, stale=parts.serving.stale, began=began, given=given)
 
 
@@ -161,7 +161,7 @@ async def _recommended(request: Request, asked: EngineRequest, include: frozense
     answer = await parts.lane.run(live.engine.recommend, replace(asked, reasons="reasons" in include))
     if answer.fallback_used is not None:
         parts.metrics.fallbacks.labels(answer.fallback_used).inc()
-    given = (parts.given, "recommendations")
+    given = (parts, "recommendations")
     return enveloped(answer, live, include=include, stale=parts.serving.stale, began=began, given=given)
 
 

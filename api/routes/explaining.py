@@ -26,6 +26,7 @@ from api.limits import MAX_RESULTS, checked_id, decode_json, read_body
 from api.openapi import json_body, reply
 from api.parts import engine_of, now_ms, parts_of
 from api.routes.answers import N, RecommendationsBody, engine_request
+from api.shapes import PathStep, ReasonDocument
 
 router = APIRouter(prefix="/v1", tags=["explanations"])
 ID = Annotated[str, Field(min_length=1, max_length=512)]
@@ -49,7 +50,7 @@ class ChangeReply(Struct, frozen=True):
     rank: int
     boost: float | None
     add: dict[str, Any] | None
-    path: list[dict[str, Any]] | None
+    path: list[PathStep] | None
 
 
 class ExplanationReply(Struct, frozen=True):
@@ -66,7 +67,7 @@ class ExplanationReply(Struct, frozen=True):
     sources: dict[str, float]
     boosts: dict[str, float]
     removed_by: list[Removal]
-    reasons: list[dict[str, Any]]
+    reasons: list[ReasonDocument]
     missing_paths: list[dict[str, Any]]
     changes: list[ChangeReply]
     unknown_ids: tuple[str, ...]
@@ -102,7 +103,7 @@ class ChangedPathReply(Struct, frozen=True):
 
     item_id: str
     change: Literal["gone", "new"]
-    reason: dict[str, Any]
+    reason: ReasonDocument
 
 
 class WhatIfReply(Struct, frozen=True):

@@ -13,6 +13,7 @@ from api.limits import checked_id
 from api.openapi import reply
 from api.parts import parts_of
 from api.pathfinding import MAX_HOPS, paths_between, read_key
+from api.security.scopes import Scope, may
 
 router = APIRouter(prefix="/v1/graph", tags=["graph"])
 
@@ -34,7 +35,7 @@ class NeighborsQuery(BaseModel):
 async def neighbors(
     request: Request, node_type: str, node_id: str, query: Annotated[NeighborsQuery, Query()]
 ) -> Response:
-    """The nodes one edge away, page by page: by relation, out before in."""
+    """The nodes one edge away, page by page: by relation, out before in. Users only for a key with `operator`."""
     parts = parts_of(request)
     page = await parts.lane.run(
         neighbors_page,
@@ -45,6 +46,7 @@ async def neighbors(
         direction=query.direction,
         limit=query.limit,
         cursor=query.cursor,
+        users=may(request.scope["state"], Scope.OPERATOR),
     )
     return json_response(page)
 

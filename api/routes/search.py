@@ -79,7 +79,7 @@ async def search(request: Request, query: Annotated[SearchQuery, Query()]) -> Re
         language=asked_language(request, query.lang),
         steering=Steering(filter=query.filter),
     )
-    given = (parts.given, "search")
+    given = (parts, "search")
     return enveloped(answer, live, include=include, stale=parts.serving.stale, began=began, given=given)
 
 

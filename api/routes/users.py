@@ -94,7 +94,10 @@ _BODY = msgspec.json.Decoder(RankBody)
 
 @router.get("/items/{item_id:path}/audience", summary="Users for an item", responses=reply("AudienceReply"))
 async def audience(request: Request, item_id: str, query: Annotated[AudienceQuery, Query()]) -> Response:
-    """The users most likely to want the item and without it: for launches, coupons, campaigns."""
+    """The users most likely to want the item and without it: for launches, coupons, campaigns.
+
+    None of them opted out of profiling. It names users, so the key needs `operator`.
+    """
     began, parts = time.perf_counter(), parts_of(request)
     live = parts.serving.live
     item_id = checked_id(item_id, "item_id")
@@ -145,7 +148,7 @@ async def rank(request: Request) -> Response:
     live = parts.serving.live
     answer = await parts.lane.run(order, engine_of(live), asked, items)
     include = parse_include(body.include)
-    given = (parts.given, "rank")
+    given = (parts, "rank")
     return enveloped(answer, live, include=include, stale=parts.serving.stale, began=began, given=given)
 
 

@@ -46,6 +46,7 @@ class Door:
             self._metrics.turned_away.labels(_reason(refused)).inc()
             await problem_response(refused, scope["state"]["request_id"])(scope, receive, send)
             return
+        scope["state"]["scopes"] = key.scopes
         await self._app(scope, receive, send)
 
     async def _key_of(self, scope: Scope) -> ApiKey:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
+from typing import Any
 
 from graph.errors import InputError
 
@@ -17,7 +19,7 @@ class Scope(StrEnum):
     CURATOR = "curator"
     """Change items, curated relations and rules."""
     OPERATOR = "operator"
-    """Releases, metrics, a user's export and erasure."""
+    """Releases, metrics, which users there are, a user's export and erasure."""
 
 
 OPEN = ("/live", "/ready", "/problems/", "/docs", "/openapi.json", "/curator/", "/page/static/")
@@ -42,12 +44,18 @@ def required_scope(method: str, path: str) -> Scope | None:
     if path.startswith(("/v1/users/", "/api/user/")) and (not reads or path.endswith("/export")):
         return Scope.OPERATOR
     if reads:
-        return Scope.OPERATOR if _under(path, _OPERATIONS) else Scope.READER
+        names_users = path.startswith("/v1/items/") and path.endswith("/audience")
+        return Scope.OPERATOR if names_users or _under(path, _OPERATIONS) else Scope.READER
     if method == "POST" and path in _ASKING_BY_POST:
         return Scope.READER
     if path.startswith(_CURATED):
         return Scope.CURATOR
     return Scope.OPERATOR
+
+
+def may(state: Mapping[str, Any], scope: Scope) -> bool:
+    """Whether the key of a request has a scope, by what the door noted in the request's state; without a door, yes."""
+    return scope in state.get("scopes", tuple(Scope))
 
 
 def scopes_named(names: str) -> frozenset[Scope]:

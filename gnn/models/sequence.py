@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import ClassVar, TypeAlias
 
 import numpy as np
@@ -12,13 +13,15 @@ from torch import Tensor, nn
 
 from gnn.baselines.rp3beta import RP3Beta
 from gnn.baselines.text import centred
-from gnn.data import TrainingData
+from gnn.data import Interactions, TrainingData
+from gnn.foldin import AttributeWeights, ItemFoldIn
 from gnn.hetero import ITEM, attribute_node_type, hetero_data, incidence, reverse
 from gnn.histories import FloatArray, Histories, IntArray
 from gnn.models.item_side import WALKS_TO, ItemSide
+from gnn.models.set_side import SetSide
 from gnn.models.user_side import UserSide
 from gnn.models.warm_start import spectral_start
-from gnn.operators import Operator, SparseOperator
+from gnn.operators import Arrays, Operator, SparseOperator
 from gnn.propagation import Adjacency, scaled
 from gnn.sequences import SequenceOperator, aligned
 from gnn.training.device import device_named
@@ -84,13 +87,9 @@ class GraphSequence:
         self.run = TrainingRun()
         self.record: RunRecord | None = None
         self.best_epochs: int | None = None
+        self._fold_in: ItemFoldIn | None = None
 
     def fit(self, data: TrainingData) -> Operator:
-        if not data.ordered:
-            raise InputError(
-                "the sequence model reads the order of events, and here it means nothing",
-                remedy="Measure with a protocol that keeps the order, or use graphsage.",
-            )
         config = self.config
         if "batch_users" not in config.model_fields_set:
             config = config.model_copy(update={"batch_users": _users_a_step(config, data)})
@@ -100,7 +99,14 @@ class GraphSequence:
         trained = train("GraphSequence", objective, config, data, self.run)
         self.record = trained.record
         self.best_epochs = trained.record.best_epoch
+        with torch.no_grad():
+            # Read as sets, a new item would need an attention of its own; there its nearest known items stand for it.
+            self._fold_in = objective.fold_in(data) if data.ordered else None
         return trained.operator
+
+    def fold_in_weights(self) -> Arrays:
+        """What embeds new items in a release; nothing where histories are read as sets."""
+        return {} if self._fold_in is None else self._fold_in.arrays()
 
 
 class SequenceObjective:
@@ -122,12 +128,13 @@ class SequenceObjective:
                     adjacencies,
                     config.start_scale / 2,
                 ),
-                "user_side": UserSide(config.embedding_dim, config.layers, config.heads, config.events, config.dropout),
+                "user_side": _user_side(config, data.ordered),
             }
         )
         self._items.seen.copy_(torch.from_numpy((counts > 0)[:, None].astype(np.float32)))
         self.module.to(self.device)
-        self._histories = data.train.histories()
+        self._ordered = data.ordered
+        self._histories = data.train.histories() if data.ordered else _sets(data.train)
         self._is_first = _first_choices(self._histories)
         self._known = np.flatnonzero(counts)
         self._share = counts / max(int(counts.sum()), 1)
@@ -138,14 +145,19 @@ class SequenceObjective:
         items = self._items(self._text, self._tensor(kept).float())
         queries, targets, weights = [], [], []
         width = self.config.events + 1
-        for _, at in aligned(self._histories, width, users, self._ends(users, width, rng)):
+        histories, blocks = self._histories, aligned(self._histories, width, users, self._ends(users, width, rng))
+        if not self._ordered:
+            histories = _shuffled(histories.take(users), rng)
+            blocks = aligned(histories, width)
+        for _, at in blocks:
             if at.shape[1] < 2:
                 continue  # one event each: nothing follows
-            event, present = self._histories.item_index[at], at >= 0
+            event, present = histories.item_index[at], at >= 0
             after = self._users(items[self._tensor(event[:, :-1])], self._tensor(~present[:, :-1]))
             for gap in range(1, min(self.config.ahead, at.shape[1] - 1) + 1):
                 # What a user has chosen before is never ranked, so naming it again is not asked for.
-                row, column = np.nonzero(present[:, :-gap] & self._is_first[at[:, gap:]])
+                asked = self._is_first[at[:, gap:]] if self._ordered else True
+                row, column = np.nonzero(present[:, :-gap] & asked)
                 queries.append(after[self._tensor(row), self._tensor(column)])
                 targets.append(event[row, column + gap])
                 weights.append(np.full(row.size, 1.0 / gap, np.float32))
@@ -171,8 +183,34 @@ class SequenceObjective:
 
     def operator(self) -> Operator:
         items = np.array(self._items(self._text).float().cpu().numpy(), np.float32)
-        layers, norm = self._users.exported()
+        users = self._users
+        if isinstance(users, SetSide):
+            return users.exported(self._items(self._text))
+        layers, norm = users.exported()
         return SequenceOperator(items, items, layers, norm)
+
+    def fold_in(self, data: TrainingData) -> ItemFoldIn:
+        """The item side in numpy for items without a past: their text and their attributes, then the norm."""
+        side, text, dim = self._items, data.knowledge.text, self.config.embedding_dim
+        graph = hetero_data(data, min_attribute_items=self.config.min_attribute_items)
+        messages = side.attribute_messages()
+        attributes = {}
+        for edge_type in data.knowledge.attributes:
+            node_type = attribute_node_type(edge_type)
+            inward = reverse((ITEM, edge_type[1], node_type))
+            if inward in messages:
+                said = messages[inward].float().cpu().numpy()[None]
+                attributes[edge_type] = AttributeWeights(graph[node_type].node_index.numpy().astype(np.int64), said)
+        has_text = text is not None and side.text is not None and bool((text != 0).any())
+        return ItemFoldIn(
+            text_weight=np.array(side.text.weight.T.cpu().numpy(), np.float32) if has_text and side.text else None,
+            root_weight=np.zeros((1, dim, dim), np.float32),
+            out_weight=np.eye(dim, dtype=np.float32),
+            scale=1.0,
+            attributes=attributes,
+            text_mean=text[(text != 0).any(axis=1)].mean(axis=0) if has_text and text is not None else None,
+            norm=torch.stack([side.norm.weight, side.norm.bias]).float().cpu().numpy(),
+        )
 
     @property
     def _items(self) -> ItemSide:
@@ -181,9 +219,9 @@ class SequenceObjective:
         return part
 
     @property
-    def _users(self) -> UserSide:
+    def _users(self) -> UserSide | SetSide:
         part = self.module["user_side"]
-        assert isinstance(part, UserSide)
+        assert isinstance(part, UserSide | SetSide)
         return part
 
     def _softmax_items(
@@ -244,6 +282,30 @@ def _identity(config: GraphSequence.Config, data: TrainingData) -> FloatArray:
     items = spectral_start(data.train.matrix(), config.embedding_dim, scale=1.0, seed=data.seed)[1]
     size = float(np.sqrt(np.mean(items**2, dtype=np.float64)))
     return np.asarray(items * (config.start_scale / max(size, 1e-9)), np.float32)
+
+
+def _user_side(config: GraphSequence.Config, ordered: bool) -> UserSide | SetSide:
+    if ordered:
+        return UserSide(config.embedding_dim, config.layers, config.heads, config.events, config.dropout)
+    return SetSide(config.embedding_dim, config.heads, config.dropout)
+
+
+def _sets(train: Interactions) -> Histories:
+    """Every user's distinct items, in no order that means anything."""
+    matrix = train.matrix()
+    return Histories(
+        np.arange(train.num_users, dtype=np.int32),
+        np.asarray(matrix.indptr, np.int64),
+        np.asarray(matrix.indices, np.int32),
+        np.zeros(matrix.nnz, np.int64),
+        train.num_items,
+    )
+
+
+def _shuffled(histories: Histories, rng: np.random.Generator) -> Histories:
+    """The same histories, each in a random order."""
+    order = np.lexsort((rng.random(histories.item_index.size), histories.rows))
+    return replace(histories, item_index=histories.item_index[order])
 
 
 def _first_choices(histories: Histories) -> npt.NDArray[np.bool_]:

@@ -53,7 +53,7 @@ def wanted(catalogue: Catalogue) -> list[Wanted]:
             if title != names.plain_key(node.name):
                 found.append(_range(names, label, title))
     for kind in dict.fromkeys(names.plain_type(edge.edge_type) for edge in schema.edges):
-        name = _plain(f"kindred_{kind}_seq")  # relationship types are not prefixed: one index serves every graph
+        name = plain_name(f"kindred_{kind}_seq")  # relationship types are not prefixed: one index serves every graph
         found.append(
             Wanted(
                 "RANGE",
@@ -84,21 +84,21 @@ def deferrable(catalogue: Catalogue, *, shared: bool) -> list[Wanted]:
     return [one for one in wanted(catalogue) if one.kind != "UNIQUE" and one not in own]
 
 
-def _plain(name: str) -> str:
+def plain_name(name: str) -> str:
     """The name of a constraint or index without signs: an adopted label may have any, and people type these."""
     plain = re.sub(r"\W", "_", name, flags=re.ASCII)
     return plain if plain == name else f"{plain}_{zlib.crc32(name.encode()):08x}"
 
 
 def _unique(names: Names, label: str, key: str) -> Wanted:
-    name = _plain(f"kindred_{label}_{key}")
+    name = plain_name(f"kindred_{label}_{key}")
     return Wanted(
         "UNIQUE", frozenset([label]), frozenset([key]), cypher.create_unique(name, quoted(label), quoted(key)), name
     )
 
 
 def _range(names: Names, label: str, key: str) -> Wanted:
-    name = _plain(f"kindred_{label}_{key}_range")
+    name = plain_name(f"kindred_{label}_{key}_range")
     return Wanted(
         "RANGE", frozenset([label]), frozenset([key]), cypher.create_node_index(name, quoted(label), quoted(key)), name
     )

@@ -84,6 +84,10 @@ class Neo4jStore(LiveReader):
 
     # The schema
 
+    def stored_names(self) -> Names:
+        """The names under which people find the types of the schema in Browser."""
+        return self._knowledge.catalogue().names
+
     def ensure_schema(self, schema: GraphSchema) -> None:
         self._ensure(schema, None)
 

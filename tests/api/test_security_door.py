@@ -24,6 +24,7 @@ def in_closed_world(folder: Path, scenario: Scenario, **settings: Any) -> None:
     """A world that asks for keys, and one key of each scope by the scope's name."""
     file = KeyFile(folder / "keys.json")
     texts = {scope.value: file.create(scope.value, frozenset({scope}))[1] for scope in Scope}
+    texts["both"] = file.create("both", frozenset({Scope.READER, Scope.OPERATOR}))[1]
 
     async def play() -> None:
         async with running(folder, auth="on", keys=folder / "keys.json", **settings) as world:
@@ -71,6 +72,27 @@ def test_without_a_key_only_what_holds_no_data_is_answered(tmp_path: Path) -> No
             else:
                 assert reply.status_code == 401, path
                 assert reply.headers["www-authenticate"]
+
+    in_closed_world(tmp_path, scenario)
+
+
+def test_only_an_operator_learns_which_users_there_are(tmp_path: Path) -> None:
+    async def scenario(world: World, texts: dict[str, str]) -> None:
+        item = "/v1/graph/nodes/Item/i0/neighbors"
+        for scope in (Scope.READER, Scope.OPERATOR):
+            assert (await world.client.get("/v1/items/i0/audience", headers=bearer(texts[scope]))).status_code == (
+                403 if scope is Scope.READER else 200
+            )
+        reader = await world.client.get(item, headers=bearer(texts["reader"]))
+        assert {entry["node"][0] for entry in reader.json()["neighbors"]} == {"Brand"}
+        refused = await world.client.get(item, params={"edge": "PURCHASED"}, headers=bearer(texts["reader"]))
+        assert refused.status_code == 403
+        assert "operator" in refused.json()["detail"]
+        assert "u0" not in refused.text
+        own = await world.client.get("/v1/graph/nodes/User/u0/neighbors", headers=bearer(texts["reader"]))
+        assert [entry["node"] for entry in own.json()["neighbors"]] == [["Item", "i0"], ["Item", "i1"]]
+        told = await world.client.get(item, params={"edge": "PURCHASED"}, headers=bearer(texts["both"]))
+        assert {entry["node"][1] for entry in told.json()["neighbors"]} == {"u0", "u1"}
 
     in_closed_world(tmp_path, scenario)
 

@@ -13,13 +13,14 @@ from api.engine.audience import HALF_LIFE_S, audience_scores, histories_matrix, 
 from api.engine.folding import GrownEmbedding, ProxyOperator
 from api.engine.interests import attribute_types
 from api.engine.pull import item_column
-from api.engine.reading import profile_of
+from api.engine.reading import PROFILING, profile_of
 from api.engine.users import attributes_for, order, profile
+from api.personal import with_profiling
 from gnn.data import NO_TIME
 from gnn.foldin import FoldedItems
 from gnn.operators import ConstantOperator, DenseOperator, EmbeddingOperator, FactorOperator, Operator, SumOperator
 from graph.errors import NotFound, SchemaError
-from graph.records import DeleteNodes, UpsertEdges
+from graph.records import DeleteNodes, UpsertEdges, UpsertNodes
 from tests.api.corner_shop import BATH, TEA, VIEWED, Shop
 from tests.api.http_world import run, running
 
@@ -111,6 +112,20 @@ def test_an_audience_follows_the_graph(shop: Shop) -> None:
     assert "newcomer" not in audience
     with pytest.raises(NotFound):
         shop.engine.audience("ghost")
+
+
+def test_who_opted_out_is_in_no_audience(shop: Shop) -> None:
+    everyone = [shop.view.id_of("Customer", int(user)) for user in shop.engine.audience("saucer", 100).user_index]
+    shy = everyone[::2]
+    shop.store.ensure_schema(with_profiling(shop.view.schema))
+    shop.write(UpsertNodes("Customer", shy, [{PROFILING: False}] * len(shy)))
+    left = [user for user in everyone if user not in shy]
+    for n in (1, 3, 100):
+        found = shop.engine.audience("saucer", n)
+        assert [shop.view.id_of("Customer", int(user)) for user in found.user_index] == left[:n]
+    told = profile(shop.engine, shy[0])
+    assert told.known
+    assert (told.interactions, told.latest, told.interests) == ({}, (), {})
 
 
 def test_attributes_come_with_items_that_have_them(still_shop: Shop) -> None:

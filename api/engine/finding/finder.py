@@ -17,6 +17,7 @@ from api.engine.keeper import Moment
 from api.engine.listed import Listed
 from api.engine.ranking import at_size
 from api.engine.reading import NOBODY, profile_of
+from api.engine.watching import stage
 from gnn.histories import FloatArray, Histories, IntArray
 
 
@@ -39,6 +40,7 @@ class Finder:
         _ = self._part.items, self._part.suggestions
         self._part.encoder()
 
+    @stage("search")
     def listed(
         self,
         moment: Moment,

@@ -14,6 +14,7 @@ from api.engine.steering.grouping import Groups
 from api.engine.steering.rules import NO_RULES, Boost, Cap, Hide, Pin, Promotion, Rules, Scenario
 from api.engine.steering.stage import Applied, Capped, Pinned, Promoted, Removal, Removing, Stage, Weighing
 from api.engine.steering.weighing import freshness, rotation
+from api.engine.watching import stage
 from graph.schema import HIDDEN, GraphSchema, PropertyKind
 from graph.view import GraphView
 
@@ -33,6 +34,7 @@ class Stages:
         self._rules = rules
         self._hides = schema.node(schema.item_type).properties.get(HIDDEN) is PropertyKind.BOOLEAN
 
+    @stage("rules")
     def of(
         self,
         view: GraphView,

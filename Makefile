@@ -9,10 +9,11 @@ PORT ?= 8000
 SERVE ?= 1
 TORCH_INDEX ?=
 SEEDS ?= 1
+ONLY ?=
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo neo4j neo4j-stop java test check lint bench tables examples screenshots screenshots-curators shops typescript promises wheel-test clean
+.PHONY: help demo neo4j neo4j-stop java test check lint bench tables examples notebooks screenshots screenshots-curators screenshots-shops shops typescript promises wheel-test clean
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -64,7 +65,7 @@ java: # what the Neo4j tests need, where it can be installed; without it they sa
 	 echo "==> No JDK or no Maven: the Neo4j tests will not run. On Debian: sudo apt-get install openjdk-17-jre-headless maven"
 
 test: $(VENV)/.dev java ## the whole test suite, Neo4j included where there is a JDK
-	@$(BIN)/pytest
+	@$(BIN)/pytest -n auto --maxprocesses 4
 
 lint: $(VENV)/.dev ## ruff, mypy --strict, import contracts
 	$(BIN)/ruff check .
@@ -74,8 +75,8 @@ lint: $(VENV)/.dev ## ruff, mypy --strict, import contracts
 
 check: lint test ## what CI runs
 
-bench: $(VENV)/.dev ## benchmarks with peers in the same run, into docs/benchmarks.md
-	@env -u OPENBLAS_CORETYPE OMP_NUM_THREADS=2 $(BIN)/python -m tests.benchmarks.run
+bench: $(VENV)/.dev ## benchmarks with peers in the same run, into docs/benchmarks.md (ONLY="neo4j sqlite": the others keep their rows)
+	@env -u OPENBLAS_CORETYPE OMP_NUM_THREADS=2 $(BIN)/python -m tests.benchmarks.run $(ONLY)
 
 tables: $(VENV)/.train ## quality tables into docs/quality.md (needs KINDRED_DATA_DIR; SEEDS=1)
 	@$(BIN)/kindred tables --seeds $(SEEDS)
@@ -92,11 +93,17 @@ shops: $(VENV)/.train ## ask two real shops, and write their answers into docs/s
 typescript: $(VENV)/.dev ## write the TypeScript client's types from the API's description
 	@$(BIN)/python -m tests.typescript
 
+notebooks: $(VENV)/.dev ## run every notebook and write it beside itself with its outputs
+	@$(BIN)/python -m tests.notebooks
+
 promises: $(VENV)/.dev ## write docs/how-it-is-tested.md
 	@$(BIN)/python -m tests.promises
 
 screenshots-curators: $(VENV)/.dev ## pictures of Neo4j Browser into docs/images, from the test that uses it
 	@mkdir -p docs/images && KINDRED_SCREENSHOTS=docs/images $(BIN)/pytest tests/neo4j/test_browser.py
+
+screenshots-shops: $(VENV)/.dev ## public shops on Neo4j: pictures and the walk of docs/curators.md (needs KINDRED_DATA_DIR, chromium)
+	@$(BIN)/python -m tests.neo4j.shops_seen
 
 wheel-test: $(VENV)/.dev ## build the wheel, install it into an empty environment, run it outside the checkout
 	@rm -rf build dist && $(BIN)/python -m build --wheel --outdir dist . >/dev/null

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import traceback
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -12,7 +13,9 @@ import typer
 from rich.markup import escape
 
 from api.client import AsyncKindred
+from api.command.datasets import data_named
 from api.command.demo import run_demo
+from api.command.groups.encode import RayOption, WorkersOption, encode
 from api.command.groups.graph import graph_group
 from api.command.groups.keys import keys_group
 from api.command.groups.measure import measure_group
@@ -21,6 +24,7 @@ from api.command.groups.release import release_group
 from api.command.groups.report import report
 from api.command.health import checks
 from api.command.options import DataDirOption, JsonOption, StoreOption, settings_with
+from api.command.quality_rows import rows_of
 from api.command.recipe import Order, controls_on, experiment_on, forget_trainings, material_from, models_named, publish
 from api.command.tables import run_tables
 from api.command.terminal import (
@@ -50,6 +54,7 @@ from graph.errors import (
     SettingsError,
     StoreError,
 )
+from graph.ray import check_ray
 from graph.store import shown_url
 from ingest.mapping import mapping_schema
 from ingest.planning import plan
@@ -77,6 +82,7 @@ app = typer.Typer(
 app.add_typer(release_group, name="release")
 app.add_typer(graph_group, name="graph")
 app.command()(report)
+app.command()(encode)
 app.add_typer(keys_group, name="keys")
 app.add_typer(neo4j_group, name="neo4j")
 app.add_typer(measure_group, name="measure")
@@ -96,6 +102,12 @@ ControlsOption = Annotated[
 ]
 TrialsOption = Annotated[
     int | None, typer.Option("--trials", min=1, help="Search options of every model with so many trials (optuna).")
+]
+RowsFileOption = Annotated[
+    Path | None, typer.Option("--output", help="Also write the table's rows to this file, as JSON.")
+]
+BudgetOption = Annotated[
+    float | None, typer.Option("--budget", min=1, help="Seconds that each trained model may take. Default: no bound.")
 ]
 DeviceOption = Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")]
 
@@ -164,6 +176,8 @@ def train(
     trials: TrialsOption = None,
     seed: SeedOption = 42,
     device: DeviceOption = "auto",
+    ray: RayOption = False,
+    workers: WorkersOption = 2,
     as_json: JsonOption = False,
 ) -> None:
     """Fit models, compare them on validation, release what the gate lets through.
@@ -172,11 +186,11 @@ def train(
     """
     settings = settings_with(store=store)
     tell = Telling()
-    order = order_from(protocol, test_from, models, text, tune, trials, seed, device)
+    order = order_from(protocol, test_from, models, text, tune, trials, seed, device, workers if ray else 0)
     with working_folder(settings) as folder, opened(settings) as graph:
-        material = material_from(graph, folder, settings, text, tell)
+        material = material_from(graph, folder, settings, text, tell, ray_workers=order.ray_workers)
         name, experiment = experiment_on(material, order, settings, tell)
-        release = publish(material, experiment, name, settings, tell)
+        release = publish(material, experiment, name, settings, tell, ray_workers=order.ray_workers)
     if as_json:
         print_json({"release": release.id, "gate": experiment.verdict.to_document(), "table": experiment.table})
         return
@@ -198,7 +212,8 @@ def evaluate(
     seed: SeedOption = 42,
     device: DeviceOption = "auto",
     controls: ControlsOption = False,
-    file: Annotated[Path | None, typer.Option("--output", help="Also write the result to this JSON file.")] = None,
+    budget: BudgetOption = None,
+    file: RowsFileOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Compare models and the fused ranking under one protocol; releases nothing.
@@ -209,22 +224,27 @@ def evaluate(
     if file is not None and not file.parent.is_dir():
         raise InputError("the result cannot be written", expected="a folder that exists", got=str(file.parent))
     tell = Telling()
-    order = order_from(protocol, test_from, models, text, tune, trials, seed, device)
+    order = replace(order_from(protocol, test_from, models, text, tune, trials, seed, device), budget_s=budget)
+    data = "store"
     with working_folder(settings) as folder:
         if source is not None:
             settings = settings.model_copy(update={"store": f"sqlite:{folder / 'graph.db'}"})
         with opened(settings) as graph:
             if source is not None:
-                ingest_into(mapping_named(source, settings), graph, settings)
+                mapping = mapping_named(source, settings)
+                data = data_named(source, mapping.data_dir)
+                ingest_into(mapping, graph, settings)
             material = material_from(graph, folder, settings, text, tell)
         name, experiment = experiment_on(material, order, settings, tell)
-        found = controls_on(material, name, experiment, tell) if controls else None
+        found = controls_on(material, name, experiment, order, settings, tell) if controls else None
     forget_trainings(settings)
     document = {"source": source or shown_url(settings.store), "protocol": name} | experiment.to_document()
     if found is not None:
         document["controls"] = found
+    rows = rows_of(experiment, data=data, protocol=name, command=" ".join(sys.argv), controls=found)
+    document["rows"] = rows
     if file is not None:
-        file.write_text(json.dumps(document, indent=1) + "\n")
+        file.write_text(json.dumps(rows, indent=1) + "\n")
     if as_json:
         print_json(document)
         return
@@ -319,12 +339,15 @@ def order_from(
     trials: int | None,
     seed: int,
     device: str,
+    ray_workers: int = 0,
 ) -> Order:
     """What the options ask for; :class:`InputError`, before any work, for what cannot be."""
     if protocol is not None:
         protocol_named(protocol)
+    if ray_workers:
+        check_ray()
     cuts = Cuts(seed, test_from=None if test_from is None else epoch_seconds(test_from))
-    return Order(protocol, cuts, models_named(models), text, device, tune, trials)
+    return Order(protocol, cuts, models_named(models), text, device, tune, trials, ray_workers=ray_workers)
 
 
 def main() -> NoReturn:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,13 +10,16 @@ import numpy as np
 import scipy.sparse as sp
 
 from gnn.data import ItemKnowledge, TrainingData
-from gnn.evaluation import Evaluation, evaluate
-from gnn.experiment import FUSED, Experiment, Progress, fit_models
-from gnn.fusion import learn_fusion
+from gnn.evaluation import Evaluation, asked_users, evaluate, evaluate_lists, ranked_lists
+from gnn.experiment import FUSED, Experiment, learned_fusion
+from gnn.fitting import Fitted, Progress, Runs, fit_models
 from gnn.gate import GATE_METRIC
+from gnn.keeping import Keeper
 from gnn.models import MODELS
+from gnn.ranker import Ranker
 from gnn.significance import Difference
 from graph.errors import InputError
+from graph.schema import EdgeType
 
 READ_NO_KNOWLEDGE = frozenset({"lightgcn", "xsimgcl"})
 """Models of the family ``gnn`` that look at interactions alone."""
@@ -33,6 +36,8 @@ class Control:
     changed: Callable[[ItemKnowledge, int], ItemKnowledge] | None = None
     """New knowledge from the old one and a seed; models that read knowledge are fitted again."""
     removes: Callable[[str], bool] = lambda name: False
+    has: Callable[[ItemKnowledge], bool] | None = None
+    """Whether there is anything to take away; ``None`` is always."""
 
 
 def without_graph(knowledge: ItemKnowledge, seed: int = 0) -> ItemKnowledge:
@@ -63,6 +68,11 @@ def without_text(knowledge: ItemKnowledge, seed: int = 0) -> ItemKnowledge:
     return replace(knowledge, text=None)
 
 
+def has_graph(knowledge: ItemKnowledge) -> bool:
+    """Whether anything is known of items beside their texts and who chose them."""
+    return any(matrix.nnz for matrix in (*knowledge.attributes.values(), *knowledge.relations.values()))
+
+
 def is_embedding(name: str) -> bool:
     """Whether a model ranks by vectors."""
     return MODELS[name].family == "gnn" or name in ALSO_EMBEDDINGS
@@ -74,12 +84,52 @@ def is_walk(name: str) -> bool:
 
 
 CONTROLS: dict[str, Control] = {
-    "graph removed": Control("no attributes, facts or item relations", without_graph),
-    "graph shuffled": Control("the same edges on the wrong items", shuffled_graph),
-    "text removed": Control("no item texts", without_text),
+    "graph removed": Control("no attributes, facts or item relations", without_graph, has=has_graph),
+    "graph shuffled": Control("the same edges on the wrong items", shuffled_graph, has=has_graph),
+    "text removed": Control("no item texts", without_text, has=lambda knowledge: knowledge.text is not None),
     "embeddings removed": Control("no graph networks, factorisations or spectral filters", removes=is_embedding),
     "walks removed": Control("no walks on interactions, attributes or relations", removes=is_walk),
 }
+
+
+def without_each(knowledge: ItemKnowledge) -> dict[str, Control]:
+    """A control per edge type: the knowledge without it, which tells what that kind of fact adds."""
+    return {
+        f"without {edge_type[1]}": Control(f"no {edge_type[1]} edges", _removing(edge_type))
+        for edge_type in (*knowledge.attributes, *knowledge.relations)
+    }
+
+
+def _removing(edge_type: EdgeType) -> Callable[[ItemKnowledge, int], ItemKnowledge]:
+    def changed(knowledge: ItemKnowledge, seed: int) -> ItemKnowledge:
+        return replace(
+            knowledge,
+            attributes={kind: matrix for kind, matrix in knowledge.attributes.items() if kind != edge_type},
+            relations={kind: matrix for kind, matrix in knowledge.relations.items() if kind != edge_type},
+        )
+
+    return changed
+
+
+def thinned(share: float) -> Control:
+    """A control that keeps each attribute and relation edge with this chance."""
+
+    def changed(knowledge: ItemKnowledge, seed: int) -> ItemKnowledge:
+        rng = np.random.default_rng(seed)
+
+        def some(matrix: sp.csr_array) -> sp.csr_array:
+            kept = matrix.copy()
+            kept.data[rng.random(kept.nnz) >= share] = 0.0
+            kept.eliminate_zeros()
+            return kept
+
+        return replace(
+            knowledge,
+            attributes={kind: some(matrix) for kind, matrix in knowledge.attributes.items()},
+            relations={kind: some(matrix) for kind, matrix in knowledge.relations.items()},
+        )
+
+    return Control(f"{share:.0%} of the graph's edges", changed)
 
 
 @dataclass(frozen=True)
@@ -87,16 +137,17 @@ class ControlResult:
     """The fused ranking under one control. ``difference`` is what the removed part adds: the whole minus this."""
 
     name: str
+    title: str
     evaluation: Evaluation | None
     difference: Difference | None
 
     def to_document(self) -> dict[str, Any]:
         """As JSON; without figures where nothing was left to rank by."""
         if self.evaluation is None or self.difference is None:
-            return {"control": self.name, "title": CONTROLS[self.name].title}
+            return {"control": self.name, "title": self.title}
         return {
             "control": self.name,
-            "title": CONTROLS[self.name].title,
+            "title": self.title,
             **{name: round(value, 5) for name, value in self.evaluation.metrics.items()},
             "slices": {p.name: round(p.metrics["recall@20"], 5) for p in self.evaluation.slices if p.num_users},
             "adds": round(self.difference.mean, 5),
@@ -105,12 +156,21 @@ class ControlResult:
 
 
 def run_controls(
-    experiment: Experiment, knowledge: ItemKnowledge, *, ordered: bool = True, progress: Progress | None = None
+    experiment: Experiment,
+    knowledge: ItemKnowledge,
+    *,
+    controls: Mapping[str, Control] = CONTROLS,
+    ordered: bool = True,
+    repeats: bool = False,
+    progress: Progress | None = None,
+    runs: Runs | None = None,
+    keeper: Keeper | None = None,
 ) -> tuple[ControlResult, ...]:
     """The fused ranking on validation, cross-fitted as the experiment's own, under every control; test stays untouched.
 
-    Options are those that the experiment chose; only models that read what changed are fitted again. ``ordered`` as in
-    the experiment's recipe.
+    Options are those that the experiment chose; only models that read what changed are fitted again, for as many epochs
+    as were best with everything, and the fusion. ``ordered`` and ``repeats`` as in the experiment's recipe. A control
+    that takes away what the data does not have is the whole ranking.
 
     Raises:
         InputError: when the experiment did not fuse anything.
@@ -118,46 +178,81 @@ def run_controls(
     whole = next((row.validation for row in experiment.rows if row.model == FUSED), None)
     if whole is None:
         raise InputError("controls compare fused rankings", got="an experiment without a fusion")
-    return tuple(
-        _run(name, control, whole, experiment, knowledge, ordered, progress) for name, control in CONTROLS.items()
+    data = TrainingData(
+        experiment.split.train,
+        knowledge,
+        experiment.split.validation,
+        experiment.seed,
+        experiment.device,
+        ordered,
+        repeats,
     )
+    running = _Running(experiment, whole, data, progress, runs, keeper)
+    return tuple(running(name, control) for name, control in controls.items())
 
 
-def _run(
-    name: str,
-    control: Control,
-    whole: Evaluation,
-    experiment: Experiment,
-    knowledge: ItemKnowledge,
-    ordered: bool,
-    progress: Progress | None,
-) -> ControlResult:
-    if progress is not None:
-        progress.step(f"control: {name}")
-    split = experiment.split
-    operators = {name: experiment.fitted.operators[name] for name in experiment.fusion.weights.space.sources}
-    if control.changed is not None:
-        changed = control.changed(knowledge, experiment.seed)
-        data = TrainingData(split.train, changed, split.validation, experiment.seed, experiment.device, ordered)
-        again = {source: experiment.fitted.options[source] for source in operators if _reads_knowledge(source)}
-        operators |= fit_models(again, data, progress).operators
-    operators = {source: operator for source, operator in operators.items() if not control.removes(source)}
-    if not operators:
-        return ControlResult(name, None, None)
-    fusion = learn_fusion(operators, split.train, split.validation, seed=experiment.seed, ordered=ordered)
-    found = evaluate(fusion.cross_fitted(operators), split.train, split.validation)
-    return ControlResult(name, found, whole.compare(found, GATE_METRIC))
+@dataclass(frozen=True)
+class _Running:
+    """Runs controls of one experiment. ``data`` is what its models were fitted to, with all knowledge."""
+
+    experiment: Experiment
+    whole: Evaluation
+    data: TrainingData
+    progress: Progress | None
+    runs: Runs | None
+    keeper: Keeper | None
+
+    def __call__(self, name: str, control: Control) -> ControlResult:
+        if control.has is not None and not control.has(self.data.knowledge):
+            return ControlResult(name, control.title, self.whole, self.whole.compare(self.whole, GATE_METRIC))
+        if self.progress is not None:
+            self.progress.step(f"control: {name}")
+        fitted = self.experiment.fitted
+        sources = self.experiment.fusion.weights.space.sources
+        left = Fitted(
+            {source: fitted.operators[source] for source in sources if not control.removes(source)},
+            fitted.seconds,
+            fitted.peak_mb,
+            dict(fitted.options),
+        )
+        data = self.data
+        if control.changed is not None:
+            data = replace(data, knowledge=control.changed(data.knowledge, data.seed))
+            again = {source: fitted.options[source] for source in left.operators if _reads_knowledge(source)}
+            known = replace(data, validation=None)  # the epochs are chosen, so there is nothing to stop by
+            refitted = fit_models(again, known, self.progress, stage=name, runs=self.runs, keeper=self.keeper)
+            left.operators.update(refitted.operators)
+        if not left.operators:
+            return ControlResult(name, control.title, None, None)
+        fusion = learned_fusion(left.operators, left, data, self.keeper, stage=name)
+        found = self._measured(name, fusion.cross_fitted(left.operators), left)
+        return ControlResult(name, control.title, found, self.whole.compare(found, GATE_METRIC))
+
+    def _measured(self, name: str, ranker: Ranker, fitted: Fitted) -> Evaluation:
+        seen, relevant = self.data.train, self.data.validation
+        assert relevant is not None
+        if self.keeper is None:
+            return evaluate(ranker, seen, relevant, repeats=self.data.repeats)
+        used = {source: fitted.options[source] for source in fitted.operators}
+        kept_as = self.keeper.fusion_name(f"{name}, lists", used)
+        k = self.whole.ranked.shape[1]
+        ranked = self.keeper.lists(
+            kept_as, lambda: ranked_lists(ranker, seen, asked_users(relevant), k, repeats=self.data.repeats)
+        )
+        return evaluate_lists(ranked, seen, relevant)
 
 
 def _reads_knowledge(name: str) -> bool:
     family = MODELS[name].family
-    return (
-        family == "text" or name in ("attributes", "relations") or (family == "gnn" and name not in READ_NO_KNOWLEDGE)
-    )
+    if family == "gnn":
+        return name not in READ_NO_KNOWLEDGE
+    return family == "text" or name in ("attributes", "relations", "fresh_attributes")
 
 
-def sentence(results: tuple[ControlResult, ...], whole: float) -> str:
+def sentence(results: tuple[ControlResult, ...], whole: float, knowledge: ItemKnowledge | None = None) -> str:
     """What the graph adds, also when it is nothing. ``whole`` is the full ranking's figure."""
+    if knowledge is not None and not has_graph(knowledge):
+        return "this data says nothing of items beside who chose them, so there is no graph that could add anything"
     named = {result.name: result for result in results}
     removed, shuffled = named["graph removed"], named["graph shuffled"]
     if removed.difference is None or shuffled.difference is None:

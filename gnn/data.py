@@ -121,7 +121,8 @@ class TrainingData:
 
     ``validation`` holds the interactions that selection (early stop, tuning) may be judged on; they are never
     part of ``train``. ``None`` means: train for the configured number of epochs. ``ordered`` says whether the order
-    of a user's events means anything; after a random split it does not.
+    of a user's events means anything; after a random split it does not. ``repeats`` says whether an item that a
+    user has already chosen may be asked for again.
     """
 
     train: Interactions
@@ -130,3 +131,4 @@ class TrainingData:
     seed: int = 42
     device: str = "cpu"
     ordered: bool = True
+    repeats: bool = False

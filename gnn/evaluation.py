@@ -95,8 +95,11 @@ def evaluate(
     metrics: Sequence[str] = DEFAULT_METRICS,
     slices: Sequence[Slice] | None = None,
     block_users: int | None = None,
+    repeats: bool = False,
 ) -> Evaluation:
     """Measures a ranker on every user who has something relevant, ranking all items and leaving seen ones out.
+
+    With ``repeats`` seen items are ranked too, because people choose them again.
 
     ``seen`` is what the ranker may look at: the histories it is given, and the counts that slices, novelty and
     popularity lift are cut by. ``slices`` defaults to :func:`gnn.slices.default_slices`.
@@ -110,14 +113,33 @@ def evaluate(
             expected=f"{seen.num_users} users × {seen.num_items} items",
             got=f"{relevant.num_users} × {relevant.num_items}",
         )
+    users = asked_users(relevant)
+    started = perf_counter()
+    k = max(metric.k for metric in parse_metrics(metrics))
+    ranked = ranked_lists(ranker, seen, users, k, block_users=block_users, repeats=repeats)
+    seconds = perf_counter() - started
+    return evaluate_lists(ranked, seen, relevant, metrics=metrics, slices=slices, seconds=seconds)
+
+
+def asked_users(relevant: Interactions) -> IntArray:
+    """The users who have something relevant, ascending. Shape (N,)."""
+    return np.unique(relevant.user_index).astype(np.int32)
+
+
+def evaluate_lists(
+    ranked: IntArray,
+    seen: Interactions,
+    relevant: Interactions,
+    *,
+    metrics: Sequence[str] = DEFAULT_METRICS,
+    slices: Sequence[Slice] | None = None,
+    seconds: float = 0.0,
+) -> Evaluation:
+    """Measures lists that were made before, one for each of :func:`asked_users`. Shape: ``ranked`` (N, K)."""
     chosen = parse_metrics(metrics)
     parts = default_slices(seen) if slices is None else tuple(slices)
-    wanted = relevant.matrix()
-    users = np.flatnonzero(np.diff(wanted.indptr)).astype(np.int32)
-    wanted = wanted[users]
-    started = perf_counter()
-    ranked = ranked_lists(ranker, seen, users, max(metric.k for metric in chosen), block_users=block_users)
-    seconds = perf_counter() - started
+    users = asked_users(relevant)
+    wanted = relevant.matrix()[users]
     hit = hits(ranked, wanted)
     num_relevant = np.diff(wanted.indptr).astype(np.int64)
     item_count = np.bincount(seen.item_index, minlength=seen.num_items)
@@ -132,7 +154,13 @@ def evaluate(
 
 
 def ranked_lists(
-    ranker: Ranker, seen: Interactions, users: IntArray, k: int, *, block_users: int | None = None
+    ranker: Ranker,
+    seen: Interactions,
+    users: IntArray,
+    k: int,
+    *,
+    block_users: int | None = None,
+    repeats: bool = False,
 ) -> IntArray:
     """The lists a ranker gives to some users, block by block, so that users × items never exist at once.
 
@@ -141,7 +169,8 @@ def ranked_lists(
     histories = seen.histories()
     ranked = np.full((users.size, k), -1, np.int32)
     for block in _blocks(users.size, block_users or max(1, min(2048, _BLOCK_SCORES // max(1, seen.num_items)))):
-        ranked[block] = ranker.rank(histories.take(users[block]), k)
+        asked = histories.take(users[block])
+        ranked[block] = ranker.rank(asked, k, repeats=True) if repeats else ranker.rank(asked, k)
     return ranked
 
 

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-import resource
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol, TypeAlias
+from typing import Any, TypeAlias
 
-from gnn.data import ItemKnowledge, TrainingData
-from gnn.evaluation import Evaluation, evaluate
+from gnn.data import Interactions, ItemKnowledge, TrainingData
+from gnn.evaluation import Evaluation, asked_users, evaluate, evaluate_lists, ranked_lists
+from gnn.fitting import REFIT, SELECT, Fitted, Progress, Runs, fit_models, tuned_options
 from gnn.fusion import FusedRanker, FusionWeights, LearnedFusion, learn_fusion
 from gnn.gate import GATE_METRIC, Verdict, decide
+from gnn.keeping import Keeper
+from gnn.memory import begin_peak, peak_mb
+from gnn.metrics import DEFAULT_METRICS, parse_metrics
 from gnn.models import MODELS
 from gnn.operators import Operator, OperatorRanker
 from gnn.ranker import Ranker
-from gnn.search import SPACES, search
+from gnn.slices import Slice, default_slices
 from gnn.splits import Split
-from gnn.training.run import SupportsTrainingRun, TrainingRun
-from gnn.tuning import GRIDS, tune
-from graph.errors import InputError
 
 FUSED = "kindred"
 """The name of the fused ranking in every table."""
@@ -29,30 +29,18 @@ Serving: TypeAlias = Callable[[Mapping[str, Operator], FusionWeights], Ranker]
 """Builds the ranking that is served; the engine's own, so that what is measured is what is served."""
 
 
-Runs: TypeAlias = Callable[[str, str, Mapping[str, Any]], TrainingRun]
-"""Where the training of a model keeps its checkpoint and who hears of it, by stage, model and options."""
-
-SELECT, REFIT, RELEASE = "select", "refit", "release"
-"""Stages of fitting: on training data alone, with the validation part, on everything."""
-
-
-class Progress(Protocol):
-    """Hears what an experiment is doing."""
-
-    def step(self, text: str) -> None: ...
-
-
 @dataclass(frozen=True)
 class Recipe:
     """Which models are fitted, with which options, and which of them the fusion weighs.
 
     ``sources=None`` fuses all of them, ``()`` none: then the best baseline wins by itself. ``ordered`` says
-    whether the order of events means anything.
+    whether the order of events means anything, ``repeats`` whether people choose the same again.
     """
 
     models: Mapping[str, Mapping[str, Any]]
     sources: tuple[str, ...] | None = None
     ordered: bool = True
+    repeats: bool = False
     seed: int = 42
     device: str = "cpu"
     tuned: bool = True
@@ -61,20 +49,8 @@ class Recipe:
     """Trials of a search for every model that has a space, instead of the few points of a grid."""
     searches: Path | None = None
     """Folder in which searches keep their trials, to go on from."""
-
-
-@dataclass(frozen=True)
-class Fitted:
-    """Fitted models: their numpy sides, what the fit cost, and the options that repeat it without validation."""
-
-    operators: dict[str, Operator]
-    seconds: dict[str, float]
-    peak_mb: dict[str, float]
-    options: dict[str, dict[str, Any]]
-    fold_in: dict[str, Any] = field(default_factory=dict)
-    records: dict[str, Any] = field(default_factory=dict)
-    """Run records of models trained by gradient, as JSON."""
-    skipped: dict[str, str] = field(default_factory=dict)
+    segments: tuple[Slice, ...] = ()
+    """Parts of the users that are measured apart, beside those of every evaluation."""
 
 
 @dataclass(frozen=True)
@@ -105,6 +81,9 @@ class Row:
             "interval": [round(low, 5), round(high, 5)],
             **{name: round(value, 4) for name, value in asdict(measured.exposure).items()},
             "slices": {part.name: round(part.metrics["recall@20"], 5) for part in measured.slices if part.num_users},
+            "slices_ndcg@10": {
+                part.name: round(part.metrics["ndcg@10"], 5) for part in measured.slices if part.num_users
+            },
             "users": measured.num_users,
             "fit_s": round(self.fit_s, 2),
             "peak_mb": round(self.peak_mb, 1),
@@ -145,71 +124,6 @@ class Experiment:
         }
 
 
-def fit_models(
-    models: Mapping[str, Mapping[str, Any]],
-    data: TrainingData,
-    progress: Progress | None = None,
-    *,
-    stage: str = SELECT,
-    runs: Runs | None = None,
-) -> Fitted:
-    """Every model fitted to ``data``, in order; one that refuses the data is named in ``skipped`` with its reason."""
-    fitted = Fitted({}, {}, {}, {})
-    for name, options in models.items():
-        if name not in MODELS:
-            raise InputError("unknown model", expected=", ".join(MODELS), got=name)
-        if progress is not None:
-            progress.step(f"fitting {name}")
-        started = time.perf_counter()
-        model = MODELS[name].build(**options)
-        if runs is not None and isinstance(model, SupportsTrainingRun):
-            model.run = runs(stage, name, options)
-        try:
-            operator = model.fit(data)
-        except InputError as refused:
-            fitted.skipped[name] = str(refused)
-            continue
-        fitted.operators[name] = operator
-        fitted.seconds[name] = time.perf_counter() - started
-        fitted.peak_mb[name] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        fitted.options[name] = dict(options)
-        if isinstance(model, SupportsTrainingRun) and model.record is not None:
-            fitted.options[name] |= {"epochs": model.best_epochs}
-            fitted.records[name] = model.record.model_dump(mode="json")
-        fitted.options[name] |= getattr(model, "learned_options", {})
-        weights = getattr(model, "fold_in_weights", None)
-        if weights is not None:
-            fitted.fold_in[name] = weights()
-    return fitted
-
-
-def tuned_options(
-    models: Mapping[str, Mapping[str, Any]],
-    data: TrainingData,
-    progress: Progress | None = None,
-    *,
-    trials: int | None = None,
-    searches: Path | None = None,
-) -> dict[str, Mapping[str, Any]]:
-    """The options that do best on validation, for every model that has a choice and was given none of its own.
-
-    With ``trials`` every such model is searched with that budget, without it the points of its grid are tried.
-    """
-    chosen = dict(models)
-    for name, options in models.items():
-        if name in (GRIDS if trials is None else SPACES) and not options:
-            if progress is not None:
-                progress.step(f"tuning {name} on validation" + ("" if trials is None else f", {trials} trials"))
-            file = None if searches is None else searches / f"{name}.json"
-            try:
-                found = tune(name, data) if trials is None else search(name, data, trials, file=file)
-                chosen[name] = found[0].options
-            except InputError:
-                # The model refuses the data; fitting it says so, with the reason.
-                chosen[name] = options
-    return chosen
-
-
 def run_experiment(
     split: Split,
     knowledge: ItemKnowledge,
@@ -220,65 +134,78 @@ def run_experiment(
     test: bool = True,
     progress: Progress | None = None,
     runs: Runs | None = None,
+    keeper: Keeper | None = None,
 ) -> Experiment:
     """Fits, fuses and judges on validation, then measures everything once on test.
 
     With ``refit`` the models are fitted again to training and validation interactions before the test, as a
     deployed system would; without it they keep what they learned from the training part, and only the
-    histories grow.
+    histories grow. With a ``keeper`` an interrupted experiment goes on where it was.
     """
 
     clock = _Clock(progress)
     clock.enter("fit")
-    data = TrainingData(split.train, knowledge, split.validation, recipe.seed, recipe.device, recipe.ordered)
+    data = TrainingData(
+        split.train, knowledge, split.validation, recipe.seed, recipe.device, recipe.ordered, recipe.repeats
+    )
     models = (
-        tuned_options(recipe.models, data, progress, trials=recipe.trials, searches=recipe.searches)
+        tuned_options(recipe.models, data, progress, trials=recipe.trials, searches=recipe.searches, keeper=keeper)
         if recipe.tuned
         else recipe.models
     )
-    fitted = fit_models(models, data, progress, runs=runs)
+    fitted = fit_models(models, data, progress, runs=runs, keeper=keeper)
+    measuring = _Measuring(recipe, keeper, progress)
     sources = {
         name: operator
         for name, operator in fitted.operators.items()
         if recipe.sources is None or name in recipe.sources
     }
     clock.enter("fusion", "learning the fusion on validation")
-    fusion = learn_fusion(sources, split.train, split.validation, seed=recipe.seed, ordered=recipe.ordered)
+    begin_peak()
+    fusion = learned_fusion(sources, fitted, data, keeper)
+    cost = {"seconds": clock.so_far(), "peak_mb": peak_mb()}
+    if keeper is not None:
+        cost = keeper.document(f"cost-{keeper.fusion_name(SELECT, fitted.options)}", lambda: cost)
 
     clock.enter("validation", "comparing on validation")
     on_validation = {
-        name: evaluate(OperatorRanker(operator), split.train, split.validation)
+        name: measuring(name, SELECT, fitted.options[name], OperatorRanker(operator), split.train, split.validation)
         for name, operator in fitted.operators.items()
     }
     baselines = {name: evaluation for name, evaluation in on_validation.items() if MODELS[name].family != "gnn"}
     if sources:
-        on_validation[FUSED] = evaluate(fusion.cross_fitted(sources), split.train, split.validation)
+        used = {name: fitted.options[name] for name in sources}
+        ranker = fusion.cross_fitted(sources)
+        on_validation[FUSED] = measuring(FUSED, SELECT, used, ranker, split.train, split.validation)
     verdict = decide(FUSED, on_validation.get(FUSED), baselines)
     weights = fusion.weights if verdict.promoted else FusionWeights.only(fitted.operators, verdict.winner)
 
     on_test: dict[str, Evaluation] = {}
     if test:
         seen = split.refit
-        final = fitted
+        final, stage = fitted, SELECT
         if refit:
             clock.enter("fit", "fitting again with the validation part")
             everything = replace(data, train=seen, validation=None)
-            final = fit_models(fitted.options, everything, progress, stage=REFIT, runs=runs)
+            stage = REFIT
+            final = fit_models(fitted.options, everything, progress, stage=REFIT, runs=runs, keeper=keeper)
         clock.enter("test", "measuring on test, once")
         rankers: dict[str, Ranker] = {name: OperatorRanker(operator) for name, operator in final.operators.items()}
         if sources:
             rankers[FUSED] = serving(final.operators, fusion.weights)
-        on_test = {name: evaluate(ranker, seen, split.test) for name, ranker in rankers.items()}
+        for name, ranker in rankers.items():
+            options = used if name == FUSED else fitted.options[name]
+            on_test[name] = measuring(name, f"test, {stage}", options, ranker, seen, split.test)
 
     clock.leave()
-    fit_s = fitted.seconds | {FUSED: sum(fitted.seconds[name] for name in sources) + clock.seconds["fusion"]}
-    peak_mb = fitted.peak_mb | {FUSED: max(fitted.peak_mb.values())}
+    fit_s = fitted.seconds | {FUSED: sum(fitted.seconds[name] for name in sources) + cost["seconds"]}
+    memory = fitted.peak_mb | {FUSED: max(*fitted.peak_mb.values(), cost["peak_mb"])}
     rows = [
         Row(
             name,
             name == verdict.winner,
             fit_s[name],
-            peak_mb[name],
+            memory[name],
             evaluation,
             on_test.get(name),
             fitted.options.get(name, {}),
@@ -289,6 +216,57 @@ def run_experiment(
     return Experiment(
         split, tuple(rows), verdict, fusion, weights, fitted, recipe.seed, recipe.device, dict(clock.seconds)
     )
+
+
+def learned_fusion(
+    sources: Mapping[str, Operator],
+    fitted: Fitted,
+    data: TrainingData,
+    keeper: Keeper | None = None,
+    *,
+    stage: str = SELECT,
+) -> LearnedFusion:
+    """The fusion of some fitted models, learned on the data's validation part, or kept from before."""
+    assert data.validation is not None
+    validation = data.validation
+
+    def learned() -> LearnedFusion:
+        return learn_fusion(sources, data.train, validation, seed=data.seed, ordered=data.ordered, repeats=data.repeats)
+
+    if keeper is None:
+        return learned()
+    return keeper.fusion(keeper.fusion_name(stage, {name: fitted.options[name] for name in sources}), learned)
+
+
+class _Measuring:
+    """Measures rankers; lists that were made before are taken from the keeper."""
+
+    def __init__(self, recipe: Recipe, keeper: Keeper | None, progress: Progress | None) -> None:
+        self._recipe, self._keeper, self._progress = recipe, keeper, progress
+        self._k = max(metric.k for metric in parse_metrics(DEFAULT_METRICS))
+
+    def __call__(
+        self,
+        name: str,
+        stage: str,
+        options: Mapping[str, Any],
+        ranker: Ranker,
+        seen: Interactions,
+        relevant: Interactions,
+    ) -> Evaluation:
+        slices = default_slices(seen, self._recipe.segments)
+        repeats = self._recipe.repeats
+        if self._keeper is None:
+            return evaluate(ranker, seen, relevant, slices=slices, repeats=repeats)
+        kept_as = (
+            self._keeper.fusion_name(f"{stage}, lists", options)
+            if name == FUSED
+            else self._keeper.fit_name(f"{stage}, lists", name, options)
+        )
+        ranked = self._keeper.lists(
+            kept_as, lambda: ranked_lists(ranker, seen, asked_users(relevant), self._k, repeats=repeats)
+        )
+        return evaluate_lists(ranked, seen, relevant, slices=slices)
 
 
 class _Clock:
@@ -304,6 +282,10 @@ class _Clock:
         if text is not None and self._progress is not None:
             self._progress.step(text)
         self._stage = (stage, time.perf_counter())
+
+    def so_far(self) -> float:
+        """Seconds of the present stage."""
+        return 0.0 if self._stage is None else time.perf_counter() - self._stage[1]
 
     def leave(self) -> None:
         if self._stage is not None:

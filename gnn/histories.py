@@ -82,6 +82,10 @@ class Histories:
         matrix.data[:] = 1.0
         return matrix
 
+    def none(self) -> sp.csr_array:
+        """No item at all: what is left out of a ranking in which people may choose the same again. Shape (B, I)."""
+        return sp.csr_array((len(self), self.num_items), dtype=np.float32)
+
     def recent(self) -> sp.csr_array:
         """Each event with weight 1 / (1 + steps back), summed per item. Shape (B, I)."""
         return self._weighted((1.0 / (1.0 + self.steps_back)).astype(np.float32))

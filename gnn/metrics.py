@@ -111,7 +111,7 @@ class Metric:
         return _METRICS[self.kind](hit, num_relevant, self.k)
 
 
-DEFAULT_METRICS = ("recall@20", "ndcg@20", "precision@20", "mrr@20", "hr@10", "ndcg@10")
+DEFAULT_METRICS = ("recall@20", "ndcg@20", "precision@20", "mrr@20", "hr@10", "recall@10", "ndcg@10", "phr@10")
 
 
 def parse_metrics(names: Sequence[str]) -> tuple[Metric, ...]:

@@ -15,8 +15,10 @@ import numpy.typing as npt
 import scipy.sparse as sp
 
 from gnn.histories import FloatArray, Histories, IntArray
+from gnn.personal import PersonalOperator
 from gnn.ranker import top_k
 from gnn.sequences import SequenceOperator
+from gnn.sets import SetOperator
 from graph.errors import ReleaseError
 
 Arrays: TypeAlias = dict[str, npt.NDArray[np.generic]]
@@ -215,8 +217,12 @@ def operator_from_arrays(kind: str, arrays: Mapping[str, npt.NDArray[np.generic]
             )
         if kind == "sum":
             return _sum(arrays)
+        if kind == PersonalOperator.kind:
+            return PersonalOperator(_floats(arrays["item_score"]), float(arrays["decay"][0]))
         if kind == SequenceOperator.kind:
             return SequenceOperator.from_arrays(arrays)
+        if kind == SetOperator.kind:
+            return SetOperator.from_arrays(arrays)
     except (KeyError, ValueError, IndexError, TypeError) as error:
         raise ReleaseError("an operator's arrays do not fit together", got=error, where=kind) from error
     raise ReleaseError("unknown kind of operator", expected="one this version can serve", got=kind)
@@ -252,8 +258,9 @@ class OperatorRanker:
 
     operator: Operator
 
-    def rank(self, histories: Histories, k: int) -> IntArray:
-        seen = histories.even()
+    def rank(self, histories: Histories, k: int, *, repeats: bool = False) -> IntArray:
         scores = np.array(history_scores(self.operator, histories), np.float32)
-        scores[np.repeat(np.arange(len(histories)), np.diff(seen.indptr)), seen.indices] = -np.inf
+        if not repeats:
+            seen = histories.even()
+            scores[np.repeat(np.arange(len(histories)), np.diff(seen.indptr)), seen.indices] = -np.inf
         return top_k(scores, k)

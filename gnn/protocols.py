@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from gnn.data import NO_TIME, Interactions
-from gnn.splits import Split, fixed_files, leave_one_out, next_basket, random_per_user, temporal_global
+from gnn.splits import Split, cold_items, fixed_files, leave_one_out, next_basket, random_per_user, temporal_global
 from graph.errors import InputError
 
 
@@ -22,13 +22,16 @@ class Cuts:
 @dataclass(frozen=True)
 class Protocol:
     """One way to measure. ``refit`` fits the final models to validation interactions too, as deployed systems do;
-    ``ordered`` says whether the order of a user's events means anything here.
+    ``ordered`` says whether the order of a user's events means anything here, ``repeats`` whether users may be asked
+    about items they have chosen before. ``beside`` names models that suit such data, beside the default ones.
     """
 
     split: Callable[[Interactions, Interactions, Cuts], Split]
     summary: str
     refit: bool = True
     ordered: bool = True
+    repeats: bool = False
+    beside: tuple[str, ...] = ()
 
 
 def _fixed(interactions: Interactions, holdout: Interactions, cuts: Cuts) -> Split:
@@ -39,6 +42,8 @@ def _fixed(interactions: Interactions, holdout: Interactions, cuts: Cuts) -> Spl
         )
     return fixed_files(interactions, holdout, seed=cuts.seed)
 
+
+ORDER_FREE = ("bandfilter",)
 
 PROTOCOLS: dict[str, Protocol] = {
     "temporal": Protocol(
@@ -57,11 +62,22 @@ PROTOCOLS: dict[str, Protocol] = {
         lambda known, _, cuts: random_per_user(known, validation_share=0.25, seed=cuts.seed),
         "a random fifth of each user's items is the test, another fifth the validation",
         ordered=False,
+        beside=ORDER_FREE,
     ),
-    "fixed-files": Protocol(_fixed, "the data set's own test file", ordered=False),
+    "fixed-files": Protocol(_fixed, "the data set's own test file", ordered=False, beside=ORDER_FREE),
+    "lightgcn": Protocol(
+        _fixed, "LightGCN's own files: train.txt is learned from, test.txt asked", ordered=False, beside=ORDER_FREE
+    ),
     "next-basket": Protocol(
-        lambda known, _, cuts: next_basket(known, new_items_only=True),
-        "each user's last basket is the test, the one before validation; new items only",
+        lambda known, holdout, _: next_basket(known, holdout),
+        "each user's last basket is the test, the one before validation; what was bought before may be bought again",
+        repeats=True,
+        beside=("personal_frequency", "personal_recency"),
+    ),
+    "cold": Protocol(
+        lambda known, _, cuts: cold_items(known, seed=cuts.seed),
+        "leave-one-out, with a tenth of the items unknown until the test and another tenth until validation",
+        beside=("fresh_text", "fresh_attributes"),
     ),
 }
 

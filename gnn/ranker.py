@@ -13,8 +13,8 @@ from gnn.histories import Histories, IntArray
 class Ranker(Protocol):
     """Ranks items for a block of histories."""
 
-    def rank(self, histories: Histories, k: int) -> IntArray:
-        """The best ``k`` item indices of each history, best first, items of the history left out.
+    def rank(self, histories: Histories, k: int, *, repeats: bool = False) -> IntArray:
+        """The best ``k`` item indices of each history, best first, items of the history left out unless ``repeats``.
 
         Shape (B, k); -1 where fewer than ``k`` items can be ranked.
         """

@@ -164,7 +164,7 @@ class SequenceOperator:
         hidden = self.item_input[items]
         for layer in self.layers[:-1]:
             hidden = _layer(layer, hidden, items.shape[1], padding)
-        return _normalised(_layer(self.layers[-1], hidden, 1, padding)[:, 0], self.final_norm)
+        return normalised(_layer(self.layers[-1], hidden, 1, padding)[:, 0], self.final_norm)
 
 
 def _layer(layer: AttentionLayer, hidden: FloatArray, num_asking: int, padding: npt.NDArray[np.bool_]) -> FloatArray:
@@ -175,7 +175,7 @@ def _layer(layer: AttentionLayer, hidden: FloatArray, num_asking: int, padding: 
     batch, length, dim = hidden.shape
     heads = layer.distance.shape[0]
     width = dim // heads
-    read = _normalised(hidden, layer.norm)
+    read = normalised(hidden, layer.norm)
     whole = read.reshape(-1, dim) @ layer.query_key_value[:, dim:] + layer.query_key_value_bias[dim:]
     key, value = whole.reshape(batch, length, 2, heads, width).transpose(2, 0, 3, 1, 4)
     query = read[:, length - num_asking :] @ layer.query_key_value[:, :dim] + layer.query_key_value_bias[:dim]
@@ -188,11 +188,12 @@ def _layer(layer: AttentionLayer, hidden: FloatArray, num_asking: int, padding: 
     attention /= attention.sum(axis=-1, keepdims=True)
     found = np.matmul(attention, value).transpose(0, 2, 1, 3).reshape(batch, num_asking, dim)
     middle = hidden[:, length - num_asking :] + found @ layer.mix + layer.mix_bias
-    wide = np.maximum(_normalised(middle, layer.forward_norm) @ layer.widen + layer.widen_bias, 0.0)
+    wide = np.maximum(normalised(middle, layer.forward_norm) @ layer.widen + layer.widen_bias, 0.0)
     return np.asarray(middle + wide @ layer.narrow + layer.narrow_bias, np.float32)
 
 
-def _normalised(rows: FloatArray, norm: FloatArray) -> FloatArray:
+def normalised(rows: FloatArray, norm: FloatArray) -> FloatArray:
+    """Rows with mean 0 and variance 1, times ``norm[0]`` plus ``norm[1]``: torch's LayerNorm. Shape as ``rows``."""
     centred = rows - rows.mean(axis=-1, keepdims=True)
     variance = np.mean(centred * centred, axis=-1, keepdims=True)
     return np.asarray(centred / np.sqrt(variance + np.float32(_EPSILON)) * norm[0] + norm[1], np.float32)

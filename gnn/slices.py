@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,8 +30,8 @@ class Slice:
     items: npt.NDArray[np.bool_] | None = None
 
 
-def default_slices(seen: Interactions) -> tuple[Slice, ...]:
-    """The slices every evaluation reports, cut by what the ranker saw."""
+def default_slices(seen: Interactions, segments: Sequence[Slice] = ()) -> tuple[Slice, ...]:
+    """The slices every evaluation reports, cut by what the ranker saw, and the segments of users that a shop has."""
     item_count = np.bincount(seen.item_index, minlength=seen.num_items)
     user_count = np.bincount(seen.user_index, minlength=seen.num_users)
     head = np.zeros(seen.num_items, np.bool_)
@@ -38,7 +39,20 @@ def default_slices(seen: Interactions) -> tuple[Slice, ...]:
     return (
         Slice("cold items", items=item_count <= COLD_ITEM_INTERACTIONS),
         Slice("unseen items", items=item_count == 0),
+        Slice("seen items", items=item_count > 0),
         Slice("head items", items=head),
         Slice("tail items", items=~head),
         Slice("cold users", users=user_count <= COLD_USER_INTERACTIONS),
+        *_by_activity(user_count),
+        *segments,
+    )
+
+
+def _by_activity(user_count: npt.NDArray[np.int64]) -> tuple[Slice, ...]:
+    """Users in thirds by how many interactions they have, those without any left out."""
+    active = user_count[user_count > 0]
+    low, high = np.quantile(active, [1 / 3, 2 / 3]) if active.size else (0.0, 0.0)
+    return (
+        Slice("least active users", users=(user_count > 0) & (user_count <= low)),
+        Slice("most active users", users=user_count > max(high, low)),
     )

@@ -128,10 +128,13 @@ def leave_one_out(interactions: Interactions) -> Split:
     return Split("leave-one-out", interactions, part, None, {"test": "last", "validation": "second to last"})
 
 
-def next_basket(interactions: Interactions, *, new_items_only: bool = False) -> Split:
+def next_basket(
+    interactions: Interactions, holdout: Interactions | None = None, *, new_items_only: bool = False
+) -> Split:
     """Each user's last basket is the test, the one before it the validation, the rest is learned from.
 
-    A user with fewer than three baskets is only learned from.
+    Where the data set holds out each user's next basket itself, that one is the test. A user with fewer baskets than
+    leave one to learn from is only learned from.
 
     Raises:
         InputError: when an interaction has no basket.
@@ -151,13 +154,43 @@ def next_basket(interactions: Interactions, *, new_items_only: bool = False) -> 
     basket_user = interactions.user_index[first[order]]
     count = np.bincount(basket_user, minlength=interactions.num_users)
     back = np.cumsum(count)[interactions.user_index] - 1 - position[inverse]
-    enough = count[interactions.user_index] >= 3
+    held_out = holdout is not None and len(holdout) > 0
+    enough = count[interactions.user_index] >= (2 if held_out else 3)
     part = np.full(len(interactions), TRAIN, np.uint8)
-    part[(back == 1) & enough] = VALIDATION
-    part[(back == 0) & enough] = TEST
+    part[(back == (0 if held_out else 1)) & enough] = VALIDATION
+    if not held_out:
+        part[(back == 0) & enough] = TEST
+    whole = interactions
+    if holdout is not None and held_out:
+        whole, is_holdout = _merged(interactions, holdout)
+        known, part = part, np.full(len(whole), TEST, np.uint8)
+        part[~is_holdout] = known
+        _drop_newcomers(whole, part)
     if new_items_only:
-        _drop_known(interactions, part)
-    return Split("next-basket", interactions, part, None, {"test": "last basket", "new_items_only": new_items_only})
+        _drop_known(whole, part)
+    told = {"test": "the data's own next basket" if held_out else "last basket", "new_items_only": new_items_only}
+    return Split("next-basket", whole, part, None, told)
+
+
+def cold_items(interactions: Interactions, *, share: float = 0.1, seed: int = 42) -> Split:
+    """Leave-one-out in which a random ``share`` of the items is unknown until it is asked for in the test.
+
+    Nothing is learned from these items, so whoever ranks them has only their text, attributes and relations. Another
+    such share is unknown until validation, so that what to make of unknown items can be learned there. The rest of the
+    test, about items that are known, says what the same ranking does otherwise.
+    """
+    if not 0 < share < 0.5:
+        raise InputError("the share of cold items must leave something to learn from", expected="0 < share < 0.5")
+    split = leave_one_out(interactions)
+    part = split.part
+    order = np.random.default_rng(seed).permutation(np.unique(interactions.item_index))
+    count = max(1, round(share * order.size))
+    in_test, in_validation = order[:count], order[count : 2 * count]
+    until_test = np.isin(interactions.item_index, in_test)
+    part[until_test & (part != TEST)] = DROPPED
+    part[np.isin(interactions.item_index, in_validation) & (part == TRAIN)] = UNASKED
+    _drop_newcomers(interactions, part)
+    return Split("cold items", interactions, part, seed, {**split.protocol, "cold_share": share})
 
 
 def random_per_user(

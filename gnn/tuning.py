@@ -55,7 +55,10 @@ class Judge:
     def __call__(self, options: Mapping[str, Any]) -> float:
         operator = MODELS[self._name].build(**options).fit(self._data)
         ranker = OperatorRanker(operator)
-        return evaluate(ranker, self._data.train, self._judged, metrics=[METRIC], slices=()).metrics[METRIC]
+        found = evaluate(
+            ranker, self._data.train, self._judged, metrics=[METRIC], slices=(), repeats=self._data.repeats
+        )
+        return found.metrics[METRIC]
 
 
 def tune(

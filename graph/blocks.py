@@ -10,7 +10,7 @@ from graph.records import DeleteNodes, Mutation, UpsertEdges
 from graph.schema import EdgeType
 from graph.values import column_list
 
-_COLUMNS = {
+COLUMNS = {
     "node_ids",
     "source_ids",
     "target_ids",
@@ -76,7 +76,7 @@ def _agrees(mutation: UpsertEdges, other: UpsertEdges) -> bool:
 def _kind(mutation: UpsertEdges) -> tuple[object, ...]:
     """What two mutations must share to be made one: everything but the contents of their columns."""
     return tuple(
-        type(None) if value is None else len if field.name in _COLUMNS and hasattr(value, "__len__") else value
+        type(None) if value is None else len if field.name in COLUMNS and hasattr(value, "__len__") else value
         for field in fields(mutation)
         for value in [getattr(mutation, field.name)]
     )
@@ -90,13 +90,13 @@ def _joined(mutations: list[UpsertEdges]) -> UpsertEdges:
         rows = len(mutation.source_ids)
         for field in fields(mutation):
             column = getattr(mutation, field.name)
-            if field.name in _COLUMNS and hasattr(column, "__len__"):
+            if field.name in COLUMNS and hasattr(column, "__len__"):
                 columns.setdefault(field.name, []).extend(column_list(column, field.name, rows))
     return replace(mutations[0], **cast(dict[str, Any], columns))
 
 
 def _lengths(mutation: Mutation) -> list[int]:
-    columns = (getattr(mutation, field.name) for field in fields(mutation) if field.name in _COLUMNS)
+    columns = (getattr(mutation, field.name) for field in fields(mutation) if field.name in COLUMNS)
     return [0, *(len(column) for column in columns if hasattr(column, "__len__"))]
 
 
@@ -108,7 +108,7 @@ def _pieces(mutation: Mutation, rows: int) -> Iterator[Mutation]:
     columns = {
         field.name: column
         for field in fields(mutation)
-        if field.name in _COLUMNS and hasattr(column := getattr(mutation, field.name), "__len__")
+        if field.name in COLUMNS and hasattr(column := getattr(mutation, field.name), "__len__")
     }
     for start in range(0, max(lengths), rows):
         yield replace(mutation, **{name: column[start : start + rows] for name, column in columns.items()})

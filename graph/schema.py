@@ -100,6 +100,8 @@ class EdgeSpec(_Frozen):
     """Whether an interaction of this type speaks *for* the item (a return does not)."""
     learn: bool = True
     """Whether models may learn from it; derived and leaking relations are shown, not learned."""
+    derived: bool = False
+    """Computed from interactions by an ingest: nobody states or edits such an edge, the next ingest makes it anew."""
     holdout: bool = False
     """Interactions kept for testing only (a data set's own test file); never learned from."""
     words: str | None = None

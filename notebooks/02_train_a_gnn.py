@@ -17,6 +17,11 @@
 # %%
 from __future__ import annotations
 
+import os
+from pathlib import Path
+from tempfile import mkdtemp
+
+import matplotlib.pyplot as plt
 import numpy as np
 import scipy.sparse as sp
 
@@ -27,6 +32,8 @@ from gnn.experiment import FUSED, Recipe, run_experiment
 from gnn.models import MODELS
 from gnn.operators import OperatorRanker
 from gnn.splits import leave_one_out
+from gnn.training import TrainingRun
+from gnn.training.tracking import EXPERIMENT, track, tracking_is_on
 
 # %% [markdown]
 # ## A shop to learn from
@@ -79,6 +86,39 @@ for name, epochs in curves.items():
     seen = [entry.validation["ndcg@20"] for entry in epochs if entry.validation]
     bars = "".join("▁▂▃▄▅▆▇█"[int(7 * value / max(seen))] for value in seen)
     print(f"{name:12} {bars}  best ndcg@20 {max(seen):.3f} after {len(epochs)} epochs")
+
+# %%
+figure, (losses, validation) = plt.subplots(1, 2, figsize=(8, 2.8), layout="constrained")
+for name, epochs in curves.items():
+    losses.plot([entry.epoch for entry in epochs], [entry.loss / epochs[0].loss for entry in epochs], label=name)
+    measured = [(entry.epoch, entry.validation["ndcg@20"]) for entry in epochs if entry.validation]
+    validation.plot(*zip(*measured, strict=True), marker=".")
+losses.set(xlabel="epoch", ylabel="loss, of the first epoch's")
+losses.legend()
+validation.set(xlabel="epoch", ylabel="ndcg@20 on validation")
+
+# %% [markdown]
+# ## The run in MLflow
+# With MLflow installed (`pip install 'kindred[track]'`) and `MLFLOW_TRACKING_URI` set, `kindred train` records every
+# training: options, loss and validation of every epoch, the best one. From a notebook the listener is named, like here.
+
+# %%
+os.environ.setdefault("MLFLOW_TRACKING_URI", f"file:{Path(mkdtemp(prefix='kindred-runs-'))}")
+os.environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")  # a folder will do here; a team has a server
+if tracking_is_on():
+    from mlflow import MlflowClient
+
+    model = MODELS["lightgcn"].build(**small)
+    model.run = TrainingRun(finished=track)
+    model.fit(data)
+    client = MlflowClient()
+    (run, *_) = client.search_runs([client.get_experiment_by_name(EXPERIMENT).experiment_id])
+    recorded = client.get_metric_history(run.info.run_id, "loss")
+    print(f"MLflow: {run.info.run_name}, {run.info.status}, {len(recorded)} losses,", end=" ")
+    print(f"best epoch {run.data.metrics['best_epoch']:.0f}, best ndcg@20 {run.data.metrics['best_ndcg_at_20']:.3f}")
+    assert len(recorded) == len(model.record.epochs)
+else:
+    print("MLflow is not installed: no run was recorded")
 
 # %% [markdown]
 # ## Did it need the graph?

@@ -1,16 +1,24 @@
-"""What every room's tests may use: real Neo4j servers, and the last lines that say which stores really ran."""
+"""What every room's tests may use: real Neo4j servers, and the last lines that say which stores really ran.
+
+Tests run in several processes (pytest-xdist). Tests of one file share a process, and so its fixtures; tests of one
+room and line of Neo4j share a process, and so its server.
+"""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
-from tests.neo4j_servers import LINES_UNDER_TEST, REQUIRED_LINE, TestServer, TestServers, must_fail, summary
+from tests.neo4j_servers import LINES_UNDER_TEST, REQUIRED_LINE, Seen, TestServer, TestServers, must_fail, summary
 
 os.environ.setdefault("KINDRED_AUTH", "off")  # the door is open unless a test closes it
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # two processes of two threads each would wait for one another
 SERVERS = pytest.StashKey[TestServers]()
+SEEN = pytest.StashKey[Seen]()
+"""What the other processes of the run found."""
 
 
 @pytest.fixture(scope="session")
@@ -44,13 +52,52 @@ def empty_neo4j(neo4j_server: TestServer) -> TestServer:
     return neo4j_server
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[SEEN] = Seen()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(_group(item)))
+
+
+def _group(item: pytest.Item) -> str:
+    """What a test shares a process with: its file, or its room's other tests of the same Neo4j."""
+    file = item.nodeid.partition("::")[0]
+    if "neo4j_servers" not in getattr(item, "fixturenames", ()):
+        return file
+    asked = item.callspec.params if hasattr(item, "callspec") else {}
+    store = asked.get("store_factory", f"neo4j-{asked.get('every_neo4j', REQUIRED_LINE)}")
+    return file if store == "sqlite" else f"{file.rpartition('/')[0]} {store}"
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any, error: object) -> None:
+    """A process of the run has ended: what it found joins what the others found."""
+    found = getattr(node, "workeroutput", {}).get("neo4j")
+    if found is not None:
+        node.config.stash[SEEN].add(Seen(*found))
+
+
+def _seen(config: pytest.Config) -> Seen:
+    """What this process and those it began have found so far."""
+    seen = config.stash[SEEN]
+    if SERVERS in config.stash:
+        seen.add(config.stash[SERVERS].seen())
+    return seen
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    if session.exitstatus == pytest.ExitCode.OK and must_fail(session.config.stash.get(SERVERS, None)):
+    seen = _seen(session.config)
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["neo4j"] = seen.asked, seen.running, seen.missing
+    elif session.exitstatus == pytest.ExitCode.OK and must_fail(seen):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    for line in summary(config.stash.get(SERVERS, None)):
+    for line in summary(_seen(config)):
         terminalreporter.write_line(line, bold=True)

@@ -11,6 +11,7 @@ import neo4j
 import pytest
 
 from graph.errors import KindredError
+from graph.neo4j.names import quoted
 from graph.neo4j.server import LINES, Connection, ServerOrder, read_connection, start, status, stop
 from graph.neo4j.server.lines import DEFAULT_LINE
 from tests.free_ports import free_port
@@ -76,7 +77,7 @@ class TestServer:
             session.run("MATCH (n) CALL (n) { DETACH DELETE n } IN TRANSACTIONS OF 5000 ROWS").consume()
             for kind, shown in NAMED.items():
                 for name in [row["name"] for row in session.run(shown)]:
-                    session.run(f"DROP {kind} `{name}` IF EXISTS").consume()
+                    session.run(f"DROP {kind} {quoted(name)} IF EXISTS").consume()
 
 
 @dataclass
@@ -104,6 +105,9 @@ class TestServers:
         for home in self.ours:
             stop(home)
 
+    def seen(self) -> Seen:
+        return Seen(True, {line: server.version for line, server in self.running.items()}, dict(self.missing))
+
     def _given(self, line: str) -> TestServer | None:
         if GIVEN_HOME not in os.environ:
             return None
@@ -126,16 +130,32 @@ def order(home: Path, line: str, bolt_port: int | None = None, http_port: int | 
     return ServerOrder(home, LINES[line], bolt_port, http_port, heap="512m", page_cache="64m")
 
 
-def summary(servers: TestServers | None) -> list[str]:
+@dataclass
+class Seen:
+    """What became of Neo4j in a process of the run."""
+
+    asked: bool = False
+    running: dict[str, str] = field(default_factory=dict)
+    """Line → version."""
+    missing: dict[str, str] = field(default_factory=dict)
+    """Line → why it did not run."""
+
+    def add(self, other: Seen) -> None:
+        self.asked |= other.asked
+        self.running |= other.running
+        self.missing |= other.missing
+
+
+def summary(seen: Seen) -> list[str]:
     """The last lines of a run: which stores it really ran against."""
-    if servers is None:
+    if not seen.asked:
         return ["backends that really ran: sqlite (embedded); no test asked for neo4j"]
-    names = ["sqlite (embedded)", *(f"neo4j {server.version}" for server in servers.running.values())]
+    names = ["sqlite (embedded)", *(f"neo4j {version}" for _, version in sorted(seen.running.items()))]
     lines = ["backends that really ran: " + ", ".join(names)]
-    return lines + [f"NEO4J {line} DID NOT RUN: {reason}" for line, reason in servers.missing.items()]
+    return lines + [f"NEO4J {line} DID NOT RUN: {reason}" for line, reason in seen.missing.items()]
 
 
-def must_fail(servers: TestServers | None) -> bool:
+def must_fail(seen: Seen) -> bool:
     """Whether this run may not pass: CI without the server that CI must have."""
     in_ci = os.environ.get("CI", "").lower() not in ("", "0", "false")
-    return in_ci and servers is not None and REQUIRED_LINE in servers.missing
+    return in_ci and REQUIRED_LINE in seen.missing

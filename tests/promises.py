@@ -6,20 +6,26 @@ The sizes on the page (kills, mutants, cases) are read out of the tests, never t
 from __future__ import annotations
 
 import ast
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.benchmarks.run import cell
 from tests.promises_table import PROMISES
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "how-it-is-tested.md"
+BENCHMARKS = ROOT / "docs" / "benchmarks.json"
+FIGURES = ("neo4j", "neo4j_edits", "neo4j_faults")
+"""Benchmarks whose rows stand on the page too."""
 
 HEAD = """\
 # How it is tested
 
-`make test` runs everything on a fresh machine; `make check` adds lint, types and import contracts, and `.ci/run` is
-what CI runs. Tests are named after behaviour and lie in a folder per room. What is fast has a slow, plain twin in the
+`make test` runs everything on a fresh machine, in a process a core, at most four; `pytest` alone runs it in one.
+`make check` adds lint, types and import contracts, and `.ci/run` is what CI runs. Tests are named after behaviour
+and lie in a folder per room. What is fast has a slow, plain twin in the
 tests that it must agree with; every store passes the same contract suite; every model the same conformance suite;
 there are no mocks, only small fakes. Tests that need public data are marked `real_data`: they look in
 `KINDRED_DATA_DIR`, fetch what a package index has, and otherwise say what to put where. Warnings are errors.
@@ -93,6 +99,19 @@ def _lines() -> Iterator[str]:
                 if promise.not_yet:
                     yield f"- not yet: {promise.not_yet}"
                 yield ""
+    yield from _figures()
+
+
+def _figures() -> Iterator[str]:
+    """What was last measured on a real Neo4j, from the file that the benchmarks write."""
+    rows = [row for row in json.loads(BENCHMARKS.read_text()) if row["benchmark"] in FIGURES]
+    yield "## Figures on a real Neo4j\n"
+    yield f'As last measured by `make bench ONLY="{" ".join(FIGURES)}"`; more is in [benchmarks](benchmarks.md).\n'
+    yield "| what | figure | unit | goal | |\n|---|---|---|---|---|"
+    for row in sorted(rows, key=lambda row: FIGURES.index(row["benchmark"])):
+        shown = [cell(row[key]) for key in ("name", "ours", "unit", "goal")]
+        yield f"| {' | '.join(shown)} | {cell(row['met']) if row['goal'] is not None else ''} |"
+    yield ""
 
 
 def _number(node: ast.expr) -> int:

@@ -51,8 +51,11 @@ PROMISES: tuple[Promise, ...] = (
                 "a killed bulk load, repeated",
                 f"{GRAPH}sqlite_durability.py::test_a_killed_bulk_load_repeated_gives_the_same_graph",
             ),
+            Proof(
+                "{CYCLES} kills of an ingest over Neo4j, each then run again: the same snapshot, nothing twice",
+                f"{NEO4J}ingest_killed.py::test_a_killed_ingest_runs_again_to_the_same_snapshot",
+            ),
         ),
-        "kills of an ingest over Neo4j.",
     ),
     Promise(
         "Data",
@@ -244,6 +247,16 @@ PROMISES: tuple[Promise, ...] = (
     ),
     Promise(
         "Answers",
+        "The embedded store and Neo4j give the same snapshot, the same table, the same ids with the same reasons.",
+        (
+            Proof(
+                "ingest, training, release and answers of the small shop",
+                "tests/end_to_end/test_both_stores.py::test_both_stores_give_the_same_release_and_the_same_answers",
+            ),
+        ),
+    ),
+    Promise(
+        "Answers",
         "Explanations are true: every named edge exists now.",
         (
             Proof("{max_examples} series of edits", f"{API}reasons.py::test_whatever_is_edited_reasons_stay_true"),
@@ -353,6 +366,14 @@ PROMISES: tuple[Promise, ...] = (
             Proof(
                 "over HTTP: watermark, reasons, a deleted relation",
                 f"{NEO4J}hand_edits.py::test_an_edit_is_in_the_next_answer_and_a_deleted_relation_in_no_reason",
+            ),
+            Proof(
+                "eight edits of the guide, each in the next answer",
+                f"{NEO4J}walk.py::test_every_edit_of_the_guide_changes_the_next_answer",
+            ),
+            Proof(
+                "every saved query, under the names of a delivered source, of an adopted graph, of one among several",
+                f"{NEO4J}saved_queries.py::test_every_saved_query_runs_under_the_names_the_graph_has",
             ),
             Proof(
                 "nine kinds of broken edits, listed and mended",

@@ -73,6 +73,7 @@ def _first_time(settings: Settings, graph: GraphStore) -> dict[str, Any]:
         "nodes": sum(stats.nodes.values()),
         "edges": sum(stats.edges.values()),
         "release": release.id,
+        "snapshot": release.snapshot.digest,
         "gate": {
             "promoted": verdict.promoted,
             "winner": verdict.winner,

@@ -17,13 +17,16 @@ from api.engine.sources import snapshot_popularity
 from api.settings import Settings
 from gnn.controls import run_controls, sentence
 from gnn.data import Interactions, ItemKnowledge, TrainingData
-from gnn.experiment import FUSED, RELEASE, Experiment, Recipe, Runs, fit_models, run_experiment
+from gnn.experiment import FUSED, Experiment, Recipe, run_experiment
+from gnn.fitting import RELEASE, Runs, fit_models
 from gnn.fusion import FusedRanker, FusionWeights
 from gnn.gate import GATE_METRIC
+from gnn.keeping import Keeper
 from gnn.knowledge import holdout_from, interactions_from, knowledge_from
 from gnn.models import DEFAULT_MODELS, MODELS
 from gnn.operators import Operator
 from gnn.protocols import Cuts, protocol_for, protocol_named
+from gnn.segments import user_segments
 from gnn.training.run import TrainingRun
 from gnn.training.tracking import track, tracking_is_on
 from graph.errors import InputError, MissingExtra
@@ -68,9 +71,13 @@ class Order:
     """Whether options are chosen on validation first."""
     trials: int | None = None
     """Trials of a search per model; ``None`` tries the few points of a grid."""
+    budget_s: float | None = None
+    """Seconds that a model trained by gradient may take; the best epoch until then is kept."""
     fuse: bool = True
     """Without it the best baseline is served, on the evidence of validation."""
     test: bool = True
+    ray_workers: int = 0
+    """Ray workers that share text encoding and training; 0 does both in this process."""
 
 
 def models_named(names: str | None) -> dict[str, dict[str, Any]] | None:
@@ -105,7 +112,9 @@ def models_installed(names: tuple[str, ...] = DEFAULT_MODELS) -> dict[str, dict[
     return found
 
 
-def material_from(graph: GraphStore, folder: Path, settings: Settings, text: str, tell: Telling) -> Material:
+def material_from(
+    graph: GraphStore, folder: Path, settings: Settings, text: str, tell: Telling, *, ray_workers: int = 0
+) -> Material:
     """The graph's snapshot, and what models learn from it; texts are encoded with the model ``text``.
 
     Raises:
@@ -125,7 +134,10 @@ def material_from(graph: GraphStore, folder: Path, settings: Settings, text: str
             tell.step(f"encoding the texts of {len(texts):,} items with {text}")
             try:
                 with encoding_bar() as progress:
-                    vectors = encode_items(texts, model=text, cache_dir=settings.work_dir / "text", progress=progress)
+                    cache = settings.work_dir / "text"
+                    vectors = encode_items(
+                        texts, model=text, cache_dir=cache, progress=progress, ray_workers=ray_workers
+                    )
             except MissingExtra as missing:
                 warn(f"going on without text: {missing}")
             else:
@@ -146,22 +158,31 @@ def serving_encoder(text: str, texts: Sequence[str], settings: Settings, tell: T
     return model
 
 
-def experiment_on(material: Material, order: Order, settings: Settings, tell: Telling) -> tuple[str, Experiment]:
-    """The protocol's name, and all models and their fusion measured under it by the engine that serves."""
+def experiment_on(
+    material: Material, order: Order, settings: Settings, tell: Telling, *, kept: Path | None = None
+) -> tuple[str, Experiment]:
+    """The protocol's name, and all models and their fusion measured under it by the engine that serves.
+
+    With a folder ``kept``, what is worked out is kept there, and a run that was interrupted goes on where it was.
+    """
     name = order.protocol or protocol_for(material.interactions, material.holdout)
     protocol = protocol_named(name)
     tell.step(f"{name}: {protocol.summary}")
     split = protocol.split(material.interactions, material.holdout, order.cuts)
-    models = models_installed() if order.models is None else order.models
+    models = models_installed((*DEFAULT_MODELS, *protocol.beside)) if order.models is None else order.models
+    if order.budget_s is not None:
+        models = {name: budgeted(name, options, order.budget_s) for name, options in models.items()}
     recipe = Recipe(
         models,
         None if order.fuse else (),
         ordered=protocol.ordered,
+        repeats=protocol.repeats,
         seed=order.cuts.seed,
         device=order.device,
         tuned=order.tuned,
         trials=order.trials,
         searches=searches_of(material, f"{name} {split.protocol} {order.cuts}", settings),
+        segments=user_segments(material.snapshot),
     )
     view = GraphView(material.snapshot)
 
@@ -176,17 +197,49 @@ def experiment_on(material: Material, order: Order, settings: Settings, tell: Te
         refit=protocol.refit,
         test=order.test,
         progress=tell,
-        runs=training_runs(material, f"{name} {split.protocol} {order.cuts}", settings),
+        runs=training_runs(material, f"{name} {split.protocol} {order.cuts}", settings, order.ray_workers),
+        keeper=keeper_of(material, name, order, kept),
     )
     return name, experiment
 
 
-def controls_on(material: Material, protocol: str, experiment: Experiment, tell: Telling) -> dict[str, Any]:
+def keeper_of(material: Material, protocol: str, order: Order, kept: Path | None) -> Keeper | None:
+    """Keeps what an experiment under these conditions works out; ``None`` keeps nothing."""
+    if kept is None:
+        return None
+    return Keeper(kept, f"{material.snapshot.digest} {order.text} {protocol} {order.cuts} {order.tuned} {order.device}")
+
+
+def budgeted(name: str, options: Mapping[str, Any], budget_s: float) -> dict[str, Any]:
+    """The options with a bound on the seconds of training, for models that are trained."""
+    trained = "max_seconds" in MODELS[name].config().model_fields
+    return {"max_seconds": budget_s, **options} if trained else dict(options)
+
+
+def controls_on(
+    material: Material,
+    protocol: str,
+    experiment: Experiment,
+    order: Order,
+    settings: Settings,
+    tell: Telling,
+    *,
+    kept: Path | None = None,
+) -> dict[str, Any]:
     """The experiment again without its graph, texts, embeddings and walks, as JSON, with what the graph adds."""
-    ordered = protocol_named(protocol).ordered
-    results = run_controls(experiment, material.knowledge, ordered=ordered, progress=tell)
+    how = protocol_named(protocol)
+    results = run_controls(
+        experiment,
+        material.knowledge,
+        ordered=how.ordered,
+        repeats=how.repeats,
+        progress=tell,
+        runs=training_runs(material, f"controls of {protocol} {order.cuts}", settings),
+        keeper=keeper_of(material, protocol, order, kept),
+    )
     whole = next(row.validation.metrics[GATE_METRIC] for row in experiment.rows if row.model == FUSED)
-    return {"sentence": sentence(results, whole), "rows": [result.to_document() for result in results]}
+    told = sentence(results, whole, material.knowledge)
+    return {"sentence": told, "rows": [result.to_document() for result in results]}
 
 
 def searches_of(material: Material, measured: str, settings: Settings) -> Path:
@@ -195,7 +248,7 @@ def searches_of(material: Material, measured: str, settings: Settings) -> Path:
     return settings.work_dir / SEARCHES / digest
 
 
-def training_runs(material: Material, measured: str, settings: Settings) -> Runs:
+def training_runs(material: Material, measured: str, settings: Settings, ray_workers: int = 0) -> Runs:
     """Checkpoints under the work folder, named by all that shapes a training, so that a killed one goes on."""
 
     def run(stage: str, model: str, options: Mapping[str, Any]) -> TrainingRun:
@@ -203,7 +256,7 @@ def training_runs(material: Material, measured: str, settings: Settings) -> Runs
         digest = hashlib.sha256(shaped_by.encode()).hexdigest()[:12]
         checkpoint = settings.work_dir / CHECKPOINTS / f"{model}-{stage}-{digest}.safetensors"
         finished = track if tracking_is_on() else None
-        return TrainingRun(checkpoint=checkpoint, progress=training_bar(), finished=finished)
+        return TrainingRun(checkpoint=checkpoint, progress=training_bar(), finished=finished, ray_workers=ray_workers)
 
     return run
 
@@ -213,7 +266,15 @@ def forget_trainings(settings: Settings) -> None:
     shutil.rmtree(settings.work_dir / CHECKPOINTS, ignore_errors=True)
 
 
-def publish(material: Material, experiment: Experiment, protocol: str, settings: Settings, tell: Telling) -> Release:
+def publish(
+    material: Material,
+    experiment: Experiment,
+    protocol: str,
+    settings: Settings,
+    tell: Telling,
+    *,
+    ray_workers: int = 0,
+) -> Release:
     """What the gate let through, fitted to everything that is known, as the new current release.
 
     The models are fitted with the epochs that validation chose; the interactions a data set holds out stay out.
@@ -223,9 +284,17 @@ def publish(material: Material, experiment: Experiment, protocol: str, settings:
     names = list(dict.fromkeys((*weights.space.sources, *beside)))
     tell.step(f"fitting the release on all {len(material.interactions):,} interactions: {', '.join(names)}")
     options = {name: experiment.fitted.options[name] for name in names}
-    ordered = protocol_named(protocol).ordered
-    data = TrainingData(material.interactions, material.knowledge, None, experiment.seed, experiment.device, ordered)
-    runs = training_runs(material, "everything", settings)
+    how = protocol_named(protocol)
+    data = TrainingData(
+        material.interactions,
+        material.knowledge,
+        None,
+        experiment.seed,
+        experiment.device,
+        how.ordered,
+        how.repeats,
+    )
+    runs = training_runs(material, "everything", settings, ray_workers)
     fitted = fit_models(options, data, stage=RELEASE, runs=runs)
     arrays, documents = engine_payload(fitted.operators, weights, options=options)
     for model, fold_in in fitted.fold_in.items():

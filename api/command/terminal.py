@@ -18,6 +18,7 @@ from rich.table import Table
 from api.engine import Answer
 from gnn.experiment import Experiment
 from gnn.training.progress import RichTrainingProgress
+from graph.problems import Problem
 from graph.records import GraphStats
 from graph.release import ReleaseInfo
 from graph.schema import EdgeType
@@ -43,8 +44,8 @@ class Telling:
 
 
 def say(line: str) -> None:
-    """One line on standard error."""
-    progress_console.print(f"[dim]{escape(line)}[/]")
+    """One line on standard error, not broken: it may be a command to copy."""
+    progress_console.print(f"[dim]{escape(line)}[/]", soft_wrap=True)
 
 
 def warn(line: str) -> None:
@@ -86,6 +87,15 @@ def print_rows(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     for row in rows:
         table.add_row(*(escape(cell) for cell in row))
     (output if output.is_terminal else Console(width=WIDE)).print(table)
+
+
+def print_problems(problems: Sequence[Problem]) -> None:
+    """A paragraph a problem; its fix stands alone on a line, to be copied into Browser."""
+    for problem in problems:
+        output.print(f"[bold]{escape(problem.where)}[/]  {problem.kind}\n  {escape(problem.reason)}")
+        output.print(f"  {escape(problem.fix)}\n", highlight=False)
+    number = "1 problem" if len(problems) == 1 else f"{len(problems):,} problems"
+    output.print(f"{number}; the fixes are Cypher, for Neo4j Browser")
 
 
 def print_report(report: IngestReport) -> None:

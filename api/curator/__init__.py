@@ -3,11 +3,13 @@
 from api.curator.examples import Examples, examples_from
 from api.curator.guide import guide_page
 from api.curator.queries import SavedQuery, queries_archive, queries_file, saved_queries
+from api.curator.spelling import Spelling
 from api.curator.style import style_sheet
 
 __all__ = [
     "Examples",
     "SavedQuery",
+    "Spelling",
     "examples_from",
     "guide_page",
     "queries_archive",

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 ITEM, OTHER_ITEM = "ITEM ID", "OTHER ITEM ID"
 _LOOKED_AT = 200
 """Items of which the best examples are taken."""
+_MISTAKES = 0.02
+"""Share of items that may have two of an attribute of which each has one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,8 @@ class Examples:
     other_item: str = OTHER_ITEM
     text: str = "red bag"
     attributes: dict[EdgeType, str] = field(default_factory=dict)
+    one_each: frozenset[EdgeType] = frozenset()
+    """Attribute relations of which an item has one, e.g. its brand; a few mistakes do not count."""
 
     def attribute(self, edge_type: EdgeType) -> str:
         return self.attributes.get(edge_type, f"{edge_type[2].upper()} ID")
@@ -48,6 +52,7 @@ def examples_from(view: GraphView) -> Examples:
         view.id_of(schema.item_type, rows[1]),
         " ".join(words[:2]).lower() or "red bag",
         dict(_attributes(view, schema, rows)),
+        frozenset(edge_type for edge_type in _of_items(schema) if _is_single(view, edge_type)),
     )
 
 
@@ -62,12 +67,20 @@ def _well_known(view: GraphView) -> list[int]:
     return [row for row in best if view.exists(item_type, row)]
 
 
+def _of_items(schema: GraphSchema) -> list[EdgeType]:
+    """Attribute relations that begin at an item."""
+    return [spec.edge_type for spec in schema.edges_with(EdgeRole.ATTRIBUTE) if spec.source == schema.item_type]
+
+
 def _attributes(view: GraphView, schema: GraphSchema, rows: list[int]) -> Iterator[tuple[EdgeType, str]]:
-    for spec in schema.edges_with(EdgeRole.ATTRIBUTE):
-        if spec.source != schema.item_type:
-            continue
-        ends = (end for row in rows for end in view.ends(spec.edge_type, row).tolist())
-        ids = (view.id_of(spec.target, end) for end in ends)
+    for edge_type in _of_items(schema):
+        ends = (end for row in rows for end in view.ends(edge_type, row).tolist())
+        ids = (view.id_of(edge_type[2], end) for end in ends)
         found = next((node_id for node_id in ids if tame(node_id)), None)
         if found is not None:
-            yield spec.edge_type, found
+            yield edge_type, found
+
+
+def _is_single(view: GraphView, edge_type: EdgeType) -> bool:
+    counts = np.diff(view.matrix(edge_type).indptr)
+    return bool((counts > 1).sum() <= _MISTAKES * (counts > 0).sum())

@@ -8,10 +8,11 @@ import zipfile
 from collections.abc import Sequence
 
 from api.curator.examples import Examples
-from api.curator.questions import looking, suspicious
+from api.curator.questions import looking
 from api.curator.repairs import repairs
 from api.curator.saved import SavedQuery
-from graph.schema import GraphSchema
+from api.curator.spelling import Spelling
+from api.curator.suspicions import suspicious
 
 __all__ = ["SavedQuery", "queries_archive", "queries_file", "saved_queries"]
 
@@ -19,10 +20,10 @@ _ZIP_TIME = (1980, 1, 1, 0, 0, 0)
 """A fixed time, so that the same schema gives the same bytes."""
 
 
-def saved_queries(schema: GraphSchema, examples: Examples | None = None) -> tuple[SavedQuery, ...]:
+def saved_queries(spelling: Spelling, examples: Examples | None = None) -> tuple[SavedQuery, ...]:
     """Every saved query, in the order of the guide."""
     chosen = examples or Examples()
-    return (*looking(schema, chosen), *suspicious(schema), *repairs(schema, chosen))
+    return (*looking(spelling, chosen), *suspicious(spelling), *repairs(spelling, chosen))
 
 
 def queries_file(queries: Sequence[SavedQuery]) -> str:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from api.curator.words import COMPLEMENTS, INTERNAL_LABELS, caption, name
-from graph.schema import EdgeRole, EdgeSpec, GraphSchema, NodeRole, NodeSpec
+import re
+
+from api.curator.spelling import Spelling, is_imported
+from api.curator.words import INTERNAL_LABELS
+from graph.schema import EdgeRole, EdgeSpec, NodeRole, NodeSpec
 
 _USER = ("#6b7280", "#4b5563", "#ffffff", 40)
 _ITEM = ("#2563eb", "#1e40af", "#ffffff", 65)
@@ -26,29 +29,46 @@ _RELATIONS = {
     EdgeRole.SOCIAL: ("#6b7280", 1),
     EdgeRole.KNOWLEDGE: ("#7e22ce", 2),
 }
-_DERIVED = ("#93c5fd", 1)
+_UNWRITABLE = re.compile(r"""[{}"'\x00-\x1f]""")
+_IMPORTED = ("#93c5fd", 1)
+"""Thin and pale where a data set or an import relates two items; thick and dark where people do."""
 _LEARNED = ("#f472b6", 1)
 """How learned SIMILAR_TO edges look: not like anything a person wrote."""
 
 
-def style_sheet(schema: GraphSchema) -> str:
+def style_sheet(spelling: Spelling) -> str:
     """A rule for every label and relationship type: users, items and each attribute look different."""
+    schema, names = spelling.schema, spelling.names
     rules = [_node("node", _INTERNAL, "<id>"), _relation("relationship", ("#9ca3af", 1))]
     colours = iter(_ATTRIBUTES * (len(schema.nodes) // len(_ATTRIBUTES) + 1))
+    for node in schema.nodes:
+        look, label = _look(node) or next(colours), names.plain_label(node.name)
+        if _writable(label):
+            shown = spelling.plain_caption(node.name)
+            rules.append(_node(f"node.{_dotted(label)}", look, f"{{{shown}}}" if _writable(shown) else "<id>"))
+    rules += [_node(f"node.{names.prefixed(label)}", _INTERNAL, label) for label in INTERNAL_LABELS]
+    relations = {names.plain_type(edge.edge_type): _edge_look(edge) for edge in schema.edges}
     rules += [
-        _node(f"node.{name(spec.name)}", _look(spec) or next(colours), f"{{{caption(spec)}}}") for spec in schema.nodes
+        _relation(f"relationship.{_dotted(relation)}", look)
+        for relation, look in relations.items()
+        if _writable(relation)
     ]
-    rules += [_node(f"node.{label}", _INTERNAL, label) for label in INTERNAL_LABELS]
-    relations = {spec.relation: _edge_look(spec) for spec in schema.edges}
-    rules += [_relation(f"relationship.{name(relation)}", look) for relation, look in relations.items()]
     rules.append(_relation("relationship.SIMILAR_TO", _LEARNED, "{score}"))
     return "\n".join(rules)
 
 
+def _writable(text: str) -> bool:
+    """Whether the format can hold a name: it has no quotes. What it cannot hold keeps Browser's own look."""
+    return _UNWRITABLE.search(text) is None
+
+
+def _dotted(text: str) -> str:
+    """A name in a selector, where a dot would begin a class."""
+    return text.replace(".", "\\.")
+
+
 def _edge_look(spec: EdgeSpec) -> tuple[str, int]:
-    """Thick and dark where people have said so; thin and pale where a data set or an import has."""
-    stated = spec.role is not EdgeRole.ITEM_RELATION or spec.learn or spec.relation == COMPLEMENTS
-    return _RELATIONS[spec.role] if stated else _DERIVED
+    return _IMPORTED if is_imported(spec) else _RELATIONS[spec.role]
 
 
 def _look(spec: NodeSpec) -> tuple[str, str, str, int] | None:

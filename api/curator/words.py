@@ -4,17 +4,6 @@ from __future__ import annotations
 
 import re
 
-from graph.schema import EdgeRole, EdgeSpec, GraphSchema, NodeSpec
-
-KEY = "id"
-"""The property that identifies a node."""
-HIDDEN = "hidden"
-"""The boolean item property that keeps an item out of every answer."""
-PINNED = "pinned"
-"""The boolean item property that the shop's promotion rule looks at."""
-
-COMPLEMENTS = "COMPLEMENTS"
-"""The relation by which people join two items."""
 INTERNAL_LABELS = ("KindredMeta", "KindredBatch", "KindredTombstone", "KindredKnown", "KindredRelease")
 """Labels of bookkeeping nodes; every one begins with ``Kindred``."""
 
@@ -36,13 +25,3 @@ def literal(text: str) -> str:
 def tame(text: str) -> bool:
     """Whether a value from the catalogue may stand in a query that a curator runs: letters, digits, plain signs."""
     return _TAME.match(text) is not None
-
-
-def caption(spec: NodeSpec) -> str:
-    """The property that names a node to people: the title, else the key."""
-    return spec.title or KEY
-
-
-def item_edges(schema: GraphSchema, role: EdgeRole) -> tuple[EdgeSpec, ...]:
-    """Edge types of one role that begin at an item, in schema order."""
-    return tuple(spec for spec in schema.edges_with(role) if spec.source == schema.item_type)

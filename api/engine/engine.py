@@ -201,9 +201,10 @@ class Engine:
         num_items = view.num_nodes(self._schema.item_type)
         return Histories.of(items, num_items, [-1 if row is None else row for row in rows])
 
-    def rank(self, histories: Histories, k: int) -> IntArray:
+    def rank(self, histories: Histories, k: int, *, repeats: bool = False) -> IntArray:
         """The best ``k`` items of each history, by the lines that :meth:`recommend` runs. Shape (B, k)."""
-        return ranked(self._keeper.current().sources, histories, k).item_index
+        exclude = histories.none() if repeats else None
+        return ranked(self._keeper.current().sources, histories, k, exclude=exclude).item_index
 
     def stage(self, moment: Moment, steering: Steering = NO_STEERING, user_index: int = -1) -> Stage:
         """What filters, rules and a request's own wishes say of every item at a moment."""

@@ -14,11 +14,12 @@ from gnn.fusion.weights import FusionWeights
 from gnn.histories import FloatArray, IntArray
 from gnn.operators import Operator
 
-MAX_USERS = 12_000
+MAX_USERS = 20_000
 FEWEST_CANDIDATES, MOST_CANDIDATES = 48, 128
 """Candidates per user to learn from; fewer when there are many users, who say more than candidates do."""
 EXAMPLE_BYTES = 256 << 20
-JUDGED_USERS = 1_000
+JUDGED_USERS = 3_000
+POPULARITY_GROUPS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +28,8 @@ class FusionExamples:
 
     Shapes: ``user_index`` (N,); ``features`` (N, C, F); ``chosen`` (N, C), the share of the user's choices
     that each candidate is (rows sum to 1); ``present`` (N, C), False in the padding; ``length`` (N,);
-    ``num_chosen`` (N,), how many choices the user made, candidates or not.
+    ``num_chosen`` (N,), how many choices the user made, candidates or not; ``popularity`` (N, C), which of
+    :data:`POPULARITY_GROUPS` each candidate is in, the most popular ones in 0.
     """
 
     user_index: IntArray
@@ -36,6 +38,7 @@ class FusionExamples:
     present: npt.NDArray[np.bool_]
     length: npt.NDArray[np.int64]
     num_chosen: npt.NDArray[np.int64]
+    popularity: npt.NDArray[np.int8]
 
     def __len__(self) -> int:
         return int(self.user_index.size)
@@ -48,6 +51,7 @@ class FusionExamples:
             self.present[rows],
             self.length[rows],
             self.num_chosen[rows],
+            self.popularity[rows],
         )
 
     def first(self, count: int) -> FusionExamples:
@@ -56,17 +60,24 @@ class FusionExamples:
 
     def scores(self, weights: FusionWeights) -> FloatArray:
         """Each candidate's score, -inf in the padding. Shape (N, C)."""
-        of_user = weights.of_length(self.length)
-        score = np.matmul(np.asarray(self.features, np.float32), of_user[:, :, None])[..., 0]
+        score = weights.scores(self.features, self.length)
         score[~self.present] = -np.inf
-        return np.asarray(score, np.float32)
+        return score
 
     def ndcg(self, weights: FusionWeights, k: int = 20) -> npt.NDArray[np.float64]:
         """NDCG@k of each user: what the gate will ask for. Shape (N,)."""
+        return np.asarray(self.ndcg_by_popularity(weights, k).sum(axis=1))
+
+    def ndcg_by_popularity(self, weights: FusionWeights, k: int = 20) -> npt.NDArray[np.float64]:
+        """The part of each user's NDCG@k that comes from items of each group of popularity. Shape (N, G)."""
         best = np.argsort(-self.scores(weights), axis=1, kind="stable")[:, :k]
         discount = 1.0 / np.log2(np.arange(k) + 2.0)
-        gain = (np.take_along_axis(self.chosen, best, axis=1) > 0) @ discount[: best.shape[1]]
-        return np.asarray(gain / np.cumsum(discount)[np.minimum(self.num_chosen, k) - 1])
+        hit = np.take_along_axis(self.chosen, best, axis=1) > 0
+        group = np.take_along_axis(self.popularity, best, axis=1)
+        gain = np.stack(
+            [(hit & (group == number)) @ discount[: best.shape[1]] for number in range(POPULARITY_GROUPS)], axis=1
+        )
+        return np.asarray(gain / np.cumsum(discount)[np.minimum(self.num_chosen, k) - 1][:, None])
 
 
 @dataclass(frozen=True)
@@ -86,6 +97,8 @@ def fusion_examples(
     train: Interactions,
     validation: Interactions,
     generator: np.random.Generator,
+    *,
+    repeats: bool = False,
 ) -> Material:
     """Candidates and choices of up to :data:`MAX_USERS` users.
 
@@ -100,11 +113,13 @@ def fusion_examples(
     width = int(np.clip(room, FEWEST_CANDIDATES, MOST_CANDIDATES))
     judges = np.zeros(train.num_users, bool)
     judges[generator.permutation(users)[:JUDGED_USERS]] = True
+    group_of = popularity_groups(train)
     learned, judged = _Collected(len(space.columns)), _Collected(len(space.columns))
     step = space.block_rows(train.num_items)
     for start in range(0, users.size, step):
         block = users[start : start + step]
-        pool = candidates(operators, space, histories.take(block))
+        asked = histories.take(block)
+        pool = candidates(operators, space, asked, exclude=asked.none() if repeats else None)
         for row, user in enumerate(block):
             filled = int(np.count_nonzero(pool.item_index[row] >= 0))
             items, features = pool.item_index[row, :filled], pool.features[row, :filled]
@@ -112,9 +127,13 @@ def fusion_examples(
             hit = np.isin(items, targets)
             if hit.any():
                 keep = _sample(hit, width, generator)
-                learned.add(user, features[keep], hit[keep], histories.lengths[user], targets.size)
+                learned.add(
+                    user, features[keep], hit[keep], histories.lengths[user], targets.size, group_of[items[keep]]
+                )
             if judges[user]:
-                judged.add(user, features.astype(np.float16), hit, histories.lengths[user], targets.size)
+                judged.add(
+                    user, features.astype(np.float16), hit, histories.lengths[user], targets.size, group_of[items]
+                )
     return Material(learned.examples(), judged.examples())
 
 
@@ -126,13 +145,21 @@ class _Collected:
         self._users: list[tuple[int, int, int]] = []
         self._features: list[npt.NDArray[np.floating]] = []
         self._hits: list[npt.NDArray[np.bool_]] = []
+        self._groups: list[npt.NDArray[np.int8]] = []
 
     def add(
-        self, user: int, features: npt.NDArray[np.floating], hit: npt.NDArray[np.bool_], length: int, num_chosen: int
+        self,
+        user: int,
+        features: npt.NDArray[np.floating],
+        hit: npt.NDArray[np.bool_],
+        length: int,
+        num_chosen: int,
+        groups: npt.NDArray[np.int8],
     ) -> None:
         self._users.append((int(user), int(length), int(num_chosen)))
         self._features.append(features)
         self._hits.append(hit)
+        self._groups.append(groups)
 
     def examples(self) -> FusionExamples:
         width = max((hit.size for hit in self._hits), default=0)
@@ -140,12 +167,26 @@ class _Collected:
         features = np.zeros((len(self._users), width, self._columns), kind)
         chosen = np.zeros((len(self._users), width), np.float32)
         present = np.zeros((len(self._users), width), bool)
-        for row, (part, hit) in enumerate(zip(self._features, self._hits, strict=True)):
+        popularity = np.zeros((len(self._users), width), np.int8)
+        for row, (part, hit, groups) in enumerate(zip(self._features, self._hits, self._groups, strict=True)):
+            popularity[row, : hit.size] = groups
             features[row, : hit.size] = part
             chosen[row, : hit.size] = hit / max(int(hit.sum()), 1)
             present[row, : hit.size] = True
         table = np.array(self._users, np.int64).reshape(-1, 3)
-        return FusionExamples(table[:, 0].astype(np.int32), features, chosen, present, table[:, 1], table[:, 2])
+        return FusionExamples(
+            table[:, 0].astype(np.int32), features, chosen, present, table[:, 1], table[:, 2], popularity
+        )
+
+
+def popularity_groups(train: Interactions) -> npt.NDArray[np.int8]:
+    """Which group each item is in, when the most popular items share a third of all interactions. Shape (I,)."""
+    count = np.bincount(train.item_index, minlength=train.num_items)
+    order = np.argsort(-count, kind="stable")
+    group = np.empty(count.size, np.int8)
+    before = np.cumsum(count[order]) - count[order]
+    group[order] = np.minimum(POPULARITY_GROUPS * before // max(int(count.sum()), 1), POPULARITY_GROUPS - 1)
+    return group
 
 
 def _sample(hit: npt.NDArray[np.bool_], width: int, generator: np.random.Generator) -> npt.NDArray[np.int64]:

@@ -22,6 +22,8 @@ Matrix = npt.NDArray[np.float64]
 
 MAX_ITERATIONS = 40
 CURVATURE_USERS = 500
+FIXED = 1e4
+"""The pull on weights that are not to move."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,16 +49,21 @@ def fitted(
     strength: float,
     slope_strength: float,
     *,
+    narrow: bool = False,
     start: FusionWeights | None = None,
     curvature: Matrix | None = None,
 ) -> FusionWeights:
     """The weights that minimise the mean softmax cross-entropy plus ``strength`` / 2 times the squared distance to
-    ``centre``. ``slope_strength`` is that of the dependence on length; infinite for none. ``start`` and ``curvature``
-    (:func:`curvature_of`) save time and change nothing.
+    ``centre``. ``slope_strength`` is that of the dependence on length; infinite for none. ``narrow`` learns the damped
+    view of each source alone and leaves the others at the centre. ``start`` and ``curvature`` (:func:`curvature_of`)
+    save time and change nothing.
     """
     length = centre.standard_length(examples.length)
     columns = centre.weight.size
     held = np.repeat([strength] if math.isinf(slope_strength) else [strength, slope_strength], columns)
+    if narrow:
+        fixed = np.array([view != "log" for _, _, view in centre.space.columns], np.float64)
+        held = held + FIXED * np.resize(fixed, held.size)
     if curvature is None:
         curvature = curvature_of(examples, centre)
     factor = scipy.linalg.cholesky(curvature[: held.size, : held.size] + np.diag(held + 1e-8), lower=True)

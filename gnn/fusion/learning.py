@@ -14,6 +14,7 @@ from gnn.data import Interactions
 from gnn.fusion.examples import FusionExamples, Material, fusion_examples
 from gnn.fusion.features import FeatureSpace
 from gnn.fusion.fitting import Lengths, Matrix, curvature_of, fitted, mean_loss
+from gnn.fusion.hidden_fitting import learned_layer
 from gnn.fusion.ranking import FusedRanker
 from gnn.fusion.weights import FusionWeights
 from gnn.histories import Histories, IntArray
@@ -22,7 +23,7 @@ from gnn.operators import Operator
 MIN_USERS = 20
 FOLDS = 5
 FEW_USERS = 1_000
-"""Up to so many examples the pull is chosen on all folds, above on two."""
+"""Up to so many examples the pull is chosen on all folds; above on two, and a hidden layer is tried."""
 SCALES = (0.2, 0.6, 1.5)
 """Scales tried for a single source's score within the softmax."""
 
@@ -41,6 +42,10 @@ class Pull:
     towards: Towards
     strength: float
     slope_strength: float = math.inf
+    narrow: bool = False
+    """Whether only one weight a source is learned, that of its damped view."""
+    hidden: bool = False
+    """Whether a hidden layer is learned on top of the weights."""
 
 
 ALONE = Pull("best", math.inf)
@@ -51,6 +56,17 @@ PULLS = (
     *(Pull("all", strength, 10 * strength) for strength in (0.01, 0.001)),
 )
 """The pulls one of which is chosen by cross-fitting; for each target the strongest first."""
+ORDER_FREE_PULLS = (
+    *(Pull("best", strength) for strength in (1.0, 0.1, 0.01)),
+    *(Pull("best", strength, narrow=True) for strength in (0.1, 0.01)),
+    *(Pull("all", strength, narrow=True) for strength in (0.1, 0.01)),
+    *(Pull("all", strength) for strength in (0.1, 0.01)),
+)
+"""The pulls where the order of events is not known: nothing depends on the history's length.
+
+A random part of such data is not what will be asked, because what comes later is chosen otherwise. So few weights, and
+only a fusion that gains among popular and rare items alike, see :meth:`_Learner.chosen_pull`.
+"""
 
 
 @dataclass(frozen=True)
@@ -79,13 +95,13 @@ class CrossFitted:
     folds: tuple[FusedRanker, ...]
     fold_of: npt.NDArray[np.int8]
 
-    def rank(self, histories: Histories, k: int) -> IntArray:
+    def rank(self, histories: Histories, k: int, *, repeats: bool = False) -> IntArray:
         fold = self.fold_of[histories.user_index]
         result = np.full((len(histories), k), -1, np.int32)
         for number, ranker in enumerate(self.folds):
             rows = np.flatnonzero(fold == number)
             if rows.size:
-                result[rows] = ranker.rank(histories.take(rows), k)
+                result[rows] = ranker.rank(histories.take(rows), k, repeats=repeats)
         return result
 
 
@@ -96,6 +112,7 @@ def learn_fusion(
     *,
     seed: int = 42,
     ordered: bool = True,
+    repeats: bool = False,
 ) -> LearnedFusion:
     """Fusion weights learned from what users chose in ``validation`` after their history in ``train``.
 
@@ -107,10 +124,10 @@ def learn_fusion(
     fold_of = generator.integers(0, FOLDS, train.num_users).astype(np.int8)
     if not operators:
         return LearnedFusion(prior, (prior,) * FOLDS, fold_of, None, 0)
-    material = fusion_examples(operators, space, train, validation, generator)
+    material = fusion_examples(operators, space, train, validation, generator, repeats=repeats)
     if len(material.learned) < MIN_USERS:
         return LearnedFusion(prior, (prior,) * FOLDS, fold_of, None, len(material.learned))
-    learner = _Learner(material, fold_of, space)
+    learner = _Learner(material, fold_of, space, ordered, seed)
     pull = learner.chosen_pull()
     folds = tuple(learner.weights(pull, number) for number in range(FOLDS))
     return LearnedFusion(learner.weights(pull), folds, fold_of, pull, len(material.learned))
@@ -119,8 +136,12 @@ def learn_fusion(
 class _Learner:
     """Weights under any pull, from all folds or all but one."""
 
-    def __init__(self, material: Material, fold_of: npt.NDArray[np.int8], space: FeatureSpace) -> None:
+    def __init__(
+        self, material: Material, fold_of: npt.NDArray[np.int8], space: FeatureSpace, ordered: bool, seed: int
+    ) -> None:
         self._material = material
+        self._ordered = ordered
+        self._seed = seed
         self._learned_fold = fold_of[material.learned.user_index]
         self._judged_fold = fold_of[material.judged.user_index]
         self._space = space
@@ -137,32 +158,64 @@ class _Learner:
             self._curvatures[pull.towards] = curvature_of(self._material.learned, centre)
         examples = _outside(self._material.learned, self._learned_fold, without)
         curvature = self._curvatures[pull.towards]
-        return fitted(examples, centre, pull.strength, pull.slope_strength, start=start, curvature=curvature)
+        linear = fitted(
+            examples,
+            centre,
+            pull.strength,
+            pull.slope_strength,
+            narrow=pull.narrow,
+            start=start,
+            curvature=curvature,
+        )
+        return replace(linear, hidden=learned_layer(examples, linear, self._seed)) if pull.hidden else linear
 
     def chosen_pull(self) -> Pull:
         """The pull whose weights, learned without a fold, rank that fold best; none, if that is no more than luck.
 
         The best of several pulls gains about half a standard error by being chosen. A fusion that does not beat the
         best single source by more than that is that source; whether it is served is for the gate to say.
+
+        Where the order of events is not known, validation is a random part, and what is asked later leans otherwise,
+        most often to popular items. A fusion that gains among rare items what it loses among popular ones would lose
+        there, so one that loses clearly in any group of popularity is not chosen.
+
+        A hidden layer is learned on top of the best pull where there are many examples, and stays if it gains as well.
         """
+        pulls = PULLS if self._ordered else ORDER_FREE_PULLS
+        figures = self._judged((ALONE, *pulls))
+        if not figures:
+            return pulls[0]
+        allowed = [pull for pull in pulls if self._ordered or not loses_anywhere(figures[pull] - figures[ALONE])]
+        if not allowed:
+            return ALONE
+        best = max(allowed, key=lambda pull: float(figures[pull].sum(axis=1).mean()))
+        if len(self._material.learned) >= FEW_USERS:
+            deeper = replace(best, hidden=True)
+            figures |= self._judged((deeper,))
+            if self._gains(figures[deeper] - figures[best]):
+                best = deeper
+        return best if self._gains(figures[best] - figures[ALONE]) else ALONE
+
+    def _judged(self, pulls: tuple[Pull, ...]) -> dict[Pull, npt.NDArray[np.float64]]:
+        """NDCG by popularity of users in folds that the weights were not learned from. Shapes: (N, G) each."""
         few = len(self._material.learned) < FEW_USERS
-        reached: dict[Pull, list[npt.NDArray[np.float64]]] = {pull: [] for pull in (ALONE, *PULLS)}
+        reached: dict[Pull, list[npt.NDArray[np.float64]]] = {}
         for number in range(FOLDS if few else 2):
             inside = self._material.judged.take(np.flatnonzero(self._judged_fold == number))
             if not len(inside) or (self._learned_fold != number).sum() < MIN_USERS // 2:
                 continue
             start: dict[Towards, FusionWeights] = {}
-            for pull in reached:
+            for pull in pulls:
                 learned = self.weights(pull, number, start=start.get(pull.towards))
                 start[pull.towards] = learned
-                reached[pull].append(inside.ndcg(learned))
-        if not reached[ALONE]:
-            return PULLS[0]
-        figures = {pull: np.concatenate(parts) for pull, parts in reached.items()}
-        best = max(PULLS, key=lambda pull: float(figures[pull].mean()))
-        gain = figures[best] - figures[ALONE]
-        noise = float(gain.std()) / math.sqrt(gain.size)
-        return best if float(gain.mean()) > 0.5 * noise else ALONE
+                reached.setdefault(pull, []).append(inside.ndcg_by_popularity(learned))
+        return {pull: np.concatenate(parts) for pull, parts in reached.items()}
+
+    def _gains(self, gain: npt.NDArray[np.float64]) -> bool:
+        """Whether a gain is more than what choosing the best of several gives by luck. Shape: (N, G)."""
+        total = gain.sum(axis=1)
+        lucky = 0.5 * float(total.std()) / math.sqrt(total.size)
+        return float(total.mean()) > lucky and (self._ordered or not loses_anywhere(gain))
 
     def _centre(self, towards: Towards, without: int | None) -> FusionWeights:
         """What learning is pulled to: all sources alike, or the one source that ranks the examples best."""
@@ -176,6 +229,12 @@ class _Learner:
                 centre = min((best.scaled(scale) for scale in SCALES), key=lambda weights: mean_loss(few, weights))
             self._centres[towards, without] = self._lengths.applied(centre)
         return self._centres[towards, without]
+
+
+def loses_anywhere(gain: npt.NDArray[np.float64]) -> bool:
+    """Whether the mean gain of any group lies more than a standard error below zero. Shape: ``gain`` (N, G)."""
+    noise = gain.std(axis=0) / math.sqrt(max(len(gain), 1))
+    return bool((gain.mean(axis=0) < -noise).any())
 
 
 def _outside(examples: FusionExamples, fold: npt.NDArray[np.int8], without: int | None) -> FusionExamples:

@@ -23,6 +23,18 @@ MODELS: dict[str, ModelEntry] = {
     "attributes": ModelEntry("gnn.baselines.attributes:AttributeWalk", "walk", "shared brands, categories, facts"),
     "relations": ModelEntry("gnn.baselines.relations:RelationWalk", "walk", "curated item relations"),
     "text": ModelEntry("gnn.baselines.text:TextNeighbors", "text", "similar words, by text embedding"),
+    "personal_frequency": ModelEntry(
+        "gnn.baselines.personal:PersonalFrequency", "baseline", "what the user chose most often", default=False
+    ),
+    "personal_recency": ModelEntry(
+        "gnn.baselines.personal:PersonalRecency", "baseline", "what the user chose often of late", default=False
+    ),
+    "fresh_text": ModelEntry(
+        "gnn.baselines.fresh:FreshText", "text", "similar words, among items nobody has chosen", default=False
+    ),
+    "fresh_attributes": ModelEntry(
+        "gnn.baselines.fresh:FreshAttributes", "walk", "shared facts, among items nobody has chosen", default=False
+    ),
     "lightgcn": ModelEntry("gnn.models.lightgcn:LightGCN", "gnn", "linear propagation on user–item edges"),
     "graphsage": ModelEntry("gnn.models.graphsage:GraphSAGE", "gnn", "text-enriched heterogeneous GraphSAGE"),
     "sequence": ModelEntry("gnn.models.sequence:GraphSequence", "gnn", "graph item vectors, attention over events"),

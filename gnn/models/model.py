@@ -40,19 +40,26 @@ class ModelEntry:
     default: bool = True
     """Whether it is fitted when nobody names models; the rest of the zoo is fitted on request."""
 
-    def build(self, **options: Any) -> Model:
-        """The model, configured. Its class takes one argument, an instance of its ``Config``."""
+    def config(self) -> type[ModelConfig]:
+        """The class of the model's configuration."""
+        return cast(type[ModelConfig], self._loaded().Config)
+
+    def _loaded(self) -> Any:
         module_name, _, class_name = self.path.partition(":")
         try:
-            model_class = getattr(import_module(module_name), class_name)
+            return getattr(import_module(module_name), class_name)
         except ImportError as error:
             raise MissingExtra(
                 f"{class_name} needs a package that is not installed",
                 got=error.name or error,
                 remedy="Install the training extra: pip install 'kindred[train]'.",
             ) from error
+
+    def build(self, **options: Any) -> Model:
+        """The model, configured. Its class takes one argument, an instance of its ``Config``."""
+        model_class = self._loaded()
         try:
             config = model_class.Config(**options)
         except ValueError as error:
-            raise InputError(f"{class_name} cannot be configured", got=error) from error
+            raise InputError(f"{model_class.__name__} cannot be configured", got=error) from error
         return cast(Callable[[Any], Model], model_class)(config)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import ClassVar, TypeAlias
 
 import numpy as np
@@ -12,10 +13,11 @@ from torch import Tensor, nn
 
 from gnn.baselines.rp3beta import RP3Beta
 from gnn.baselines.text import centred
-from gnn.data import TrainingData
+from gnn.data import Interactions, TrainingData
 from gnn.hetero import ITEM, attribute_node_type, hetero_data, incidence, reverse
 from gnn.histories import FloatArray, Histories, IntArray
 from gnn.models.item_side import WALKS_TO, ItemSide
+from gnn.models.set_side import SetSide
 from gnn.models.user_side import UserSide
 from gnn.models.warm_start import spectral_start
 from gnn.operators import Operator, SparseOperator
@@ -86,11 +88,6 @@ class GraphSequence:
         self.best_epochs: int | None = None
 
     def fit(self, data: TrainingData) -> Operator:
-        if not data.ordered:
-            raise InputError(
-                "the sequence model reads the order of events, and here it means nothing",
-                remedy="Measure with a protocol that keeps the order, or use graphsage.",
-            )
         config = self.config
         if "batch_users" not in config.model_fields_set:
             config = config.model_copy(update={"batch_users": _users_a_step(config, data)})
@@ -122,12 +119,13 @@ class SequenceObjective:
                     adjacencies,
                     config.start_scale / 2,
                 ),
-                "user_side": UserSide(config.embedding_dim, config.layers, config.heads, config.events, config.dropout),
+                "user_side": _user_side(config, data.ordered),
             }
         )
         self._items.seen.copy_(torch.from_numpy((counts > 0)[:, None].astype(np.float32)))
         self.module.to(self.device)
-        self._histories = data.train.histories()
+        self._ordered = data.ordered
+        self._histories = data.train.histories() if data.ordered else _sets(data.train)
         self._is_first = _first_choices(self._histories)
         self._known = np.flatnonzero(counts)
         self._share = counts / max(int(counts.sum()), 1)
@@ -138,14 +136,19 @@ class SequenceObjective:
         items = self._items(self._text, self._tensor(kept).float())
         queries, targets, weights = [], [], []
         width = self.config.events + 1
-        for _, at in aligned(self._histories, width, users, self._ends(users, width, rng)):
+        histories, blocks = self._histories, aligned(self._histories, width, users, self._ends(users, width, rng))
+        if not self._ordered:
+            histories = _shuffled(histories.take(users), rng)
+            blocks = aligned(histories, width)
+        for _, at in blocks:
             if at.shape[1] < 2:
                 continue  # one event each: nothing follows
-            event, present = self._histories.item_index[at], at >= 0
+            event, present = histories.item_index[at], at >= 0
             after = self._users(items[self._tensor(event[:, :-1])], self._tensor(~present[:, :-1]))
             for gap in range(1, min(self.config.ahead, at.shape[1] - 1) + 1):
                 # What a user has chosen before is never ranked, so naming it again is not asked for.
-                row, column = np.nonzero(present[:, :-gap] & self._is_first[at[:, gap:]])
+                asked = self._is_first[at[:, gap:]] if self._ordered else True
+                row, column = np.nonzero(present[:, :-gap] & asked)
                 queries.append(after[self._tensor(row), self._tensor(column)])
                 targets.append(event[row, column + gap])
                 weights.append(np.full(row.size, 1.0 / gap, np.float32))
@@ -171,7 +174,10 @@ class SequenceObjective:
 
     def operator(self) -> Operator:
         items = np.array(self._items(self._text).float().cpu().numpy(), np.float32)
-        layers, norm = self._users.exported()
+        users = self._users
+        if isinstance(users, SetSide):
+            return users.exported(self._items(self._text))
+        layers, norm = users.exported()
         return SequenceOperator(items, items, layers, norm)
 
     @property
@@ -181,9 +187,9 @@ class SequenceObjective:
         return part
 
     @property
-    def _users(self) -> UserSide:
+    def _users(self) -> UserSide | SetSide:
         part = self.module["user_side"]
-        assert isinstance(part, UserSide)
+        assert isinstance(part, UserSide | SetSide)
         return part
 
     def _softmax_items(
@@ -244,6 +250,30 @@ def _identity(config: GraphSequence.Config, data: TrainingData) -> FloatArray:
     items = spectral_start(data.train.matrix(), config.embedding_dim, scale=1.0, seed=data.seed)[1]
     size = float(np.sqrt(np.mean(items**2, dtype=np.float64)))
     return np.asarray(items * (config.start_scale / max(size, 1e-9)), np.float32)
+
+
+def _user_side(config: GraphSequence.Config, ordered: bool) -> UserSide | SetSide:
+    if ordered:
+        return UserSide(config.embedding_dim, config.layers, config.heads, config.events, config.dropout)
+    return SetSide(config.embedding_dim, config.heads, config.dropout)
+
+
+def _sets(train: Interactions) -> Histories:
+    """Every user's distinct items, in no order that means anything."""
+    matrix = train.matrix()
+    return Histories(
+        np.arange(train.num_users, dtype=np.int32),
+        np.asarray(matrix.indptr, np.int64),
+        np.asarray(matrix.indices, np.int32),
+        np.zeros(matrix.nnz, np.int64),
+        train.num_items,
+    )
+
+
+def _shuffled(histories: Histories, rng: np.random.Generator) -> Histories:
+    """The same histories, each in a random order."""
+    order = np.lexsort((rng.random(histories.item_index.size), histories.rows))
+    return replace(histories, item_index=histories.item_index[order])
 
 
 def _first_choices(histories: Histories) -> npt.NDArray[np.bool_]:

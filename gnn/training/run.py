@@ -26,6 +26,8 @@ class TrainingRun:
     progress: TrainingProgress = field(default_factory=SilentProgress)
     finished: Callable[[RunRecord], None] | None = None
     """Told the record of a training that has ended, e.g. :func:`gnn.training.tracking.track`."""
+    ray_workers: int = 0
+    """Ray workers that share the training, see :mod:`gnn.training.on_ray`; 0 trains in this process."""
 
 
 @runtime_checkable

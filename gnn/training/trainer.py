@@ -24,6 +24,7 @@ from gnn.training.device import device_named, threads
 from gnn.training.options import TrainingConfig
 from gnn.training.record import EpochRecord, RunRecord, StopReason
 from gnn.training.run import TrainingRun
+from gnn.training.workers import Workers, workers_here
 from graph.errors import InputError
 
 SELECTION_METRIC = "ndcg@20"
@@ -57,7 +58,8 @@ def train(name: str, objective: Objective, config: TrainingConfig, data: Trainin
     """Trains an objective, or goes on where the run's checkpoint ends; the module ends with the best epoch's values.
 
     On one thread the same seed gives bit-equal parameters, whether or not the run was interrupted: every
-    random number follows from the seed and the epoch.
+    random number follows from the seed and the epoch. In a process group the workers share every step, see
+    :mod:`gnn.training.workers`.
 
     Raises:
         InputError: when there is nothing to learn from, or the checkpoint belongs to another run.
@@ -78,6 +80,7 @@ class _Trainer:
     run: TrainingRun
     device: torch.device
     num_threads: int
+    workers: Workers = field(default_factory=workers_here)
     _without_improvement: int = 0
     _steps_since_validation: int = 0
     _best: dict[str, Tensor] = field(default_factory=dict)
@@ -90,7 +93,8 @@ class _Trainer:
             weight_decay=self.config.weight_decay,
             fused=True,
         )
-        self._users = np.unique(self.data.train.user_index).astype(np.int32)
+        self._weight = np.bincount(self.data.train.user_index, minlength=self.data.train.num_users)
+        self._users = np.flatnonzero(self._weight).astype(np.int32)
         self._sample = _validation_sample(self.data, self.config.validation_users)
         self._record = self._new_record()
         self._resume()
@@ -102,7 +106,7 @@ class _Trainer:
             now = time.perf_counter()
             record.seconds = before_s + now - started
             record.peak_memory_mb = max(record.peak_memory_mb, _peak_memory_mb(self.device))
-            record.stopped = self._reason_to_stop()
+            record.stopped = self.workers.agree(self._reason_to_stop())
             if record.stopped or now - written >= self.run.checkpoint_every_s:
                 self._write()
                 written = now
@@ -119,13 +123,10 @@ class _Trainer:
         torch.manual_seed(int(rng.integers(2**63)))
         self.objective.module.train()
         total = 0.0
+        # Every worker sees the same blocks, and draws what it compares its part with by itself.
+        draws = np.random.default_rng([self.data.seed, epoch, self.workers.rank]) if self.workers.rank else rng
         for users in self._blocks(rng):
-            with torch.autocast(self.device.type, torch.bfloat16, enabled=self._bf16):
-                loss = self.objective.loss(users, rng)
-            self._optimizer.zero_grad(set_to_none=True)
-            loss.backward()  # type: ignore[no-untyped-call]
-            self._optimizer.step()
-            total += float(loss.detach()) * users.size
+            total += self._step(self.workers.part(users), draws) * users.size
             self._steps_since_validation += 1
         mean = total / self._users.size
         if not np.isfinite(mean):
@@ -142,6 +143,19 @@ class _Trainer:
             self._validate(entry)
         self.run.progress.epoch(epoch, mean, entry.validation)
 
+    def _step(self, users: IntArray, rng: np.random.Generator) -> float:
+        """One step of the optimiser on a block of users, this worker's part of it; the whole block's loss."""
+        self._optimizer.zero_grad(set_to_none=True)
+        mean = 0.0
+        if users.size:
+            with torch.autocast(self.device.type, torch.bfloat16, enabled=self._bf16):
+                loss = self.objective.loss(users, rng)
+            loss.backward()  # type: ignore[no-untyped-call]
+            mean = float(loss.detach())
+        mean = self.workers.merge(self.objective.module.parameters(), mean, float(self._weight[users].sum()))
+        self._optimizer.step()
+        return mean
+
     @property
     def _bf16(self) -> bool:
         return self.config.bf16 and self.device.type == "cuda"
@@ -157,12 +171,17 @@ class _Trainer:
     def _validate(self, entry: EpochRecord) -> None:
         assert self._sample is not None
         self._steps_since_validation = 0
-        ranker = OperatorRanker(self._operator())
-        found = evaluate(ranker, self.data.train, self._sample, metrics=VALIDATION_METRICS, slices=())
-        entry.validation = found.metrics
+        metrics: dict[str, float] = {}
+        if self.workers.rank == 0:
+            ranker = OperatorRanker(self._operator())
+            metrics = evaluate(
+                ranker, self.data.train, self._sample, metrics=VALIDATION_METRICS, slices=(), repeats=self.data.repeats
+            ).metrics
+        metrics = self.workers.agree(metrics)
+        entry.validation = metrics
         best = self._record.best_validation
-        if best is None or found.metrics[SELECTION_METRIC] > best[SELECTION_METRIC]:
-            self._record.best_validation = found.metrics
+        if best is None or metrics[SELECTION_METRIC] > best[SELECTION_METRIC]:
+            self._record.best_validation = metrics
             self._record.best_epoch = entry.epoch
             self._best = {name: value.detach().clone() for name, value in self.objective.module.state_dict().items()}
             self._without_improvement = 0
@@ -201,7 +220,7 @@ class _Trainer:
 
     def _resume(self) -> None:
         path = self.run.checkpoint
-        if path is None or not path.exists():
+        if path is None or not self.workers.agree(path.exists()):
             return
         checkpoint = Checkpoint.read(path)
         mine, found = self._record, checkpoint.record
@@ -222,6 +241,8 @@ class _Trainer:
         self._record = found.model_copy(update={"resumed": found.resumed + (found.stopped is None)})
 
     def _write(self) -> None:
+        if self.workers.rank:
+            return
         if self.run.record is not None:
             self._record.write(self.run.record)
         if self.run.checkpoint is not None:

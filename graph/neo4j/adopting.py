@@ -7,6 +7,7 @@ from pathlib import Path
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from graph.curation import curated
 from graph.errors import MappingError, NotFound
 from graph.neo4j import cypher
 from graph.neo4j.line import LONG_S
@@ -75,7 +76,7 @@ class Adoption(_Document):
         ]
         own = {"type", *EDGE_CELLS, "properties"}
         edges = [edge.model_dump(exclude=own) | {"properties": _kinds(edge.properties)} for edge in self.edges]
-        schema = GraphSchema.parse({"nodes": nodes, "edges": edges})
+        schema = curated(GraphSchema.parse({"nodes": nodes, "edges": edges}), self._names_in_use())
         adopted = Adopted(
             nodes={
                 name: AdoptedNode(label=node.label, key=node.key, properties=_stored(node.properties))
@@ -89,6 +90,12 @@ class Adoption(_Document):
             },
         )
         return schema, adopted
+
+    def _names_in_use(self) -> set[str]:
+        """Property names of items, and relationship types, that the mapping gives another meaning."""
+        items = [node for node in self.nodes.values() if node.role is NodeRole.ITEM]
+        stored = {name for node in items for name in (node.key, *_stored(node.properties).values())}
+        return stored | {edge.type for edge in self.edges}
 
 
 def _kinds(properties: dict[str, PropertyKind | PropertyFrom]) -> dict[str, PropertyKind]:

@@ -39,6 +39,7 @@ class _Check:
         self._names = catalogue.names
         self._limit = limit
         self._labels = {self._names.plain_label(spec.name): spec.name for spec in self._schema.nodes}
+        self._keys = {label: self._names.plain_key(name) for label, name in self._labels.items()}
 
     def all(self) -> Iterator[Problem]:
         yield from self._unknown_labels()
@@ -111,7 +112,9 @@ class _Check:
             yield Problem(
                 "missing_id" if missing else "unusable_id",
                 _node(label, row["id"], row["element"]),
-                f"without a {key} it takes no part" if missing else f"its {key} is not a text of 1 to {MAX_ID_CHARS}",
+                f"it has no {key}, and takes no part without"
+                if missing
+                else f"its {key} is no text of 1 to {MAX_ID_CHARS} characters; it takes no part",
                 f"MATCH (n) WHERE elementId(n) = {_text(row['element'])} SET n.{_name(key)} = {cast}",
             )
 
@@ -124,7 +127,7 @@ class _Check:
                 yield Problem(
                     "wrong_type",
                     _node(label, row["id"]),
-                    f"{plain} is a {row['type']}, not a {kind}; it is left out",
+                    f"{plain} is of type {_kind(row['type'])}, and the schema says {kind}; it is left out",
                     f"MATCH {_keyed(label, self._key(node), row['id'])} SET n.{_name(plain)} = {cast}",
                 )
 
@@ -160,8 +163,8 @@ class _Check:
                     "unknown_relation",
                     _relation(found, relation),
                     f"the schema has no relation {relation}; it has {', '.join(sorted(known - {cypher.SIMILAR}))}",
-                    f"{_between(found, relation)} DELETE r  // and MERGE one that the schema has, or write it into "
-                    "the mapping",
+                    f"{self._between(found, relation)} DELETE r  // and MERGE one that the schema has, or write it "
+                    "into the mapping",
                 )
 
     def _ends(self) -> Iterator[Problem]:
@@ -170,19 +173,22 @@ class _Check:
         for spec in self._schema.edges:
             allowed.setdefault(self._names.plain_type(spec.edge_type), []).append(spec)
         curated = {spec.edge_type for spec in curated_edges(self._schema)}
+        keys = sorted({quoted(key) for key in self._keys.values()})
         for relation, specs in allowed.items():
             if not any(spec.edge_type in curated for spec in specs):
                 continue
             pairs = [(self._names.label(spec.source), self._names.label(spec.target)) for spec in specs]
-            shown = " or ".join(f"{spec.source} to {spec.target}" for spec in specs)
-            for row in self._rows(cypher.edges_between_wrong_ends(quoted(relation), pairs)):
+            plain = self._names.plain_label
+            shown = " or ".join(f"{plain(spec.source)} to {plain(spec.target)}" for spec in specs)
+            statement = cypher.edges_between_wrong_ends(quoted(relation), pairs, keys)
+            for row in self._rows(statement, labels=[*self._labels]):
                 if row["source_type"] not in self._labels and row["target_type"] not in self._labels:
                     continue
                 yield Problem(
                     "wrong_ends",
                     _relation(row, relation),
                     f"{relation} goes from {shown}",
-                    f"{_between(row, relation)} DELETE r  // and MERGE it between the right nodes",
+                    f"{self._between(row, relation)} DELETE r  // and MERGE it between the right nodes",
                 )
 
     def _edge_kinds(self, edge: EdgeSpec) -> Iterator[Problem]:
@@ -193,8 +199,8 @@ class _Check:
                 yield Problem(
                     "wrong_type",
                     _relation(ends, relation),
-                    f"{name} is a {row['type']}; the relation counts, this value does not",
-                    f"{_between(ends, relation)} REMOVE r.{_name(name)}",
+                    f"{name} is of type {_kind(row['type'])}; the relation counts, this value does not",
+                    f"{self._between(ends, relation)} REMOVE r.{_name(name)}",
                 )
 
     def _made_twice(self, edge: EdgeSpec) -> Iterator[Problem]:
@@ -205,9 +211,19 @@ class _Check:
                 "parallel_relation",
                 _relation(ends, relation),
                 f"it is there {row['times']} times and counts once",
-                f"{_between(ends, relation)} WITH r ORDER BY r._seq WITH collect(r) AS all "
+                f"{self._between(ends, relation)} WITH r ORDER BY r._seq WITH collect(r) AS all "
                 "FOREACH (r IN all[1..] | DELETE r)",
             )
+
+    def _between(self, row: dict[str, Any], relation: str) -> str:
+        def end(side: str) -> str:
+            label = row[side + "_type"]
+            named = f":{_name(label)}" if label else ""
+            if row[side] is None:
+                return f"({named})"
+            return f"({named} {{{_name(self._keys.get(label, 'id'))}: {_text(row[side])}}})"
+
+        return f"MATCH {end('source')}-[r:{_name(relation)}]->{end('target')}"
 
     def _ended(self, edge: EdgeSpec, row: dict[str, Any]) -> dict[str, Any]:
         labels = {
@@ -215,6 +231,12 @@ class _Check:
             "target_type": self._names.plain_label(edge.target),
         }
         return row | labels
+
+
+def _kind(cypher_type: str) -> str:
+    """A type of the database in the words of the schema."""
+    plain = cypher_type.replace(" NOT NULL", "").lower()
+    return {"float": "number"}.get(plain, plain)
 
 
 def _name(text: str) -> str:
@@ -246,11 +268,3 @@ def _found(label: str, row: dict[str, Any]) -> str:
 def _relation(row: dict[str, Any], relation: str) -> str:
     source, target = _node(row["source_type"], row["source"], "?"), _node(row["target_type"], row["target"], "?")
     return f"{source} -{relation}-> {target}"
-
-
-def _between(row: dict[str, Any], relation: str) -> str:
-    def end(side: str) -> str:
-        label = f":{_name(row[side + '_type'])}" if row[side + "_type"] else ""
-        return f"({label} {{id: {_text(row[side])}}})" if row[side] is not None else f"({label})"
-
-    return f"MATCH {end('source')}-[r:{_name(relation)}]->{end('target')}"

@@ -192,13 +192,15 @@ def edges_of_unknown_type(relation: str) -> str:
     """
 
 
-def edges_between_wrong_ends(relation: str, allowed: Iterable[tuple[str, str]]) -> str:
-    """``allowed`` are pairs of quoted labels; the relation's type is quoted too."""
+def edges_between_wrong_ends(relation: str, allowed: Iterable[tuple[str, str]], keys: Sequence[str]) -> str:
+    """``allowed`` are pairs of quoted labels, ``keys`` the quoted properties that hold ids; $labels the schema's."""
     fits = " OR ".join(f"(a:{source} AND b:{target})" for source, target in allowed)
-    return f"""
-        MATCH (a)-[r:{relation}]->(b) WHERE NOT ({fits})
-        RETURN labels(a)[0] AS source_type, a.id AS source, labels(b)[0] AS target_type, b.id AS target LIMIT $limit
-    """
+    shown = [
+        f"coalesce([label IN labels({end}) WHERE label IN $labels][0], labels({end})[0]) AS {side}_type, "
+        f"coalesce({', '.join(f'{end}.{key}' for key in keys)}) AS {side}"
+        for end, side in (("a", "source"), ("b", "target"))
+    ]
+    return f"MATCH (a)-[r:{relation}]->(b) WHERE NOT ({fits}) RETURN {', '.join(shown)} LIMIT $limit"
 
 
 def edges_made_twice(names: Names, spec: EdgeSpec) -> str:

@@ -57,6 +57,10 @@ class State(Protocol):
         """Nodes that need not be asked for: they are there. Most states know of none."""
         ...
 
+    def doubtful(self, spec: EdgeSpec, keys: Sequence[tuple[str, str, str]]) -> Sequence[tuple[str, str, str]]:
+        """Edges of these that may be there: (source, target, qualifier). The others are surely not."""
+        ...
+
     def edges(self, spec: EdgeSpec, pairs: Sequence[tuple[str, str]]) -> list[tuple[EdgeKey, EdgeRow]]: ...
 
     def edges_at(self, spec: EdgeSpec, end: str, node_ids: Sequence[str]) -> list[tuple[EdgeKey, EdgeRow]]: ...
@@ -70,6 +74,7 @@ class Draft:
     def __init__(self, catalogue: Catalogue, state: State, sequence: int) -> None:
         self._schema = catalogue.schema
         self._state = state
+        self.version = catalogue.version
         self.started_at = sequence
         self.sequence = sequence
         self.changed = 0
@@ -214,9 +219,10 @@ class Draft:
             ]
         for node_type, ids in ((spec.source, source_ids), (spec.target, target_ids)):
             self._check_ends(spec, node_type, ids, mutation.create_missing)
-        self._pairs_fetched(spec, zip(source_ids, target_ids, strict=True))
         rows = self.edges[edge_type]
         keys = list(zip(source_ids, target_ids, qualifiers, strict=True))
+        doubtful = self._state.doubtful(spec, keys)
+        self._pairs_fetched(spec, [key[:2] for key in doubtful])
         self._bring_back(edge_type, [key for key in keys if key not in rows])
         for at, key in enumerate(keys):
             row = rows[key]

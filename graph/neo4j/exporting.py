@@ -12,7 +12,9 @@ import pyarrow.compute as pc
 from neo4j import Transaction
 
 from graph.neo4j import cypher
+from graph.neo4j.line import Line
 from graph.neo4j.names import Names
+from graph.neo4j.parts import edge_parts, in_parts, node_parts
 from graph.neo4j.rows import read_cells, read_properties
 from graph.schema import EdgeSpec, NodeSpec
 from graph.store import EDGE_COLUMNS, NODE_COLUMNS
@@ -25,78 +27,92 @@ EDGE_TABLE = pa.schema([*EDGE_COLUMNS, VERSION])
 """What a store exports, and the version beside it."""
 
 
-def node_table(transaction: Transaction, names: Names, spec: NodeSpec) -> pa.Table:
+def node_table(line: Line, names: Names, spec: NodeSpec) -> pa.Table:
     """Every node of a type that has an id, ordered by it, in :data:`NODE_TABLE`."""
-    ids: list[str] = []
-    documents: list[str] = []
-    versions: list[int] = []
-    for node_id, version, cells in transaction.run(cypher.export_nodes(names, spec)):
-        if isinstance(node_id, str):
-            ids.append(node_id)
-            documents.append(_document(spec, cells))
-            versions.append(version if isinstance(version, int) else 1)
-    table = pa.table([pa.array(ids, pa.string()), pa.array(documents, pa.string()), pa.array(versions)], NODE_TABLE)
-    return in_order(table, ("node_id",))
+
+    def read(transaction: Transaction, first: str | None, after: str | None) -> pa.Table:
+        statement = cypher.export_nodes(names, spec, first, after)
+        ((ids, rows),) = transaction.run(statement, first=first, after=after).values()
+        kept = [
+            (node_id, _document(spec, cells), version if isinstance(version, int) else 1)
+            for node_id, (version, cells) in zip(ids, rows, strict=True)
+            if isinstance(node_id, str)
+        ]
+        return table_of(kept, NODE_TABLE)
+
+    tables = in_parts(line, node_parts(line, names, spec), read)
+    return in_order(pa.concat_tables(tables), ("node_id",))
 
 
 def _document(spec: NodeSpec | EdgeSpec, cells: Sequence[Any]) -> str:
+    if not spec.properties:
+        return "{}"
     return canonical_json(read_properties(spec.properties, cells)) or "{}"
 
 
-def edge_table(transaction: Transaction, names: Names, spec: EdgeSpec) -> pa.Table:
+def edge_table(line: Line, names: Names, spec: EdgeSpec) -> pa.Table:
     """Every edge of a type, ordered by (source, target, qualifier), in :data:`EDGE_TABLE`.
 
     Of relationships that were made twice by hand one stays.
     """
-    sources: list[str] = []
-    counts: list[int] = []
-    rows: list[list[Any]] = []
-    for source, edges in transaction.run(cypher.export_edges(names, spec)):
-        if isinstance(source, str):
-            sources.append(source)
-            counts.append(len(edges))
-            rows.extend(edges)
-    if not rows:
-        return EDGE_TABLE.empty_table()
-    source_ids = pa.array(sources, pa.string()).take(pa.array(np.repeat(np.arange(len(sources)), counts)))
-    try:
-        table = _plain_columns(spec, source_ids, rows)
-    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError, TypeError):
-        table = _read_columns(spec, source_ids, rows)  # something was written by hand that does not fit
-    return in_order(table, ("source_id", "target_id", "qualifier"))
+
+    def read(transaction: Transaction, first: str | None, after: str | None) -> pa.Table:
+        statement = cypher.export_edges(names, spec, first, after)
+        ((sources, *columns),) = transaction.run(statement, first=first, after=after).values()
+        if not sources:
+            return EDGE_TABLE.empty_table()
+        try:
+            return _plain_columns(spec, sources, columns)
+        except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError, TypeError):
+            return _read_columns(spec, sources, columns)  # something was written by hand that does not fit
+
+    tables = in_parts(line, edge_parts(line, names, spec), read)
+    return in_order(pa.concat_tables(tables), ("source_id", "target_id", "qualifier"))
 
 
-def _plain_columns(spec: EdgeSpec, source_ids: pa.Array, rows: list[list[Any]]) -> pa.Table:
+def _plain_columns(spec: EdgeSpec, sources: list[Any], columns: Sequence[list[Any] | None]) -> pa.Table:
     """The columns when every value is of its kind; an Arrow error otherwise."""
-    target, qualifier, weight, timestamp_ms, version, *properties = zip(*rows, strict=True)
-    count = len(rows)
-    weights = pc.fill_null(pa.array(weight, pa.float64()), 1.0)
+    target, qualifier, weight, timestamp_ms, version, *properties = columns
+    count = len(sources)
+
+    def column(values: list[Any] | None, kind: pa.DataType, default: object = None) -> pa.Array:
+        if values is None:
+            return pa.nulls(count, kind) if default is None else pa.repeat(pa.scalar(default, kind), count)
+        filled = pa.array(values, kind)
+        return filled if default is None else pc.fill_null(filled, default)
+
+    weights = column(weight, pa.float64(), 1.0)
     if not pc.all(pc.is_finite(weights)).as_py():
         raise pa.ArrowInvalid("a weight is not finite")
-    if properties:
-        documents: pa.Array = pa.array([_document(spec, cells) for cells in zip(*properties, strict=True)], pa.string())
+    if any(cells is not None for cells in properties):
+        rows = zip(*_filled(properties, count), strict=True)
+        documents: pa.Array = pa.array([_document(spec, cells) for cells in rows], pa.string())
     else:
         documents = pa.repeat(pa.scalar("{}", pa.string()), count)
-    targets = pa.array(target, pa.string())
-    if targets.null_count:
-        raise pa.ArrowInvalid("an end without an id")
-    columns = [
-        source_ids,
-        targets,
-        pc.fill_null(pa.array(qualifier, pa.string()), ""),
-        weights,
-        pa.array(timestamp_ms, pa.int64()),
-        documents,
-        pc.fill_null(pa.array(version, pa.int64()), 1),
-    ]
-    return pa.table(columns, EDGE_TABLE)
+    return pa.table(
+        [
+            pa.array(sources, pa.string()),
+            pa.array(target, pa.string()),
+            column(qualifier, pa.string(), ""),
+            weights,
+            column(timestamp_ms, pa.int64()),
+            documents,
+            column(version, pa.int64(), 1),
+        ],
+        EDGE_TABLE,
+    )
 
 
-def _read_columns(spec: EdgeSpec, source_ids: pa.Array, rows: list[list[Any]]) -> pa.Table:
+def _filled(columns: Sequence[list[Any] | None], count: int) -> list[Sequence[Any]]:
+    """The columns with Nones for one that no row has a value in."""
+    return [[None] * count if column is None else column for column in columns]
+
+
+def _read_columns(spec: EdgeSpec, sources: list[Any], columns: Sequence[list[Any] | None]) -> pa.Table:
     """The columns, row by row: values of another kind are left out, and edges to nodes without an id."""
     read = []
-    for source_id, (target_id, *cells) in zip(source_ids.to_pylist(), rows, strict=True):
-        if isinstance(target_id, str):
+    for source_id, target_id, *cells in zip(sources, *_filled(columns, len(sources)), strict=True):
+        if isinstance(source_id, str) and isinstance(target_id, str):
             edge = read_cells(spec, cells)
             document = canonical_json(edge.properties) or "{}"
             read.append((source_id, target_id, edge.qualifier, edge.weight, edge.timestamp_ms, document, edge.version))
@@ -115,8 +131,8 @@ def in_order(table: pa.Table, keys: Sequence[str]) -> pa.Table:
     """The rows by the UTF-8 bytes of their keys, each key once."""
     if table.num_rows < 2:
         return table
-    ranks = key_ranks(table[key].combine_chunks() for key in keys)
-    order = np.lexsort(ranks[::-1])
+    ranks = [rank for rank in key_ranks(table[key].combine_chunks() for key in keys) if rank.any()]
+    order = np.lexsort(ranks[::-1]) if ranks else np.zeros(1, np.int64)
     repeated = np.zeros(order.size, bool)
     repeated[1:] = np.logical_and.reduce([rank[order[1:]] == rank[order[:-1]] for rank in ranks])
     return table.take(pa.array(order[~repeated]))

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterator, Sequence, Set
+from functools import partial
+from operator import itemgetter
 from typing import Any, TypeVar
 
 from neo4j import Transaction
@@ -15,6 +18,7 @@ from graph.neo4j.rows import EdgeKey, NodeKey, read_cells, read_properties, tomb
 from graph.schema import EdgeSpec, EdgeType, NodeSpec
 
 ROWS_AT_ONCE = 20_000
+_THERE = partial(operator.is_not, None)
 _T = TypeVar("_T")
 
 
@@ -40,6 +44,9 @@ class StoredState:
             for some in pieces(node_ids)
             for node_id, version, cells in self._transaction.run(statement, ids=some).values()
         }
+
+    def doubtful(self, spec: EdgeSpec, keys: Sequence[tuple[str, str, str]]) -> Sequence[tuple[str, str, str]]:
+        return keys if self.count(spec.edge_type) else []
 
     def edges(self, spec: EdgeSpec, pairs: Sequence[tuple[str, str]]) -> list[tuple[EdgeKey, EdgeRow]]:
         if not self.count(spec.edge_type):
@@ -81,6 +88,11 @@ class StoredState:
             self._edges[edge_type] = row[0]
         return self._edges[edge_type]
 
+    def count_nodes(self, node_type: str) -> int:
+        """How many nodes of the type there are."""
+        (row,) = self._transaction.run(cypher.count_nodes(self._names, node_type)).values()
+        return int(row[0])
+
     def _any_tombstone(self) -> bool:
         if self._tombstones is None:
             (row,) = self._transaction.run(cypher.count_tombstones(self._names)).values()
@@ -112,14 +124,23 @@ def flush(transaction: Transaction, catalogue: Catalogue, draft: Draft) -> None:
 
 
 def _write_tombstones(transaction: Transaction, names: Names, draft: Draft) -> None:
+    # Few rows of a load are of interest here, so their keys are made last.
     keyed: list[tuple[NodeKey | EdgeKey, NodeRow | EdgeRow]] = [
-        ((node_type, node_id), node) for node_type, nodes in draft.nodes.items() for node_id, node in nodes.items()
+        ((node_type, node_id), node)
+        for node_type, nodes in draft.nodes.items()
+        for node_id, node in nodes.items()
+        if node.sequence and (node.buried or not node.live)
     ]
-    keyed += [((edge_type, *key), edge) for edge_type, edges in draft.edges.items() for key, edge in edges.items()]
-    dug_up = [tombstone_key(tombstone_record(key)) for key, row in keyed if row.buried and row.live and row.sequence]
+    keyed += [
+        ((edge_type, *key), edge)
+        for edge_type, edges in draft.edges.items()
+        for key, edge in edges.items()
+        if edge.sequence and (edge.buried or not edge.live)
+    ]
+    dug_up = [tombstone_key(tombstone_record(key)) for key, row in keyed if row.live]
     fresh = []
     for key, row in keyed:
-        if row.sequence and not row.live:
+        if not row.live:
             record = tombstone_record(key)
             fresh.append([tombstone_key(record), record, row.version, row.sequence])
     for some in pieces(dug_up):
@@ -151,28 +172,20 @@ def _write_nodes(transaction: Transaction, names: Names, spec: NodeSpec, rows: d
 def _write_edges(
     transaction: Transaction, names: Names, spec: EdgeSpec, rows: dict[tuple[str, str, str], EdgeRow]
 ) -> None:
-    properties = list(spec.properties)
-    columns = ["cell:qualifier", "cell:weight", "cell:timestamp_ms", "_version"]
-    columns += [f"property:{name}" for name in properties]
     created: list[list[Any]] = []
     updated: list[list[Any]] = []
+    columns = ["cell:qualifier", "cell:weight", "cell:timestamp_ms", "_version"]
+    columns += [f"property:{name}" for name in spec.properties]
     for (source, target, qualifier), row in rows.items():
         if row.sequence and row.live:
-            cells: list[Any] = [
-                qualifier or None,
-                None if row.weight == 1.0 else row.weight,
-                row.timestamp_ms,
-                _version(row),
-            ]
-            if properties:
-                cells += [row.properties.get(name) for name in properties]
-            if row.element is None:
-                created.append([source, target, row.sequence, *cells])
-            else:
-                updated.append([row.element, row.sequence, *cells])
+            first = [source, target, row.sequence] if row.element is None else [row.element, row.sequence]
+            first += (qualifier or None, None if row.weight == 1.0 else row.weight, row.timestamp_ms, _version(row))
+            if spec.properties:
+                first += map(row.properties.get, spec.properties)
+            (created if row.element is None else updated).append(first)
     used, created = _used(columns, created, 3)
     # By the target, usually the denser end: its relationships are then written one after the other.
-    created.sort(key=lambda cells: cells[1])
+    created.sort(key=itemgetter(1))
     for some in pieces(created):
         _check_count(transaction.run(cypher.create_edges(names, spec, used), rows=some).single(), len(some), names)
     for some in pieces(updated):
@@ -186,11 +199,11 @@ def _version(row: NodeRow | EdgeRow) -> int | None:
 
 def _used(columns: Sequence[str], rows: list[list[Any]], first: int) -> tuple[list[str], list[list[Any]]]:
     """The columns that any row has a value in, and the rows with those only: nulls need not be sent."""
-    kept = [at for at in range(len(columns)) if any(row[first + at] is not None for row in rows)]
-    if len(kept) == len(columns):
+    kept = [at for at in range(len(columns)) if any(map(_THERE, map(itemgetter(first + at), rows)))]
+    if len(kept) == len(columns) or not rows:
         return list(columns), rows
-    chosen = [*range(first), *(first + at for at in kept)]
-    return [columns[at] for at in kept], [[row[at] for at in chosen] for row in rows]
+    chosen = itemgetter(*range(first), *(first + at for at in kept))
+    return [columns[at] for at in kept], [list(row) for row in map(chosen, rows)]
 
 
 def _check_count(record: Any, rows: int, names: Names) -> None:

@@ -39,6 +39,7 @@ _SECONDS_PER_ROW = 0.002
 _LOOKS = 50
 _PART_BYTES = 1 << 20
 _UNKNOWN = object()
+_NEVER = float("-inf")
 Given: TypeAlias = dict[tuple[Table, str, Place], tuple[int, int]]
 """The number and the version of each row; the number is 0 for a row that we had buried ourselves."""
 
@@ -49,12 +50,12 @@ def curated_nodes(schema: GraphSchema) -> list[NodeSpec]:
 
 
 def curated_edges(schema: GraphSchema) -> list[EdgeSpec]:
-    """Edge types that people edit."""
+    """Edge types that people edit: not behaviour, nor what an ingest computes from it."""
     behaviour = (EdgeRole.INTERACTION, EdgeRole.SOCIAL)
     return [
         spec
         for spec in schema.edges
-        if spec.role not in behaviour and schema.user_type not in (spec.source, spec.target)
+        if spec.role not in behaviour and not spec.derived and schema.user_type not in (spec.source, spec.target)
     ]
 
 
@@ -69,7 +70,7 @@ class HandEditor:
         self._known = Known()
         self._loaded = False
         self._settled: object = _UNKNOWN
-        self._saved_at = float("-inf")
+        self._saved_at = _NEVER
         self._dirty = False
         self.diffs = 0
         """How often the curated part was compared."""
@@ -94,8 +95,9 @@ class HandEditor:
                 count = self._settle(found, self._line.write(partial(self._journal, found=found), timeout_s=seconds))
             self._settled = mark
             self._dirty = True
-            self._save_when_due(catalogue)
-            return count
+            if self._saved_at == _NEVER:
+                self._save_when_due(catalogue)
+            return count  # later ones are kept by a look that finds nothing: who waits for this edit waits for no more
 
     def watched(self, changes: Iterable[Change]) -> Iterator[Change]:
         """The changes; what of the curated part is handed out is known to be so."""

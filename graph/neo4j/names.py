@@ -110,10 +110,13 @@ class Names:
             return quoted(adopted.properties[name])
         return quoted(f"_{name}" if name in EDGE_CELLS else name)
 
+    def plain_edge_cell(self, edge_type: EdgeType, name: str) -> str:
+        adopted = self.adopted.edges.get("-".join(edge_type))
+        return adopted.properties.get(name, name) if adopted is not None else name
+
     def edge_cell(self, edge_type: EdgeType, name: str) -> str:
         """The quoted property that holds an edge's weight, time or qualifier."""
-        adopted = self.adopted.edges.get("-".join(edge_type))
-        return quoted(adopted.properties.get(name, name) if adopted is not None else name)
+        return quoted(self.plain_edge_cell(edge_type, name))
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from graph.neo4j import cypher, cypher_curated
 from graph.neo4j.knowing import Knowledge
 from graph.neo4j.line import LONG_S, Line
 from graph.neo4j.names import Catalogue
+from graph.neo4j.setup import plain_name
 from graph.neo4j.slots import SLOTS
 
 _VECTORS_AT_ONCE = 2_000
@@ -144,7 +145,7 @@ class Publisher:
 
 def index_name(catalogue: Catalogue, node_type: str, slot: int) -> str:
     """The vector index of a node type over one slot."""
-    return f"kindred_{catalogue.names.plain_label(node_type)}_{SLOTS[slot]}"
+    return plain_name(f"kindred_{catalogue.names.plain_label(node_type)}_{SLOTS[slot]}")
 
 
 def _pieces(rows: Sequence[Sequence[Any]], size: int) -> Iterable[Sequence[Sequence[Any]]]:

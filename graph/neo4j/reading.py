@@ -118,12 +118,12 @@ class LiveReader:
 
     def export_nodes(self, node_type: str) -> Iterator[pa.RecordBatch]:
         catalogue, spec = self._knowledge.asked(lambda known: (known, known.schema.node(node_type)))
-        table = self._line.read(lambda tx: node_table(tx, catalogue.names, spec), timeout_s=LONG_S)
+        table = node_table(self._line, catalogue.names, spec)
         return batches(table, NODE_COLUMNS)
 
     def export_edges(self, edge_type: EdgeType) -> Iterator[pa.RecordBatch]:
         catalogue, spec = self._knowledge.asked(lambda known: (known, known.schema.edge(edge_type)))
-        table = self._line.read(lambda tx: edge_table(tx, catalogue.names, spec), timeout_s=LONG_S)
+        table = edge_table(self._line, catalogue.names, spec)
         return batches(table, EDGE_COLUMNS)
 
     def changes_since(self, watermark: str, *, limit: int | None = None) -> Iterator[Change]:

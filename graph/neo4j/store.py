@@ -9,11 +9,10 @@ from typing import Any, Self
 
 from neo4j import Transaction
 
-from graph.blocks import blocks, joined
 from graph.errors import StoreUnavailable
 from graph.neo4j import cypher
 from graph.neo4j.address import parsed_address
-from graph.neo4j.bulk import Memory
+from graph.neo4j.bulk import BulkWriting
 from graph.neo4j.exporting import edge_table, node_table
 from graph.neo4j.feed import PAGE_ROWS, read_changes
 from graph.neo4j.knowing import Knowledge
@@ -21,8 +20,7 @@ from graph.neo4j.line import LONG_S, Line, RollBack
 from graph.neo4j.moment import Moment, Tables, patched
 from graph.neo4j.names import Adopted, Catalogue, Names
 from graph.neo4j.reading import LiveReader
-from graph.neo4j.search import text_index_name
-from graph.neo4j.setup import bookkeeping, drift, establish, wanted
+from graph.neo4j.setup import bookkeeping, change_schema, deferrable, drift, establish, wanted
 from graph.neo4j.writing import Batch
 from graph.records import Applied, Change, Mutation
 from graph.schema import GraphSchema
@@ -86,6 +84,10 @@ class Neo4jStore(LiveReader):
 
     # The schema
 
+    def stored_names(self) -> Names:
+        """The names under which people find the types of the schema in Browser."""
+        return self._knowledge.catalogue().names
+
     def ensure_schema(self, schema: GraphSchema) -> None:
         self._ensure(schema, None)
 
@@ -141,22 +143,27 @@ class Neo4jStore(LiveReader):
         After a crash, or an error raised by a mutation, what was committed stays: repeat the load.
         """
         check_audit(batch_id, actor)
-        changed, memory = 0, Memory()
         catalogue = self._knowledge.catalogue(fresh=True)
-        first = not any(self.stats().nodes.values())
-        if first:  # the text index is filled in one go at the end
-            self._line.command(cypher.drop_index(text_index_name(catalogue)))
+        deferred: list[str] = []
+
+        def defer() -> None:
+            if not any(self.stats().nodes.values()):  # then these are filled in one go at the end
+                (row,) = self._line.command(cypher.COUNT_ALL_EDGES)
+                deferred.extend(cypher.drop_index(one.name) for one in deferrable(catalogue, shared=row["count"] > 0))
+                self._line.write(lambda tx: change_schema(tx, deferred), timeout_s=LONG_S)
+
+        loading = BulkWriting(
+            lambda some, memory: Batch(self._knowledge, some, batch_id, actor, memory),
+            lambda batch: self._written(batch, LONG_S),
+            defer,
+            block_rows,
+        )
         try:
-            for block in blocks(mutations, block_rows):
-                batch = Batch(self._knowledge, list(joined(block.mutations)), batch_id, actor, memory)
-                written = self._written(batch, LONG_S).changed
-                if written and batch.draft is not None:
-                    memory.committed(batch.draft)
-                changed += written
+            loading.write(mutations)
         finally:
-            if first:
+            if deferred:
                 establish(self._line, wanted(catalogue))
-        return Applied(changed, self.watermark())
+        return Applied(loading.changed, self.watermark())
 
     # Reading
 
@@ -182,14 +189,8 @@ class Neo4jStore(LiveReader):
 
     def _tables(self, catalogue: Catalogue) -> Tables:
         schema, names = catalogue.schema, catalogue.names
-        edges = {
-            spec.edge_type: self._line.read(lambda tx, spec=spec: edge_table(tx, names, spec), timeout_s=LONG_S)  # type: ignore[misc]
-            for spec in schema.edges
-        }
-        nodes = {
-            spec.name: self._line.read(lambda tx, spec=spec: node_table(tx, names, spec), timeout_s=LONG_S)  # type: ignore[misc]
-            for spec in schema.nodes
-        }
+        edges = {spec.edge_type: edge_table(self._line, names, spec) for spec in schema.edges}
+        nodes = {spec.name: node_table(self._line, names, spec) for spec in schema.nodes}
         return Tables(nodes, edges)
 
     def _rest(self, transaction: Transaction, since: int) -> Any:

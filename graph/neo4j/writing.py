@@ -4,16 +4,25 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
+from typing import Protocol
 
 from neo4j import Transaction
 
 from graph.neo4j import cypher
-from graph.neo4j.bulk import Memory
-from graph.neo4j.draft import Draft
+from graph.neo4j.draft import Draft, State
 from graph.neo4j.flushing import StoredState, flush
 from graph.neo4j.knowing import Knowledge
 from graph.neo4j.line import RollBack
+from graph.neo4j.names import Catalogue
 from graph.records import Applied, Mutation
+
+
+class Remembering(Protocol):
+    """What a bulk load knows without asking."""
+
+    def state(self, transaction: Transaction, catalogue: Catalogue, sequence: int) -> State: ...
+
+    def forget(self) -> None: ...
 
 
 class Batch:
@@ -25,11 +34,13 @@ class Batch:
         mutations: Sequence[Mutation],
         batch_id: str,
         actor: str,
-        memory: Memory | None = None,
+        memory: Remembering | None = None,
     ) -> None:
         self._memory = memory
         self.draft: Draft | None = None
         """What the last try wrote."""
+        self.ahead: Draft | None = None
+        """Drafted already, for the graph as it will probably be when it is this batch's turn."""
         self._knowledge = knowledge
         self._mutations = mutations
         self._batch = {"batch_id": batch_id, "actor": actor}
@@ -40,7 +51,8 @@ class Batch:
         """What the batch did. Rolls back when it changes nothing, or was committed by an earlier try."""
         catalogue, sequence = self._knowledge.locked(transaction)
         names = catalogue.names
-        if self._memory is not None and self._tried_at is not None:
+        first_try = self._tried_at is None
+        if self._memory is not None and not first_try and self.ahead is None:
             self._memory.forget()  # something was not as remembered
         if self._tried_at is None:
             self._tried_at = sequence
@@ -48,19 +60,26 @@ class Batch:
             rows = transaction.run(cypher.find_token(names), since=self._tried_at, token=self._token).values()
             if rows:
                 raise RollBack(Applied(rows[0][0], str(rows[0][1])))
-        state = (
-            StoredState(transaction, names)
-            if self._memory is None
-            else self._memory.state(transaction, names, sequence)
-        )
-        draft = self.draft = Draft(catalogue, state, sequence)
-        for mutation in self._mutations:
-            draft.write(mutation)
+        draft = self.draft = self._drafted(transaction, catalogue, sequence, first_try=first_try)
         if not draft.changed:
             raise RollBack(Applied(0, str(sequence)))
         flush(transaction, catalogue, draft)
         finish(transaction, self._knowledge, (sequence, draft.sequence), draft.changed, self._token, **self._batch)
         return Applied(draft.changed, str(draft.sequence))
+
+    def _drafted(self, transaction: Transaction, catalogue: Catalogue, sequence: int, *, first_try: bool) -> Draft:
+        """The rows to write: as drafted ahead when nothing has come in between, else worked out now."""
+        ahead = self.ahead
+        if ahead is not None and first_try and (ahead.started_at, ahead.version) == (sequence, catalogue.version):
+            return ahead
+        if self._memory is None or ahead is not None:  # by now the memory belongs to the block after this one
+            state: State = StoredState(transaction, catalogue.names)
+        else:
+            state = self._memory.state(transaction, catalogue, sequence)
+        draft = Draft(catalogue, state, sequence)
+        for mutation in self._mutations:
+            draft.write(mutation)
+        return draft
 
 
 def finish(

@@ -8,8 +8,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from graph.curation import curated
 from graph.schema import (
-    HIDDEN,
     EdgeRole,
     EdgeSpec,
     GraphSchema,
@@ -24,10 +24,6 @@ from ingest.mapping.base import ONE_OR_MANY, TEXT_KEYS, Part, Text
 from ingest.mapping.rules import Derivations, EdgeLabel
 from ingest.mapping.tables import Table
 
-PINNED = "pinned"
-"""The boolean item property that a promotion rule may look at: see docs/curators.md."""
-CURATORS_RELATION = "COMPLEMENTS"
-"""A relation between items that every graph may have; shown and explained, not learned from."""
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 
 
@@ -106,7 +102,7 @@ class MappingDocument(Part):
             NodeSpec(
                 name=name,
                 role=node.role,
-                properties=_kept(node.role, {key: entry.kind for key, entry in node.properties.items()}),
+                properties={key: entry.kind for key, entry in node.properties.items()},
                 title=node.title,
                 text=node.text,
             )
@@ -122,27 +118,11 @@ class MappingDocument(Part):
                     target=item,
                     role=EdgeRole.ITEM_RELATION,
                     learn=False,
+                    derived=True,
                     words=self.derive.next.words,
                 )
             )
-        edges += self._curators_relation()
-        return GraphSchema(nodes=tuple(nodes), edges=tuple(edges))
-
-    def _curators_relation(self) -> list[EdgeSpec]:
-        """The relation by which curators join two items, where the mapping does not make one of that name."""
-        item = next(name for name, node in self.graph.nodes.items() if node.role is NodeRole.ITEM)
-        if any((entry.relation or label) == CURATORS_RELATION for label, entry in self.graph.edges.items()):
-            return []
-        return [
-            EdgeSpec(
-                source=item,
-                relation=CURATORS_RELATION,
-                target=item,
-                role=EdgeRole.ITEM_RELATION,
-                learn=False,
-                words="goes well with",
-            )
-        ]
+        return curated(GraphSchema(nodes=tuple(nodes), edges=tuple(edges)))
 
     def edge_spec(self, label: str) -> EdgeSpec:
         """The edge type named ``label`` under `graph.edges`."""
@@ -226,13 +206,6 @@ class MappingDocument(Part):
                 yield f"tables.{name} looks into the unknown table {reference!r}; there are: {', '.join(self.tables)}"
             elif next(_references(self.tables[reference]), None) is not None:
                 yield f"tables.{name} looks into {reference!r}, which itself looks into others; that is not supported"
-
-
-def _kept(role: NodeRole, properties: dict[str, PropertyKind]) -> dict[str, PropertyKind]:
-    """The properties declared, and for items those by which a curator hides or pins an item by hand."""
-    if role is not NodeRole.ITEM:
-        return properties
-    return properties | {name: PropertyKind.BOOLEAN for name in (HIDDEN, PINNED) if name not in properties}
 
 
 def _unknown_properties(where: str, used: dict[str, Any], known: dict[str, Any]) -> Iterator[str]:

@@ -104,7 +104,7 @@ class Explode(Part):
 class Table(Part):
     """Files of one shape, and what each of their rows says about the graph.
 
-    Order: read, `row_number`, `derive`, `explode`, `drop_if`, then the rules.
+    Order: read, `row_number`, `file_name`, `derive`, `explode`, `drop_if`, then the rules.
     """
 
     files: Annotated[tuple[str, ...], ONE_OR_MANY] = Field(min_length=1, description="Names or globs.")
@@ -112,6 +112,9 @@ class Table(Part):
     read: Reading
     null_values: tuple[str, ...] = Field((), description="Texts that mean: no value. An empty cell always does.")
     row_number: RowNumber | None = None
+    file_name: ColumnName | None = Field(
+        None, description="A column that holds the name of the row's file (a shop's departments, one file each)."
+    )
     derive: dict[ColumnName, CellLike] = Field(default_factory=dict, description="New columns, in this order.")
     explode: Explode | None = None
     drop_if: Conditions = Field((), description="Rows for which any of these holds are filtered, and counted as such.")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from graph.errors import NotFound
 from ingest.sources.fetching import PackagedData
+from ingest.sources.invented import InventedShop
 from ingest.sources.source import Say, Source, SourceData
 
 _MOVIELENS = PackagedData(
@@ -36,6 +37,13 @@ _SEQUENCES: Mapping[str, tuple[str, ...]] = {
 _ATTRIBUTES: Mapping[str, tuple[str, ...]] = {"attributes": ("*_item2attributes.json", "*_item2attributes.json.gz")}
 
 SOURCES: Mapping[str, Source] = {
+    "invented-shop": Source(
+        title="an invented shop, made on the spot: to try things out without data",
+        mapping="invented-shop",
+        folders=("invented-shop",),
+        needs={name: (name,) for name in ("items.csv", "goes_with.csv", "events.csv")},
+        fetch=InventedShop(),
+    ),
     "movielens": Source(
         title="MovieLens 100k with its Freebase graph",
         mapping="movielens",
@@ -91,6 +99,16 @@ SOURCES: Mapping[str, Source] = {
         needs={"sequences": ("Sports_and_Outdoors.txt",)},
         choices=_ATTRIBUTES,
         how_to_get="Each line of the sequence file is a user and its items in time order.",
+    ),
+    "industrial-office": Source(
+        title="Amazon departments with full texts (MiniOneRec's files): Industrial and Office, or any of that shape",
+        mapping="industrial-office",
+        folders=("amazon_industrial_office_text",),
+        needs={
+            "index.item.json": ("index__*.item.json", "index__*.item.json.gz"),
+            "test.csv": ("test__*.csv", "test__*.csv.gz"),
+        },
+        how_to_get="A department is index__NAME.item.json, valid__NAME_….csv and test__NAME_….csv.",
     ),
     "kgcn": Source(
         title="any folder with ratings_final.txt and kg_final.txt, as in KGCN and MKR (Last.FM, Book-Crossing)",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Literal, TypeAlias
 
@@ -11,8 +12,8 @@ import numpy as np
 from graph.errors import InputError
 from ingest.text.cache import FloatArray, VectorCache, text_keys
 from ingest.text.encoder import Precision, SentenceEncoder, fast_precision
-from ingest.text.models import TextModel, find_model
-from ingest.text.protocol import TextEncoder
+from ingest.text.models import find_model
+from ingest.text.on_ray import OpenEncoder, RayEncoder
 
 Progress: TypeAlias = Callable[[int, int], None]
 """Called with the texts done and the texts to do."""
@@ -32,13 +33,15 @@ def encode_items(
     batch_tokens: int = 4096,
     threads: int | None = None,
     progress: Progress | None = None,
-    open_encoder: Callable[[TextModel], TextEncoder] | None = None,
+    open_encoder: OpenEncoder | None = None,
+    ray_workers: int = 0,
 ) -> FloatArray:
     """Unit vectors of ``texts`` in their order (a mapping's values); an empty text is a zero row.
 
     Vectors are cached under ``cache_dir`` by text and by everything that shapes them (weights, settings), a
     shard at a time, so that an interrupted run goes on where it was. With every text cached neither torch nor
     the weights are loaded. Batches hold texts of like length, at most about ``batch_tokens`` tokens after padding.
+    With ``ray_workers`` so many workers of Ray encode the same batches.
 
     Shapes: (I, T) float32.
 
@@ -59,29 +62,35 @@ def encode_items(
     found, vectors = cache.lookup(keys)
     missing = np.setdiff1d(np.arange(len(pending)), found)
 
-    encoder: TextEncoder | None = None
-    if missing.size or not found.size:
-        if open_encoder is None:
-            encoder = SentenceEncoder(known, device=device, max_tokens=max_tokens, precision=exact, threads=threads)
-        else:
-            encoder = open_encoder(known)
-    width = vectors.shape[1] if encoder is None else encoder.width
+    opening = open_encoder or partial(
+        SentenceEncoder, device=device, max_tokens=max_tokens, precision=exact, threads=threads
+    )
+    batches = list(_batches(pending, missing.tolist(), max_tokens, batch_tokens))
+    asked = [[pending[place] for place in batch] for batch in batches]
+    width = vectors.shape[1]
+    encoded: Iterable[tuple[int, FloatArray]] = ()
+    if missing.size and ray_workers:
+        encoder = RayEncoder(known, opening, ray_workers)
+        width, encoded = encoder.width, encoder.encode_each(asked)
+    elif missing.size or not found.size:
+        alone = opening(known)
+        width, encoded = alone.width, enumerate(map(alone.encode, asked))
     table = np.zeros((len(pending) + 1, width), np.float32)  # the last row stays zero, for empty texts
     if found.size:
         table[found] = vectors
-    if encoder is not None:
-        done, total = 0, int(missing.size)
-        unsaved: list[int] = []
-        for batch in _batches(pending, missing.tolist(), max_tokens, batch_tokens):
-            table[batch] = encoder.encode([pending[place] for place in batch])
-            unsaved += batch
-            if len(unsaved) >= _TEXTS_PER_SHARD:
-                cache.add(keys[unsaved], table[unsaved])
-                unsaved = []
-            done += len(batch)
-            if progress is not None:
-                progress(done, total)
-        cache.add(keys[unsaved], table[unsaved])
+    done, total = 0, int(missing.size)
+    unsaved: list[int] = []
+    for number, rows_of_batch in encoded:
+        batch = batches[number]
+        table[batch] = rows_of_batch
+        unsaved += batch
+        if len(unsaved) >= _TEXTS_PER_SHARD:
+            cache.add(keys[unsaved], table[unsaved])
+            unsaved = []
+        done += len(batch)
+        if progress is not None:
+            progress(done, total)
+    cache.add(keys[unsaved], table[unsaved])
     return table[[unique.get(text, len(pending)) for text in rows]]
 
 

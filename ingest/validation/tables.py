@@ -48,6 +48,8 @@ def prepared_frames(
             numbers = np.arange(row, row + len(frame), dtype=np.int64)
             frame.columns[table.row_number.column] = Column(pa.array(numbers))
             row += len(frame)
+        if table.file_name is not None:
+            frame.columns[table.file_name] = Column(pa.array([path.name] * len(frame)))
         for column, cell in table.derive.items():
             frame.columns[column] = evaluate(cell, frame, tables, f"{where}: derive.{column}")
         lost = 0

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.curator import Examples, examples_from, guide_page, queries_archive, saved_queries, style_sheet
+from api.curator import Examples, Spelling, examples_from, guide_page, queries_archive, saved_queries, style_sheet
 from api.curator.words import literal, name, tame
 from graph.records import UpsertEdges, UpsertNodes
 from graph.schema import GraphSchema
@@ -20,6 +20,7 @@ from tests.api.corner_shop import HAS_BRAND, PURCHASED, SCHEMA, Shop
 from tests.api.http_world import SHOP, World, run, running
 
 FILES = ("guide.html", "style.grass", "queries.cypher", "queries.zip")
+SPELLING = Spelling(SCHEMA)
 BROWSER = {"origin": "http://127.0.0.1:7474"}
 
 
@@ -110,9 +111,9 @@ class Nesting(HTMLParser):
 
 def test_the_guide_is_well_formed_and_holds_every_query(shop: Shop) -> None:
     examples = examples_from(shop.view)
-    queries = saved_queries(SCHEMA, examples)
+    queries = saved_queries(SPELLING, examples)
     nesting = Nesting()
-    nesting.feed(guide_page(SCHEMA, queries, examples, "http://127.0.0.1:8000/"))
+    nesting.feed(guide_page(SPELLING, queries, examples, "http://127.0.0.1:8000/"))
     assert nesting.open == []
     assert nesting.slides >= 8
     assert nesting.runnable[0] == ":style http://127.0.0.1:8000/curator/style.grass"
@@ -120,7 +121,7 @@ def test_the_guide_is_well_formed_and_holds_every_query(shop: Shop) -> None:
 
 
 def test_the_archive_is_one_favourite_per_query_in_folders() -> None:
-    queries = saved_queries(SCHEMA)
+    queries = saved_queries(SPELLING)
     with zipfile.ZipFile(io.BytesIO(queries_archive(queries))) as archive:
         names = archive.namelist()
         assert len(set(names)) == len(queries)
@@ -134,12 +135,12 @@ def test_the_archive_is_one_favourite_per_query_in_folders() -> None:
 def test_queries_and_style_name_only_what_the_schema_has(schema: GraphSchema) -> None:
     labels = {spec.name for spec in schema.nodes}
     relations = {spec.relation for spec in schema.edges} | {"SIMILAR_TO"}
-    for query in saved_queries(schema):
+    for query in saved_queries(Spelling(schema)):
         for label in re.findall(r"\(\w*:([A-Z][A-Za-z0-9]*)", query.text):
             assert label in labels or label.startswith("Kindred"), query.text
         for group in re.findall(r"\[\w*:([A-Z_|]+)", query.text):
             assert set(group.split("|")) <= relations, query.text
-    sheet = style_sheet(schema)
+    sheet = style_sheet(Spelling(schema))
     styled = set(re.findall(r"^node\.(\w+)", sheet, re.MULTILINE))
     assert labels <= styled
     colours = {label: re.search(rf"^node\.{label} {{[^}}]*?\n  color: (\S+);", sheet, re.MULTILINE) for label in labels}
@@ -157,7 +158,7 @@ def test_an_item_whose_id_could_change_a_query_is_never_an_example(shop: Shop) -
         UpsertEdges(PURCHASED, buyers, [bad] * len(buyers)),
         UpsertEdges(HAS_BRAND, [bad], [r"\u0022"]),
     )
-    for query in saved_queries(SCHEMA, examples_from(shop.view)):
+    for query in saved_queries(SPELLING, examples_from(shop.view)):
         assert bad not in query.text
         assert "\\u0022" not in query.text
 
@@ -173,4 +174,4 @@ def test_a_tame_text_has_nothing_that_ends_a_literal(text: str) -> None:
 
 
 def test_an_empty_graph_has_placeholders() -> None:
-    assert "ITEM ID" in saved_queries(SCHEMA, Examples())[1].text
+    assert "ITEM ID" in saved_queries(SPELLING, Examples())[1].text

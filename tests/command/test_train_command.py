@@ -11,6 +11,7 @@ from gnn.controls import CONTROLS
 from tests.command.conftest import Trained
 from tests.command.small_shop import MODELS, kindred_in, train
 
+ROW_FIGURES = ("recall@20", "ndcg@20", "hr@10", "recall@10", "ndcg@10", "phr@10", "fit_s", "peak_mb")
 FIGURES = {"model", "served", "recall@20", "ndcg@20", "hr@10", "validation_ndcg@20", "fit_s", "interval", "slices"}
 
 
@@ -53,8 +54,14 @@ def test_evaluation_is_written_to_a_file_and_releases_nothing(trained: Trained, 
     options = ("--models", MODELS, "--text", "none", "--no-tune", "--protocol", "leave-one-out")
     ran = kindred_in(trained.folder, "evaluate", *options, "--output", str(result), "--json")
     assert ran.code == 0, ran.err
-    document = json.loads(result.read_text())
-    assert document == ran.json
+    document = ran.json
+    rows = json.loads(result.read_text())
+    assert rows == document["rows"]
+    assert all(list(row)[:5] == ["data", "protocol", "model", "seed", "served"] for row in rows)
+    assert all(isinstance(row[name], float) for row in rows for name in ROW_FIGURES)
+    assert all(row["phr@10"] == row["hr@10"] for row in rows)
+    (fused,) = (row for row in rows if row["model"] == "kindred")
+    assert fused["against_baseline"]["baseline"] == document["gate"]["baseline"]
     assert document["protocol"] == "leave-one-out"
     assert document["seed"] == 42
     assert document["gate"]["sentence"]

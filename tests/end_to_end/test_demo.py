@@ -46,7 +46,7 @@ def check_result(result: dict[str, Any], releases: Path) -> None:
     assert result["seconds"].keys() == {"install", "ingest", "train", "evaluate", "first_answer"}
     assert result["gate"].keys() == {"promoted", "winner", "baseline", "difference", "interval"}
     # The demo's split is random, so the model that reads order refuses it.
-    assert {row["model"] for row in result["table"]} == {*DEFAULT_MODELS, "kindred"} - {"sequence"}
+    assert {row["model"] for row in result["table"]} == {*DEFAULT_MODELS, "bandfilter", "kindred"} - {"sequence"}
     assert all(row.keys() >= {"model", "served", "recall@20", "ndcg@20"} for row in result["table"])
     assert [row["model"] for row in result["table"] if row["served"]] == [result["gate"]["winner"]]
     release = current_release(releases)

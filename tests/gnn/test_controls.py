@@ -9,7 +9,17 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from gnn.controls import CONTROLS, ControlResult, run_controls, sentence, shuffled_graph, without_graph, without_text
+from gnn.controls import (
+    CONTROLS,
+    ControlResult,
+    run_controls,
+    sentence,
+    shuffled_graph,
+    thinned,
+    without_each,
+    without_graph,
+    without_text,
+)
 from gnn.data import Interactions, ItemKnowledge
 from gnn.experiment import FUSED, Experiment, Recipe, run_experiment
 from gnn.splits import Split, leave_one_out
@@ -119,3 +129,21 @@ def test_shuffling_keeps_shapes_and_counts_and_moves_edges_to_other_items() -> N
     assert not without_graph(knowledge).attributes
     assert without_graph(knowledge).text is text
     assert without_text(knowledge).text is None
+
+
+def test_what_each_kind_of_fact_adds_is_told_apart_from_facts_that_add_nothing() -> None:
+    (true,), (noise,) = brands().attributes.values(), brands(seed=5).attributes.values()
+    knowledge = ItemKnowledge(attributes={HAS_BRAND: true, ("Item", "HAS_SHAPE", "Shape"): noise})
+    results = run_controls(experiment(knowledge), knowledge, controls=without_each(knowledge))
+    named = {result.name: result.difference for result in results}
+    assert set(named) == {"without HAS_BRAND", "without HAS_SHAPE"}
+    assert named["without HAS_BRAND"].is_better
+    assert not named["without HAS_SHAPE"].is_better
+
+
+def test_a_thinned_graph_keeps_its_shape_and_about_that_share_of_its_edges() -> None:
+    whole = ItemKnowledge({HAS_BRAND: sp.csr_array(np.ones((NUM_ITEMS, 50), np.float32))})
+    (kept,) = thinned(0.25).changed(whole, 3).attributes.values()
+    assert kept.shape == (NUM_ITEMS, 50)
+    assert 0.22 < kept.nnz / (NUM_ITEMS * 50) < 0.28
+    assert whole.attributes[HAS_BRAND].nnz == NUM_ITEMS * 50

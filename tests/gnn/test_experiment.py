@@ -12,7 +12,8 @@ import scipy.sparse as sp
 
 from gnn.data import Interactions, ItemKnowledge
 from gnn.evaluation import evaluate
-from gnn.experiment import FUSED, Experiment, Recipe, fit_models, run_experiment, tuned_options
+from gnn.experiment import FUSED, Experiment, Recipe, run_experiment
+from gnn.fitting import fit_models, tuned_options
 from gnn.fusion import FusedRanker, FusionWeights
 from gnn.models import MODELS
 from gnn.operators import Operator, OperatorRanker
@@ -189,8 +190,8 @@ def test_what_is_measured_is_what_is_served() -> None:
         def __init__(self, operators: Mapping[str, Operator], weights: FusionWeights) -> None:
             self.inside = FusedRanker(operators, weights)
 
-        def rank(self, histories, k):
-            return self.inside.rank(histories, k)[:, ::-1]
+        def rank(self, histories, k, *, repeats=False):
+            return self.inside.rank(histories, k, repeats=repeats)[:, ::-1]
 
     recipe = Recipe(TWO_KINDS, tuned=False)
     experiment = run_experiment(two_kinds_of_people(), brands(), recipe, serving=Backwards)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import numpy as np
@@ -10,9 +11,9 @@ from scipy.optimize import minimize
 
 from gnn.data import Interactions
 from gnn.fusion import FeatureSpace, FusedRanker, FusionWeights, learn_fusion
-from gnn.fusion.examples import FusionExamples, fusion_examples
+from gnn.fusion.examples import FusionExamples, fusion_examples, popularity_groups
 from gnn.fusion.fitting import Lengths, curvature_of, fitted, mean_loss
-from gnn.fusion.learning import ALONE
+from gnn.fusion.learning import ALONE, loses_anywhere
 from gnn.operators import DenseOperator, Operator
 
 NUM_ITEMS = 40
@@ -31,7 +32,15 @@ def examples(num_users: int = 60, seed: int = 0) -> FusionExamples:
     chosen[np.arange(num_users), best[:, 0]] = np.where(two, 0.5, 1.0)
     chosen[np.flatnonzero(two), best[two, 1]] = 0.5
     length = rng.integers(1, 30, num_users)
-    return FusionExamples(np.arange(num_users, dtype=np.int32), features, chosen, present, length, 1 + two.astype(int))
+    return FusionExamples(
+        np.arange(num_users, dtype=np.int32),
+        features,
+        chosen,
+        present,
+        length,
+        1 + two.astype(int),
+        np.zeros(chosen.shape, np.int8),
+    )
 
 
 def naive_objective(
@@ -87,7 +96,9 @@ def test_an_infinite_slope_pull_leaves_no_slopes_and_an_infinite_weight_pull_is_
 def test_ndcg_counts_choices_that_are_no_candidates() -> None:
     data = examples(5)
     weights = FusionWeights.prior(SPACE)
-    more = FusionExamples(data.user_index, data.features, data.chosen, data.present, data.length, data.num_chosen + 3)
+    more = FusionExamples(
+        data.user_index, data.features, data.chosen, data.present, data.length, data.num_chosen + 3, data.popularity
+    )
     assert (more.ndcg(weights) < data.ndcg(weights)).all()
 
 
@@ -129,3 +140,44 @@ def test_judges_see_every_candidate_and_learners_a_part() -> None:
     assert material.judged.features.shape[1] > material.learned.features.shape[1]
     assert set(material.learned.user_index.tolist()) <= set(material.judged.user_index.tolist())
     np.testing.assert_allclose(material.learned.chosen.sum(axis=1), 1.0, rtol=1e-5)
+
+
+def test_narrow_learning_moves_one_weight_a_source() -> None:
+    data = examples()
+    centre = Lengths.of(data).applied(FusionWeights.prior(SPACE))
+    narrow = fitted(data, centre, 0.01, math.inf, narrow=True)
+    moved = {
+        view
+        for (_, _, view), change in zip(SPACE.columns, np.abs(narrow.weight - centre.weight), strict=True)
+        if change > 1e-3
+    }
+    assert moved == {"log"}
+    assert mean_loss(data, narrow) < mean_loss(data, centre)
+
+
+def test_ndcg_in_groups_of_popularity_adds_up_to_ndcg() -> None:
+    data = examples()
+    rng = np.random.default_rng(4)
+    grouped = dataclasses.replace(data, popularity=rng.integers(0, 3, data.popularity.shape).astype(np.int8))
+    weights = FusionWeights.prior(SPACE)
+    parts = grouped.ndcg_by_popularity(weights)
+    assert (parts.mean(axis=0) > 0).all()
+    np.testing.assert_allclose(parts.sum(axis=1), data.ndcg(weights))
+
+
+def test_what_is_won_among_rare_items_and_lost_among_popular_ones_is_a_loss() -> None:
+    rng = np.random.default_rng(5)
+    gain = rng.normal([-0.02, 0.0, 0.06], 0.1, (2_000, 3))
+    assert gain.sum(axis=1).mean() > 0
+    assert loses_anywhere(gain)
+    assert not loses_anywhere(np.abs(gain))
+    assert not loses_anywhere(rng.normal([0.01, 0.0, 0.02], 0.1, (2_000, 3)) + np.array([0.0, 0.005, 0.0]))
+
+
+def test_groups_of_popularity_share_the_interactions() -> None:
+    train = Interactions.of(
+        np.zeros(60), [0] * 20 + [1] * 10 + [2] * 10 + list(range(3, 23)), num_users=1, num_items=30
+    )
+    group = popularity_groups(train)
+    assert group[:3].tolist() == [0, 1, 1]
+    assert set(group[3:].tolist()) == {2}

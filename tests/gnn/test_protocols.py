@@ -34,18 +34,21 @@ def pairs(interactions: Interactions) -> set[tuple[int, int]]:
     return set(zip(interactions.user_index.tolist(), interactions.item_index.tolist(), strict=True))
 
 
-@pytest.mark.parametrize("name", PROTOCOLS)
+OWN_FILES = ("fixed-files", "lightgcn")
+
+
+@pytest.mark.parametrize("name", [name for name, protocol in PROTOCOLS.items() if not protocol.repeats])
 def test_nothing_is_asked_for_that_the_ranker_has_seen(name: str) -> None:
     known = shop()
-    if name == "fixed-files":
+    if name in OWN_FILES:
         known = known.where(known.item_index != 39)
-    split = PROTOCOLS[name].split(known, held_out() if name == "fixed-files" else NONE, Cuts())
+    split = PROTOCOLS[name].split(known, held_out() if name in OWN_FILES else NONE, Cuts())
     assert min(len(split.train), len(split.validation), len(split.test)) > 0
     assert not pairs(split.validation) & pairs(split.train)
     assert not pairs(split.test) & pairs(split.refit)
 
 
-@pytest.mark.parametrize("name", [name for name in PROTOCOLS if name != "fixed-files"])
+@pytest.mark.parametrize("name", [name for name in PROTOCOLS if name not in OWN_FILES])
 def test_the_same_seed_cuts_the_same_way(name: str) -> None:
     first, second = (PROTOCOLS[name].split(shop(), NONE, Cuts(7)) for _ in range(2))
     np.testing.assert_array_equal(first.part, second.part)
@@ -60,6 +63,28 @@ def test_protocols_that_know_an_order_never_learn_from_the_future() -> None:
         last = np.full(30, NO_TIME)
         np.maximum.at(last, split.refit.user_index, split.refit.timestamp_s)
         assert (split.test.timestamp_s >= last[split.test.user_index]).all()
+
+
+def test_the_next_basket_may_hold_what_was_bought_before_and_is_the_data_sets_own_where_it_has_one() -> None:
+    known = shop()
+    split = PROTOCOLS["next-basket"].split(known, NONE, Cuts())
+    assert pairs(split.test) & pairs(split.refit)
+    own = PROTOCOLS["next-basket"].split(known, held_out(), Cuts())
+    assert pairs(own.test) == pairs(held_out())
+    last = known.basket == known.basket.reshape(30, 12).max(axis=1).repeat(12)
+    assert pairs(own.validation) == pairs(known.where(last))
+    assert len(own.refit) == len(known)
+
+
+def test_nothing_is_learned_from_cold_items_until_they_are_asked_for() -> None:
+    split = PROTOCOLS["cold"].split(shop(), NONE, Cuts())
+    unknown = np.setdiff1d(split.test.item_index, split.refit.item_index)
+    assert 1 <= unknown.size <= 4, "a tenth of 40 items"
+    assert not np.isin(split.validation.item_index, unknown).any()
+    assert np.isin(split.test.item_index, split.refit.item_index).any(), "and known items are asked for beside them"
+    until_validation = np.setdiff1d(split.validation.item_index, split.train.item_index)
+    assert until_validation.size
+    assert np.isin(until_validation, split.refit.item_index).all()
 
 
 def test_explicit_cuts_are_kept() -> None:

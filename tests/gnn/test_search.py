@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from gnn import search as searching
-from gnn.experiment import tuned_options
+from gnn.fitting import tuned_options
 from gnn.models import MODELS
 from gnn.search import SPACES, OneOf, search
 from gnn.splits import random_per_user

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
@@ -16,7 +14,7 @@ from gnn.models.sequence import GraphSequence, SequenceObjective  # noqa: E402
 from gnn.operators import OperatorRanker, operator_from_arrays  # noqa: E402
 from gnn.sequences import SequenceOperator, aligned  # noqa: E402
 from gnn.training.softmax import item_softmax_loss  # noqa: E402
-from graph.errors import InputError, ReleaseError  # noqa: E402
+from graph.errors import ReleaseError  # noqa: E402
 
 NUM_ITEMS = 40
 
@@ -147,11 +145,6 @@ def test_users_with_one_event_alone_teach_nothing_and_break_nothing() -> None:
     for batch_users in (1, 64):
         operator = MODELS["sequence"].build(epochs=1, batch_users=batch_users).fit(TrainingData(train, seed=1))
         assert np.isfinite(operator.score(Histories.of([[1], []], NUM_ITEMS).even())).all()
-
-
-def test_order_that_means_nothing_is_refused() -> None:
-    with pytest.raises(InputError, match="order"):
-        MODELS["sequence"].build(epochs=1).fit(replace(chain(20), ordered=False))
 
 
 @pytest.mark.parametrize("half", [False, True])

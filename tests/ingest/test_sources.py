@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,17 +15,7 @@ from ingest.loading import ingest
 from ingest.mapping import Mapping, delivered_mappings, load_mapping
 from ingest.report import IngestReport
 from ingest.sources import SOURCES, open_source
-
-
-def _write(folder: Path, **files: str) -> None:
-    """Files by name, ``__`` for the dot, ``gz`` ones packed."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, text in files.items():
-        path = folder / name.replace("__", ".").replace("_DASH_", "-")
-        if path.suffix == ".gz":
-            path.write_bytes(gzip.compress(text.encode()))
-        else:
-            path.write_text(text, encoding="utf-8")
+from tests.ingest.small_sources import write_files, write_online_retail
 
 
 def _movielens(folder: Path) -> None:
@@ -60,22 +49,17 @@ def _movielens(folder: Path) -> None:
         (folder / f"ml-100k.{part}").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-def _online_retail(folder: Path) -> None:
-    lines = [
-        "InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID,Country",
-        "536365,85123a,WHITE  HANGING HEARTS HOLDER,6,2010-12-01 08:26:00,2.55,17850.0,United Kingdom",
-        "536366,85123A,WHITE HANGING HEARTS HOLDER,2,2010-12-02 08:26:00,2.55,17850.0,United Kingdom",
-        "536366,71053,GLASS LANTERN,1,2010-12-02 08:26:00,3.39,17850.0,United Kingdom",
-        "C536367,71053,GLASS LANTERN,-1,2010-12-03 08:26:00,3.39,17850.0,United Kingdom",
-        "536368,22086,PAPER CHAIN,3,2010-12-03 08:26:00,1.00,,France",
-        "536369,POST,POSTAGE,1,2010-12-03 08:26:00,18.00,17850.0,France",
-        "536370,71053,damaged,-5,2010-12-03 08:26:00,0,,United Kingdom",
-    ]
-    _write(folder, online_retail__csv__gz="\n".join(lines))
+def _invented_shop(folder: Path) -> None:
+    write_files(
+        folder,
+        items__csv="sku,title,brand,category,price\ns0,Elm soap,Elm,Bath,3.50\ns1,Elm shampoo,Elm,Hair,4.00\n",
+        goes_with__csv="sku,other\ns0,s1\n",
+        events__csv="user,sku,kind,when\nu0,s0,view,1735700000\nu0,s0,purchase,1735700100\n",
+    )
 
 
 def _retailrocket(folder: Path) -> None:
-    _write(
+    write_files(
         folder,
         train_mat_view__tsv__gz="0\t0\t1433222501\n0\t1\t1433222600\n1\t1\t1433222600\n",
         train_mat_cart__tsv__gz="0\t1\t1433222700\n",
@@ -86,7 +70,7 @@ def _retailrocket(folder: Path) -> None:
 
 
 def _tafeng(folder: Path) -> None:
-    _write(
+    write_files(
         folder,
         tafeng_history__json=json.dumps({"7": [[-1], [0, 1], [1], [-1]]}),
         tafeng_future__json=json.dumps({"7": [[-1], [5], [-1]]}),
@@ -94,7 +78,7 @@ def _tafeng(folder: Path) -> None:
 
 
 def _lightgcn(folder: Path) -> None:
-    _write(
+    write_files(
         folder,
         train__txt="0 0 1 2\n1 2\n2\n",
         test__txt="0 3\n1 0\n",
@@ -103,7 +87,7 @@ def _lightgcn(folder: Path) -> None:
 
 
 def _s3rec(folder: Path) -> None:
-    _write(
+    write_files(
         folder,
         Beauty__txt="1 1 2 1\n2 2 3\n",
         Beauty_item2attributes__json=json.dumps({"1": [4]}),
@@ -122,7 +106,7 @@ def _s3rec(folder: Path) -> None:
 
 
 def _amazon_sports(folder: Path) -> None:
-    _write(
+    write_files(
         folder,
         Sports_and_Outdoors__txt="1 1 2\n2 2 1\n",
         Sports_and_Outdoors_item2attributes__json=json.dumps({"1": [4, 5], "2": [5]}),
@@ -130,7 +114,7 @@ def _amazon_sports(folder: Path) -> None:
 
 
 def _kgcn(folder: Path) -> None:
-    _write(
+    write_files(
         folder, ratings_final__txt="0\t0\t1\n0\t1\t0\n1\t1\t1\n", kg_final__txt="0\t3\t7\n1\t3\t7\n7\t2\t8\n0\t1\t1\n"
     )
 
@@ -144,6 +128,12 @@ class Small:
 
 
 SMALL = {
+    "invented-shop": Small(
+        _invented_shop,
+        {"User": 1, "Item": 2, "Brand": 1, "Category": 2},
+        {"VIEWED": 1, "PURCHASED": 1, "HAS_BRAND": 2, "IN_CATEGORY": 2, "GOES_WITH": 1},
+        filtered=0,
+    ),
     "movielens": Small(
         _movielens,
         {"User": 1, "Item": 2, "Genre": 2, "Person": 1},
@@ -151,7 +141,7 @@ SMALL = {
         filtered=3,
     ),
     "online-retail": Small(
-        _online_retail,
+        write_online_retail,
         {"User": 1, "Item": 3, "Term": 8},
         {"PURCHASED": 3, "RETURNED": 1, "HAS_TERM": 8, "NEXT": 2},
         filtered=2,
@@ -313,3 +303,17 @@ def test_test_files_are_held_out() -> None:
             == [spec.relation for spec in schema.edges if spec.relation.endswith("_IN_TEST")]
             != []
         )
+
+
+def test_the_invented_shop_is_the_same_every_time_and_its_new_things_are_hardly_bought(tmp_path: Path) -> None:
+    first, second = (open_source("invented-shop", None, tmp_path / place).data_dir for place in ("one", "two"))
+    again = open_source("invented-shop", None, tmp_path / "one").data_dir
+    assert again == first
+    for name in SOURCES["invented-shop"].needs:
+        assert (first / name).read_bytes() == (second / name).read_bytes()
+    events = [line.split(",") for line in (first / "events.csv").read_text().splitlines()[1:]]
+    bought = [sku for _, sku, kind, _ in events if kind == "purchase"]
+    new = {f"s{at:03d}" for at in range(224, 240)}
+    assert sum(sku in new for sku in bought) < 0.02 * len(bought)
+    described = (first / "items.csv").read_text()
+    assert all(f"{sku}," in described for sku in new)

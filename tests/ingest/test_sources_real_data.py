@@ -17,6 +17,10 @@ from ingest.sources import SOURCES, open_source
 pytestmark = [pytest.mark.real_data, pytest.mark.slow, pytest.mark.timeout(900)]
 
 KNOWN: dict[str, tuple[dict[str, int], dict[str, int]]] = {
+    "invented-shop": (
+        {"User": 450, "Item": 240, "Brand": 10, "Category": 8},
+        {"VIEWED": 2_105, "PURCHASED": 4_345, "HAS_BRAND": 240, "IN_CATEGORY": 240, "GOES_WITH": 270},
+    ),
     "movielens": (
         {"User": 943, "Item": 1682, "Genre": 18},
         {

@@ -30,12 +30,21 @@ class BrowserWindow:
 
     def log_in(self, server: TestServer) -> None:
         """Nothing; Browser is connected."""
-        self.page.goto(server.connection.browser)
+        self.page.goto(server.connection.browser, timeout=PATIENCE_MS)
         self.page.wait_for_selector("[data-testid=password]", timeout=PATIENCE_MS)
         self.page.fill("[data-testid=username]", server.connection.user)
         self.page.fill("[data-testid=password]", server.connection.password)
         self.page.click("[data-testid=connect]")
         self.page.wait_for_selector(_EDITOR, timeout=PATIENCE_MS)
+
+    def tidy(self) -> None:
+        """Nothing; what Browser shows of itself is gone: its notice about usage data, and the frame it starts with."""
+        notice = self.page.locator("text=To help make Neo4j Browser better")
+        if notice.count():
+            notice.locator("xpath=following::button[1]").click()
+        own = self.page.locator(_FRAME).filter(has_text=":play start")
+        for _ in range(own.count()):
+            own.first.locator("button[title=Close]").first.click()
 
     def wait_for(self, text: str) -> None:
         """Nothing; the text is on the page."""

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 import kindred
 from graph.errors import MappingError, NotFound
-from graph.neo4j import Neo4jStore
+from graph.neo4j import CuratedStore, Neo4jStore
 from graph.neo4j.adopting import adopt, read_adoption
 from graph.records import DeleteEdges, UpsertEdges, UpsertNodes
 from graph.snapshot import build_snapshot
@@ -57,7 +57,7 @@ def test_a_foreign_graph_is_read_written_and_found_under_its_own_names(
         store.line.command(FOREIGN)
         before = store.line.command("MATCH (n) RETURN labels(n) AS labels, properties(n) AS p")
         stats, unseen = adopt(store, read_adoption(mapping))
-        assert stats.edges == {PURCHASED: 3, ("Item", "HAS_BRAND", "Brand"): 1}
+        assert stats.edges == {PURCHASED: 3, ("Item", "HAS_BRAND", "Brand"): 1, ("Item", "COMPLEMENTS", "Item"): 0}
         assert unseen == {"User": 1}
         after = "MATCH (n) WHERE NOT n:KindredMeta RETURN labels(n) AS labels, properties(n) AS p"
         assert sorted(map(repr, store.line.command(after))) == sorted(map(repr, before))
@@ -92,6 +92,29 @@ def test_a_foreign_graph_is_read_written_and_found_under_its_own_names(
         assert len(list(store.changes_since("0"))) == 4
     with open_store(f"{empty_neo4j.store_url}?timeout_s=60") as again:
         assert again.node("Item", "s3") is not None
+
+
+def test_what_is_wrong_in_a_foreign_graph_is_told_and_mended_under_its_names(
+    empty_neo4j: TestServer, mapping: Path
+) -> None:
+    with open_store(f"{empty_neo4j.store_url}?timeout_s=60") as store:
+        assert isinstance(store, CuratedStore)
+        store.line.command(FOREIGN)
+        adopt(store, read_adoption(mapping))
+        store.line.command(
+            "MATCH (b:Brand {name: 'Nivea'}), (p:`Product ``2024``` {sku: 's2'}), (c:Customer {customerNo: 'c1'}) "
+            "SET p.price = 'dear' CREATE (b)-[:`made by`]->(p), (c)-[:`made by`]->(b)"
+        )
+        found = {(problem.kind, problem.reason) for problem in store.problems()}
+        assert found == {
+            ("wrong_type", "price is of type string, and the schema says number; it is left out"),
+            ("wrong_ends", "made by goes from Product `2024` to Brand"),
+        }
+        assert len(store.problems()) == 3
+        for problem in store.problems():
+            if problem.kind == "wrong_ends":
+                store.line.command(problem.fix.partition("//")[0])
+        assert [problem.kind for problem in store.problems()] == ["wrong_type"]
 
 
 def test_the_command_says_what_it_found(empty_neo4j: TestServer, mapping: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from api.curator import examples_from, saved_queries
+from api.curator import Spelling, examples_from, saved_queries
 from tests.api.corner_shop import SCHEMA
 from tests.neo4j.browser_window import BrowserWindow, window
 from tests.neo4j.curated_shop import asked, kindred_serve, shop_in, slow_url
@@ -37,12 +37,13 @@ def test_a_curator_logs_in_follows_the_guide_and_sees_the_answer_change(
     empty_neo4j: TestServer, tmp_path: Path
 ) -> None:
     shop = shop_in(empty_neo4j, tmp_path)
-    queries = {query.text for query in saved_queries(SCHEMA, examples_from(shop.view))}
+    queries = {query.text for query in saved_queries(Spelling(SCHEMA), examples_from(shop.view))}
     shop.store.close()
     shop.snapshot.close()
     with kindred_serve(tmp_path, slow_url(empty_neo4j)) as port, window(empty_neo4j, port) as browser:
         browser.log_in(empty_neo4j)
         browser.wait_for("Kindred: the curator's workbench")  # opened by the server's configuration
+        browser.tidy()
         take(browser, "browser-guide.png")
         run: list[str] = []
         for texts in browser.guide():

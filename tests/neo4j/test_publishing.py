@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from api.curator import Examples, saved_queries
+from api.curator import Examples, Spelling, saved_queries
 from api.publishing import learned_neighbors, publication_of
 from graph.digest import graph_hash
 from graph.embeddings import Publication
@@ -22,7 +22,7 @@ from tests.neo4j.curated_shop import Hand, curated
 
 EXAMPLES = Examples("tea", "mug", "tea", {HAS_BRAND: "acme", IN_CATEGORY: "Food", MADE_BY: "m.0x7"})
 NOT_THERE = "DUPLICATE ID"
-QUERIES = {query.title: query.text for query in saved_queries(SCHEMA, EXAMPLES)}
+QUERIES = {query.title: query.text for query in saved_queries(Spelling(SCHEMA), EXAMPLES)}
 SIMILAR, LEARNED = QUERIES["Similar items by vector"], QUERIES["Learned neighbours of an item"]
 
 
@@ -43,11 +43,11 @@ def test_every_saved_query_runs_and_similar_items_are_the_models(shop: Shop, han
     assert curated(shop).reconcile() == 0
     assert curated(shop).problems() == []
     vector = dict(zip(publication.items.node_ids, publication.items.vector, strict=True))
-    best = [row["node"]["id"] for row in hand(SIMILAR)]
+    best = [row["id"] for row in hand(SIMILAR)]
     unit = {item: row / np.linalg.norm(row) for item, row in vector.items() if np.any(row)}
     close = sorted((item for item in unit if item != "tea"), key=lambda item: -float(unit[item] @ unit["tea"]))
     assert set(best[:4]) == set(close[:4])
-    for query in saved_queries(SCHEMA, EXAMPLES):
+    for query in saved_queries(Spelling(SCHEMA), EXAMPLES):
         rows = hand(query.text)
         if query.group == "look" or (query.group == "repair" and NOT_THERE not in query.text):
             assert rows, query.title
@@ -56,7 +56,7 @@ def test_every_saved_query_runs_and_similar_items_are_the_models(shop: Shop, han
 def test_checks_find_what_is_wrong_and_a_merge_puts_it_right(shop: Shop, hand: Hand) -> None:
     hand("CREATE (:Brand {id: 'ACME', name: ' aCMe'})<-[:HAS_BRAND]-(:Product {id: 'double', title: 'GREEN TEA'})")
     hand("CREATE (:Category {id: 'Empty'}) CREATE (:Product {title: 'no id'})")
-    queries = {query.title: query.text for query in saved_queries(SCHEMA, EXAMPLES)}
+    queries = {query.title: query.text for query in saved_queries(Spelling(SCHEMA), EXAMPLES)}
     (brands,) = hand(queries["Brand names that differ by case or spaces"])
     assert set(brands["ids"]) == {"acme", "ACME"}
     (items,) = hand(queries["Product duplicates"])
@@ -88,7 +88,7 @@ def test_no_query_sees_two_releases_and_the_old_one_goes(shop: Shop, hand: Hand,
             rows = hand(SIMILAR)
             releases = {row["release"] for row in rows}
             edges = {edge["release"] for row in hand(LEARNED) for edge in row["path"].relationships}
-            best = {row["node"]["id"] for row in rows[:3]}
+            best = {row["id"] for row in rows[:3]}
             seen.update(releases)
             if len(releases) != 1 or len(edges) > 1 or best != answers[min(releases)]:
                 mixed.append((releases, edges, best))

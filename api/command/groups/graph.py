@@ -10,7 +10,7 @@ import typer
 
 from api.command.export import export_parquet
 from api.command.options import JsonOption, StoreOption, settings_with
-from api.command.terminal import Telling, output, print_json, print_rows, print_stats, warn
+from api.command.terminal import Telling, output, print_json, print_problems, print_rows, print_stats, warn
 from api.command.workshop import opened
 from graph.copying import copy_graph
 from graph.digest import graph_hash
@@ -102,7 +102,7 @@ def graph_check(
     if as_json:
         print_json([asdict(problem) for problem in found])
     elif found:
-        print_rows(("kind", "where", "reason", "fix"), [(p.kind, p.where, p.reason, p.fix) for p in found])
+        print_problems(found)
     else:
         output.print("the graph fits its schema")
     if found:

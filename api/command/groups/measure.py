@@ -16,7 +16,7 @@ from api.measures.reasons import measure_reasons
 from api.measures.users import Rows, measure_attributes, measure_audiences
 from api.settings import Settings
 from gnn.data import ItemKnowledge
-from gnn.experiment import fit_models
+from gnn.fitting import fit_models
 from gnn.fusion import FusedRanker, FusionWeights, learn_fusion
 from gnn.knowledge import holdout_from, interactions_from, knowledge_from
 from gnn.protocols import Cuts, protocol_named

@@ -27,8 +27,12 @@ def neo4j_start(
     line: Annotated[
         str, typer.Option("--line", envvar="NEO4J_LINE", help="Line of releases: " + " or ".join(LINES) + ".")
     ] = DEFAULT_LINE,
-    bolt_port: Annotated[int | None, typer.Option(min=1, max=65535, help="Port of Bolt; default 7687.")] = None,
-    http_port: Annotated[int | None, typer.Option(min=1, max=65535, help="Port of Browser; default 7474.")] = None,
+    bolt_port: Annotated[
+        int | None, typer.Option(min=1, max=65535, envvar="NEO4J_BOLT_PORT", help="Port of Bolt; default 7687.")
+    ] = None,
+    http_port: Annotated[
+        int | None, typer.Option(min=1, max=65535, envvar="NEO4J_HTTP_PORT", help="Port of Browser; default 7474.")
+    ] = None,
     api: Annotated[str, typer.Option("--api", help="Where Kindred's API serves the curators' guide.")] = DEFAULT_API,
     heap: Annotated[str | None, typer.Option("--heap", help="Heap, e.g. 1g; default 512m to 2g.")] = None,
     page_cache: Annotated[str | None, typer.Option("--page-cache", help="Page cache, e.g. 1g; default 512m.")] = None,

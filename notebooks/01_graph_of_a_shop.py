@@ -11,15 +11,18 @@
 # ---
 
 # %% [markdown]
-# # A first look
-# From a handful of purchases to an answer with its reason, step by step, with the same parts that `kindred train` and
-# `kindred serve` use. Runs in seconds and needs no training extra.
+# # The graph of a shop
+# What is in it, what lies around one thing, and the way from a handful of purchases to an answer with its reason, with
+# the same parts that `kindred train` and `kindred serve` use. Runs in seconds and needs no training extra.
 
 # %%
 from __future__ import annotations
 
 from pathlib import Path
 from tempfile import mkdtemp
+
+import matplotlib.pyplot as plt
+import networkx as nx
 
 from api.engine import Engine, Request
 from gnn.data import TrainingData
@@ -34,6 +37,7 @@ from graph.schema import GraphSchema
 from graph.snapshot import build_snapshot
 from graph.store import open_store
 from graph.view import GraphView
+from graph.views import neighborhood
 
 folder = Path(mkdtemp(prefix="kindred-first-look-"))
 
@@ -95,7 +99,16 @@ store.apply(
     batch_id="first-look",
     actor="notebook",
 )
-store.stats()
+
+# %% [markdown]
+# What is there, by the role it plays:
+
+# %%
+stats = store.stats()
+for node in schema.nodes:
+    print(f"{node.role:12} {node.name:12} {stats.nodes[node.name]:4} nodes")
+for edge in schema.edges:
+    print(f"{edge.role:12} {edge.relation:12} {stats.edges[edge.edge_type]:4} edges  “{edge.words}”")
 
 # %% [markdown]
 # ## 2. A snapshot
@@ -105,6 +118,27 @@ store.stats()
 snapshot = build_snapshot(store, folder / "snapshot")
 interactions, knowledge = interactions_from(snapshot), knowledge_from(snapshot)
 print(f"{interactions.num_users} users × {interactions.num_items} items, {len(interactions)} interactions")
+
+# %% [markdown]
+# A thing and what lies around it: who bought it, its brand, and what else has that brand.
+
+# %%
+view = GraphView(snapshot)
+around = neighborhood(view, "Item", "sencha", hops=2, limit=30)
+colors = {"Item": "tab:blue", "Brand": "tab:orange", "User": "lightgray"}
+figure, axes = plt.subplots(figsize=(6.5, 4.5))
+nx.draw_networkx(
+    around,
+    nx.spring_layout(around, seed=4, k=0.5),
+    ax=axes,
+    labels={key: data["title"] or key[1] for key, data in around.nodes(data=True)},
+    node_color=[colors[data["node_type"]] for _, data in around.nodes(data=True)],
+    node_size=220,
+    font_size=7,
+    edge_color="silver",
+    arrowsize=6,
+)
+axes.set_axis_off()
 
 # %% [markdown]
 # ## 3. Models, measured
@@ -130,7 +164,7 @@ for name, measured in figures.items():
 # %%
 final = {name: MODELS[name].build().fit(TrainingData(interactions, knowledge)) for name in sources}
 weights = FusionWeights.prior(FeatureSpace.over(final))
-engine = Engine(GraphView(snapshot), FusedRanker(final, weights))
+engine = Engine(view, FusedRanker(final, weights))
 answer = engine.recommend(Request("u00", n=3, reasons=True))
 for item in answer.items:
     print(f"{item.rank}. {item.title}")

@@ -1,0 +1,34 @@
+"""What every graph has for the people who look after it: marks on items, and a relation of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from graph.schema import HIDDEN, EdgeRole, EdgeSpec, GraphSchema, PropertyKind
+
+PINNED = "pinned"
+"""The boolean item property that a promotion rule may look at: see docs/curators.md."""
+COMPLEMENTS = "COMPLEMENTS"
+"""The relation by which people join two items; shown and explained, not learned from."""
+
+
+def curated(schema: GraphSchema, taken: Collection[str] = ()) -> GraphSchema:
+    """The schema with ``hidden``, ``pinned`` and ``COMPLEMENTS``, each unless it has one or the name is ``taken``."""
+    item = schema.node(schema.item_type)
+    marks = {name: PropertyKind.BOOLEAN for name in (HIDDEN, PINNED) if name not in {*item.properties, *taken}}
+    marked = item.model_copy(update={"properties": {**item.properties, **marks}})
+    edges = list(schema.edges)
+    if COMPLEMENTS not in {*taken, *(edge.relation for edge in edges)}:
+        edges.append(
+            EdgeSpec(
+                source=item.name,
+                relation=COMPLEMENTS,
+                target=item.name,
+                role=EdgeRole.ITEM_RELATION,
+                learn=False,
+                words="goes well with",
+            )
+        )
+    return GraphSchema(
+        nodes=tuple(marked if node.name == item.name else node for node in schema.nodes), edges=tuple(edges)
+    )

@@ -1,0 +1,135 @@
+"""The quality tables: rows that stand for themselves, older ones still read, a page that says what was reached."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from api.command import tables
+from api.command.datasets import data_named
+from api.command.quality_page import page
+from api.command.quality_rows import FIGURES, read_rows
+from api.command.quality_tables import TABLES, QualityTable
+from gnn.memory import begin_peak, peak_mb
+from gnn.protocols import PROTOCOLS
+from ingest.sources import SOURCES
+from tests.command.small_shop import kindred_in, write_shop
+
+SMALL = QualityTable(
+    "corner", "shop.yaml", "leave-one-out", "A corner shop", goal={"ndcg@20": 0.001, "hr@10": 1.1}, text="none"
+)
+
+
+def measure(folder: Path, monkeypatch: pytest.MonkeyPatch, *options: str) -> Any:
+    monkeypatch.setitem(tables.TABLES, "corner", SMALL)
+    monkeypatch.setattr("api.command.recipe.DEFAULT_MODELS", ("popularity", "rp3beta", "attributes"))
+    return kindred_in(folder, "tables", "--only", "corner", *options)
+
+
+def test_a_table_is_rows_of_json_and_a_page_and_is_not_measured_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = write_shop(tmp_path)
+    ran = measure(folder, monkeypatch, "--seeds", "2")
+    assert ran.code == 0, ran.err
+    rows = json.loads((folder / "docs" / "quality.json").read_text())
+    assert [(row["model"], row["seed"]) for row in rows if row["served"]]
+    assert {row["seed"] for row in rows} == {42, 43}
+    for row in rows:
+        assert list(row)[: 5 + len(FIGURES)] == ["data", "protocol", "model", "seed", "served", *FIGURES]
+        assert (row["data"], row["protocol"]) == ("corner", "leave-one-out")
+        assert all(isinstance(row[name], float) for name in FIGURES)
+    text = (folder / "docs" / "quality.md").read_text()
+    assert "## A corner shop" in text
+    assert "Seeds 42, 43." in text
+    assert " ± " in text
+    assert "ndcg@20 ≥ 0.0010, is " in text
+    assert "(reached), hr@10 ≥ 1.1000, is " in text
+    assert "(missed)" in text
+    assert "| graph shuffled |" in text
+    assert "| least active users |" in text
+    assert "On test, seed 42 kindred against " in text
+    assert "measured already" in measure(folder, monkeypatch).out
+
+
+def test_an_interrupted_table_goes_on_model_by_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = write_shop(tmp_path)
+    with monkeypatch.context() as broken:
+
+        def dies(*_: object, **__: object) -> None:
+            raise OSError("the machine went away")
+
+        broken.setattr("api.command.tables.controls_on", dies)
+        assert "the machine went away" in measure(folder, broken).err
+    assert not (folder / "docs" / "quality.json").exists()
+    gone_on = measure(folder, monkeypatch)
+    assert gone_on.code == 0
+    assert "fitting rp3beta" not in gone_on.err
+    anew = measure(folder, monkeypatch, "--fresh")
+    assert "fitting rp3beta" in anew.err
+
+
+def test_tables_of_the_earlier_format_are_read_as_rows_and_shown() -> None:
+    old = {
+        "name": "movielens-100k-temporal",
+        "protocol": "temporal",
+        "command": "kindred evaluate …",
+        "seed": 42,
+        "gate": {"sentence": "kindred beats ease"},
+        "importance": {"ease": 1.0},
+        "skipped": {"sequence": "no order"},
+        "table": [
+            {"model": "kindred", "served": True, "recall@20": 0.25, "ndcg@20": 0.2, "hr@10": 0.5, "ndcg@10": 0.1,
+             "mrr@20": 0.3, "validation_ndcg@20": 0.2, "interval": [0.1, 0.3], "slices": {}, "coverage": 0.1,
+             "novelty": 8.0, "popularity_lift": 0.2, "fit_s": 1.5, "peak_mb": 100.0},
+        ],
+    }  # fmt: skip
+    rows = read_rows([old])
+    assert rows[0]["data"] == "movielens-100k"
+    assert rows[0]["phr@10"] == 0.5
+    assert rows[0]["recall@10"] is None
+    text = "\n".join(page(rows))
+    assert "| kindred | ● | 0.2500 | 0.2000 | 0.5000 | – | 0.1000 |" in text
+    assert "sequence was left out: no order" in text
+    assert "Not measured yet: movielens-100k, " in text
+
+
+def test_every_table_names_a_source_and_a_protocol_that_exist() -> None:
+    assert len({(table.data, table.protocol) for table in TABLES.values()}) == len(TABLES)
+    for table in TABLES.values():
+        assert table.source in SOURCES
+        assert table.protocol in PROTOCOLS
+        assert f"--protocol {table.protocol}" in table.command(42)
+
+
+@pytest.mark.parametrize(
+    ("source", "folder", "name"),
+    [
+        ("lightgcn", "gowalla_lightgcn", "gowalla"),
+        ("lightgcn", "yelp2018", "yelp2018"),
+        ("s3rec", "amazon_sports", "amazon-sports"),
+        ("tafeng", "somewhere", "tafeng"),
+        ("mappings/corner-shop.yaml", "data", "corner-shop"),
+    ],
+)
+def test_a_data_set_is_called_by_what_it_is_known_by_else_by_its_folder(source: str, folder: str, name: str) -> None:
+    assert data_named(source, Path("data") / folder) == name
+
+
+def test_the_peak_of_a_piece_of_work_is_its_own_where_the_system_can_tell() -> None:
+    if not begin_peak():
+        assert peak_mb() > 0
+        return
+    before = peak_mb()
+    held = np.ones(12_000_000)
+    during = peak_mb()
+    assert during - before > 60
+    del held
+    pa.default_memory_pool().release_unused()
+    assert begin_peak()
+    assert peak_mb() < during - 30

@@ -1,0 +1,135 @@
+"""Public shops on Neo4j, seen in the real Browser: pictures into docs/images, and the walk into docs/curators.md.
+
+``python -m tests.neo4j.shops_seen online-retail beauty`` ingests, trains and publishes each once, into ``var/shops``;
+needs ``KINDRED_DATA_DIR``, a JDK, Maven and Chromium.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+from api.curator import Examples, SavedQuery, Spelling, examples_from, saved_queries
+from graph.neo4j import Neo4jStore
+from graph.neo4j.server import stop
+from graph.release import current_release
+from graph.store import open_store
+from graph.view import GraphView
+from tests.neo4j.browser_window import guide_address, window
+from tests.neo4j.curated_shop import Hand, asked, kindred_serve
+from tests.neo4j.mistakes import mended, mistakes
+from tests.neo4j.real_shop import BEAUTY, ONLINE_RETAIL, ROOT, kindred, open_real_shop
+from tests.neo4j.walk import PINS, Cast, Taken, listed, put_rules, taken, walk
+from tests.neo4j_servers import TestServer
+
+PAGE = ROOT / "docs" / "curators.md"
+IMAGES = ROOT / "docs" / "images"
+FOLDER = ROOT / "var" / "shops"
+SHOPS = {"online-retail": ONLINE_RETAIL, "beauty": BEAUTY}
+PICTURES = {"neighbourhood": "The neighbourhood of an item", "similar": "Similar items by vector"}
+"""What a picture is called → the query of the guide that it shows."""
+CAST = Cast(
+    attribute=("Item", "HAS_TERM", "Term"),
+    item="85123A",
+    wrong="light",
+    right="candle",
+    duplicate="strawbery",
+    keeps="strawberry",
+    has_duplicate="22720",
+    partner="22423",
+    pinned="21733",
+)
+"""A heart-shaped holder for tea lights that is no light, and a misspelled strawberry: both are in the data."""
+
+
+def main(names: Iterable[str]) -> None:
+    for name in names:
+        folder = FOLDER / name
+        server = open_real_shop(SHOPS[name], folder)
+        try:
+            with kindred_serve(folder, server.patient_url) as port:
+                spelling, examples = material(folder, server)
+                pictures(name, server, port, saved_queries(spelling, examples))
+                if name == "online-retail":
+                    write_walk(spelling, server, folder, port)
+        finally:
+            stop(server.home)
+
+
+def material(folder: Path, server: TestServer) -> tuple[Spelling, Examples]:
+    """What the guide of the shop is made from."""
+    with open_store(server.patient_url) as store:
+        assert isinstance(store, Neo4jStore)
+        spelling = Spelling(store.schema, store.stored_names())
+    return spelling, examples_from(GraphView(current_release(folder / "releases").snapshot))
+
+
+def pictures(name: str, server: TestServer, port: int, queries: Iterable[SavedQuery]) -> None:
+    """Nothing; the guide as it opens, and what its queries show, are in the folder of images."""
+    texts = {query.title: query.text for query in queries}
+    with window(server, port) as browser:
+        browser.log_in(server)
+        browser.wait_for("Kindred: the curator's workbench")
+        browser.tidy()
+        browser.picture(IMAGES / f"browser-{name}-guide.png")
+        browser.run(f":style http://{guide_address(server)}/curator/style.grass")
+        for picture, title in PICTURES.items():
+            shown = browser.run(texts[title], keep=True)
+            if "ERROR" in shown or "no changes, no records" in shown:
+                sys.exit(f"{title}: {shown}")
+            browser.picture(IMAGES / f"browser-{name}-{picture}.png")
+            print(f"docs/images/browser-{name}-{picture}.png")
+
+
+def write_walk(spelling: Spelling, server: TestServer, folder: Path, port: int) -> None:
+    """Nothing; the page has the edits and the answers of this run between its marks."""
+    hand = Hand(server)
+    try:
+        put_rules(port, PINS)
+        text = "\n".join(told(one) for one in taken(walk(spelling, CAST), port, hand))
+        text += "\n" + mistakes_told(spelling, server, folder, port, hand)
+    finally:
+        hand.close()
+    page = PAGE.read_text()
+    begin, end = "<!-- walk -->\n", "<!-- end of walk -->"
+    head, found, rest = page.partition(begin)
+    if not found or end not in rest:
+        sys.exit(f"{PAGE} has no place for the walk")
+    PAGE.write_text(f"{head}{begin}{text.rstrip()}\n\n{end}{rest.partition(end)[2]}")
+
+
+def told(one: Taken) -> str:
+    """A step as the page shows it."""
+    before, after = one.before["graph_watermark"], one.after["graph_watermark"]
+    return (
+        f"### {one.step.title}\n\n{one.step.says}\n\n```cypher\n{one.step.cypher}\n```\n\n"
+        f"`GET {one.step.path}` before:\n\n```text\n{listed(one.before)}\n```\n\n"
+        f"{one.seconds:.1f} s later (watermark {before} → {after}):\n\n```text\n{listed(one.after)}\n```\n"
+    ).replace("\n\n\n\n", "\n\n")
+
+
+def mistakes_told(spelling: Spelling, server: TestServer, folder: Path, port: int, hand: Hand) -> str:
+    """Mistakes, what is said of them, and that the fixes are right."""
+    made = mistakes(spelling, CAST.item, CAST.partner)
+    for mistake in made:
+        hand(mistake.cypher)
+    shown = kindred(folder, server, "graph", "check", code=1)
+    problems = json.loads(kindred(folder, server, "graph", "check", "--json", code=1))
+    listed_over_http = asked(port, "/v1/graph/problems")["problems"]
+    assert {problem["kind"] for problem in problems} == {mistake.kind for mistake in made}
+    assert [problem["where"] for problem in listed_over_http] == [problem["where"] for problem in problems]
+    mended(hand, problems)
+    left = kindred(folder, server, "graph", "check")
+    hand("MATCH (n:Item) WHERE n.id STARTS WITH 'mended-' OR n.id = '4711' DETACH DELETE n")
+    hand("MATCH (:Item)-[r:COMPLEMENTS]->(:Item) DELETE r")
+    statements = ";\n".join(mistake.cypher for mistake in made)
+    return (
+        f"### Mistakes\n\n```cypher\n{statements};\n```\n\n```text\n$ kindred graph check\n{shown.rstrip()}\n```\n\n"
+        f"With every fix run:\n\n```text\n$ kindred graph check\n{left.rstrip()}\n```\n"
+    )
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:] or SHOPS)

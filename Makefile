@@ -76,6 +76,7 @@ lint: $(VENV)/.dev ## ruff, mypy --strict, import contracts
 check: lint test ## what CI runs
 
 bench: $(VENV)/.dev ## benchmarks with peers in the same run, into docs/benchmarks.md (ONLY="neo4j sqlite": the others keep their rows)
+	@command -v wrk >/dev/null || echo "==> wrk is not there: slower Python makes the HTTP load. On Debian: apt-get install wrk"
 	@env -u OPENBLAS_CORETYPE OMP_NUM_THREADS=2 $(BIN)/python -m tests.benchmarks.run $(ONLY)
 
 tables: $(VENV)/.train ## quality tables into docs/quality.md (needs KINDRED_DATA_DIR; SEEDS=1)

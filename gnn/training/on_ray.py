@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -29,6 +29,8 @@ class OnRay:
 
     A checkpoint to go on from has to lie where every worker can read it; on one machine any folder does.
     """
+
+    reference: ClassVar[str] = "Moritz et al. 2018, Ray, over the model's own"
 
     def __init__(self, name: str, options: Mapping[str, Any], run: TrainingRun) -> None:
         self.name = name

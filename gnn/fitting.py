@@ -81,7 +81,7 @@ def fit_models(
             progress.step(f"fitting {name}")
         begin_peak()
         started = time.perf_counter()
-        model = MODELS[name].build(**options)
+        model: Any = MODELS[name].build(**options)
         if runs is not None and isinstance(model, SupportsTrainingRun):
             model.run = runs(stage, name, options)
             if model.run.ray_workers:

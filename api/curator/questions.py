@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 from api.curator.examples import Examples
 from api.curator.saved import SavedQuery
-from api.curator.spelling import Spelling, is_imported
+from api.curator.spelling import Spelling
 from api.curator.words import literal, tame
+from graph.curation import is_imported
 from graph.schema import EdgeRole, NodeRole
 
 _TELLING = (EdgeRole.ATTRIBUTE, EdgeRole.ITEM_RELATION, EdgeRole.HIERARCHY, EdgeRole.KNOWLEDGE)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 
-from api.curator.spelling import Spelling, is_imported
+from api.curator.spelling import Spelling
 from api.curator.words import INTERNAL_LABELS
+from graph.curation import is_imported
 from graph.schema import EdgeRole, EdgeSpec, NodeRole, NodeSpec
 
 _USER = ("#6b7280", "#4b5563", "#ffffff", 40)

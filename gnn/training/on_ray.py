@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
@@ -29,8 +29,6 @@ class OnRay:
 
     A checkpoint to go on from has to lie where every worker can read it; on one machine any folder does.
     """
-
-    reference: ClassVar[str] = "Moritz et al. 2018, Ray, over the model's own"
 
     def __init__(self, name: str, options: Mapping[str, Any], run: TrainingRun) -> None:
         self.name = name
@@ -103,7 +101,7 @@ def _train_here(order: dict[str, Any]) -> None:
     assert isinstance(model, SupportsTrainingRun)
     model.run = order["run"]
     document: dict[str, Any] = {"refused": None, "record": None}
-    arrays: Arrays = {}
+    arrays: dict[str, Any] = {}
     try:
         operator = model.fit(ray.get(order["data"]))
     except InputError as refused:

@@ -55,6 +55,7 @@ from graph.errors import (
     SettingsError,
     StoreError,
 )
+from graph.ray import check_ray
 from graph.store import shown_url
 from ingest.mapping import mapping_schema
 from ingest.planning import plan
@@ -345,6 +346,8 @@ def order_from(
     """What the options ask for; :class:`InputError`, before any work, for what cannot be."""
     if protocol is not None:
         protocol_named(protocol)
+    if ray_workers:
+        check_ray()
     cuts = Cuts(seed, test_from=None if test_from is None else epoch_seconds(test_from))
     return Order(protocol, cuts, models_named(models), text, device, tune, trials, ray_workers=ray_workers)
 

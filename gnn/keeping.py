@@ -70,7 +70,7 @@ class Keeper:
         if sum(array.nbytes for array in operator.arrays().values()) > MOST_BYTES:
             return
         text = json.dumps({**document, "kind": operator.kind}).encode()
-        arrays = {**operator.arrays(), "document": np.frombuffer(text, np.uint8)}
+        arrays: dict[str, Any] = {**operator.arrays(), "document": np.frombuffer(text, np.uint8)}
         self._written(f"{name}.npz", lambda path: np.savez(path, **arrays))
 
     def lists(self, name: str, ranked: Callable[[], IntArray]) -> IntArray:

@@ -32,3 +32,8 @@ def curated(schema: GraphSchema, taken: Collection[str] = ()) -> GraphSchema:
     return GraphSchema(
         nodes=tuple(marked if node.name == item.name else node for node in schema.nodes), edges=tuple(edges)
     )
+
+
+def is_imported(edge: EdgeSpec) -> bool:
+    """Whether a relation of two items comes with data or from behaviour, and not from a person who meant it."""
+    return edge.role is EdgeRole.ITEM_RELATION and not edge.learn and edge.relation != COMPLEMENTS

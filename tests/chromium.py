@@ -11,6 +11,8 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, sync_playwright
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
+_START_MS = 120_000
+"""A browser on a busy machine takes its time."""
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 
 
@@ -26,7 +28,7 @@ def chromium(*more_flags: str) -> Iterator[Any]:
     if found is None:
         pytest.skip("no Chromium; on Debian: apt-get install chromium")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=found, args=[*FLAGS, *more_flags])
+        browser = playwright.chromium.launch(executable_path=found, args=[*FLAGS, *more_flags], timeout=_START_MS)
         try:
             yield browser
         finally:

@@ -24,7 +24,8 @@ HEAD = """\
 # How it is tested
 
 `make test` runs everything on a fresh machine, in a process a core, at most four; `pytest` alone runs it in one.
-`make check` adds lint, types and import contracts, and `.ci/run` is what CI runs. Tests are named after behaviour and lie in a folder per room. What is fast has a slow, plain twin in the
+`make check` adds lint, types and import contracts, and `.ci/run` is what CI runs. Tests are named after behaviour
+and lie in a folder per room. What is fast has a slow, plain twin in the
 tests that it must agree with; every store passes the same contract suite; every model the same conformance suite;
 there are no mocks, only small fakes. Tests that need public data are marked `real_data`: they look in
 `KINDRED_DATA_DIR`, fetch what a package index has, and otherwise say what to put where. Warnings are errors.

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 from api.curator.examples import Examples
 from api.curator.saved import SavedQuery
-from api.curator.spelling import Spelling, is_derived
+from api.curator.spelling import Spelling
 from api.curator.words import literal, tame
+from graph.curation import is_imported
 from graph.schema import EdgeRole, NodeRole
 
 _TELLING = (EdgeRole.ATTRIBUTE, EdgeRole.ITEM_RELATION, EdgeRole.HIERARCHY, EdgeRole.KNOWLEDGE)
@@ -96,14 +97,14 @@ def _neighbourhood(spelling: Spelling, examples: Examples) -> str:
     """What says something first and whole; of what is derived or bought the strongest few, or they hide the rest."""
     item, edges = spelling.item.name, spelling.schema.edges
     at_item = [edge for edge in edges if item in (edge.source, edge.target) and not edge.holdout]
-    told = [edge for edge in at_item if edge.role in _TELLING and not is_derived(edge)]
+    told = [edge for edge in at_item if edge.role in _TELLING and not is_imported(edge)]
     parts = [f"  MATCH path = (item)-[:{spelling.relations(told)}]-()\n  RETURN path LIMIT {_TOLD}"] if told else []
     parts += [
         f"  MATCH path = (item)-[strength:{spelling.relation(edge.edge_type)}]-"
         f"(:{spelling.label(edge.target if edge.source == item else edge.source)})\n"
         f"  RETURN path ORDER BY coalesce(strength.{spelling.weight(edge.edge_type)}, 1) DESC LIMIT {_STRONGEST}"
         for edge in at_item
-        if is_derived(edge) or (edge.role is EdgeRole.INTERACTION and edge.positive)
+        if is_imported(edge) or (edge.role is EdgeRole.INTERACTION and edge.positive)
     ]
     chosen = spelling.node("item", item, examples.item)
     if not parts:

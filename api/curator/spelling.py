@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from api.curator.words import literal, name
-from graph.curation import COMPLEMENTS
 from graph.schema import EdgeRole, EdgeSpec, EdgeType, GraphSchema, NodeSpec, PropertyKind
 from graph.stored_names import SchemaNames, StoredNames
 
@@ -79,8 +78,3 @@ class Spelling:
     def item_edges(self, role: EdgeRole) -> tuple[EdgeSpec, ...]:
         """Edge types of one role that begin at an item, in schema order."""
         return tuple(spec for spec in self.schema.edges_with(role) if spec.source == self.item.name)
-
-
-def is_derived(edge: EdgeSpec) -> bool:
-    """Whether a relation of two items comes from data or from behaviour, and not from a person who meant it."""
-    return edge.role is EdgeRole.ITEM_RELATION and not edge.learn and edge.relation != COMPLEMENTS

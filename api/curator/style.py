@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 
-from api.curator.spelling import Spelling, is_derived
+from api.curator.spelling import Spelling
 from api.curator.words import INTERNAL_LABELS
+from graph.curation import is_imported
 from graph.schema import EdgeRole, EdgeSpec, NodeRole, NodeSpec
 
 _USER = ("#6b7280", "#4b5563", "#ffffff", 40)
@@ -30,7 +31,7 @@ _RELATIONS = {
     EdgeRole.KNOWLEDGE: ("#7e22ce", 2),
 }
 _UNWRITABLE = re.compile(r"""[{}"'\x00-\x1f]""")
-_DERIVED = ("#93c5fd", 1)
+_IMPORTED = ("#93c5fd", 1)
 """Thin and pale where a data set or an import relates two items; thick and dark where people do."""
 _LEARNED = ("#f472b6", 1)
 """How learned SIMILAR_TO edges look: not like anything a person wrote."""
@@ -68,7 +69,7 @@ def _dotted(text: str) -> str:
 
 
 def _edge_look(spec: EdgeSpec) -> tuple[str, int]:
-    return _DERIVED if is_derived(spec) else _RELATIONS[spec.role]
+    return _IMPORTED if is_imported(spec) else _RELATIONS[spec.role]
 
 
 def _look(spec: NodeSpec) -> tuple[str, str, str, int] | None:

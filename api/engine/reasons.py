@@ -17,6 +17,7 @@ from api.engine.sources import Sources
 from api.engine.watching import stage
 from api.engine.wording import describe
 from gnn.histories import IntArray
+from graph.curation import is_imported
 from graph.records import NodeKey
 from graph.view import GraphView
 
@@ -123,13 +124,18 @@ class Told:
                     continue
                 weight *= 1.0 if not np.isfinite(most) else max(_LEAST_COST, cost / most)
             weighted.append((weight, evidence))
-        weighted.sort(key=lambda pair: -pair[0])
+        weighted.sort(key=lambda pair: (-pair[0], _is_imported(pair[1])))
         return weighted
 
     def _speaking(self, item: int, shares: Mapping[str, float]) -> list[Evidence]:
         """The evidence of the kinds that the item's score comes from; all of it where no kind has a share."""
         found = [evidence for evidence in self.found[item] if shares.get(_SUPPORTS[evidence.kind], 0.0) > 0]
         return found or self.found[item]
+
+
+def _is_imported(evidence: Evidence) -> bool:
+    """Of equal relations the one that a person has stated is told first."""
+    return evidence.spec is not None and is_imported(evidence.spec)
 
 
 def path_of(view: GraphView, evidence: Evidence) -> ReasonPath:

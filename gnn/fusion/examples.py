@@ -14,11 +14,11 @@ from gnn.fusion.weights import FusionWeights
 from gnn.histories import FloatArray, IntArray
 from gnn.operators import Operator
 
-MAX_USERS = 12_000
+MAX_USERS = 20_000
 FEWEST_CANDIDATES, MOST_CANDIDATES = 48, 128
 """Candidates per user to learn from; fewer when there are many users, who say more than candidates do."""
 EXAMPLE_BYTES = 256 << 20
-JUDGED_USERS = 1_000
+JUDGED_USERS = 3_000
 POPULARITY_GROUPS = 3
 
 
@@ -60,10 +60,9 @@ class FusionExamples:
 
     def scores(self, weights: FusionWeights) -> FloatArray:
         """Each candidate's score, -inf in the padding. Shape (N, C)."""
-        of_user = weights.of_length(self.length)
-        score = np.matmul(np.asarray(self.features, np.float32), of_user[:, :, None])[..., 0]
+        score = weights.scores(self.features, self.length)
         score[~self.present] = -np.inf
-        return np.asarray(score, np.float32)
+        return score
 
     def ndcg(self, weights: FusionWeights, k: int = 20) -> npt.NDArray[np.float64]:
         """NDCG@k of each user: what the gate will ask for. Shape (N,)."""
@@ -100,7 +99,6 @@ def fusion_examples(
     generator: np.random.Generator,
     *,
     repeats: bool = False,
-    judged_users: int = JUDGED_USERS,
 ) -> Material:
     """Candidates and choices of up to :data:`MAX_USERS` users.
 
@@ -114,7 +112,7 @@ def fusion_examples(
     room = EXAMPLE_BYTES // (4 * max(users.size, 1) * max(len(space.columns), 1))
     width = int(np.clip(room, FEWEST_CANDIDATES, MOST_CANDIDATES))
     judges = np.zeros(train.num_users, bool)
-    judges[generator.permutation(users)[:judged_users]] = True
+    judges[generator.permutation(users)[:JUDGED_USERS]] = True
     group_of = popularity_groups(train)
     learned, judged = _Collected(len(space.columns)), _Collected(len(space.columns))
     step = space.block_rows(train.num_items)

@@ -11,9 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 from gnn.data import Interactions
-from gnn.fusion.examples import JUDGED_USERS, FusionExamples, Material, fusion_examples
+from gnn.fusion.examples import FusionExamples, Material, fusion_examples
 from gnn.fusion.features import FeatureSpace
 from gnn.fusion.fitting import Lengths, Matrix, curvature_of, fitted, mean_loss
+from gnn.fusion.hidden_fitting import learned_layer
 from gnn.fusion.ranking import FusedRanker
 from gnn.fusion.weights import FusionWeights
 from gnn.histories import Histories, IntArray
@@ -22,7 +23,7 @@ from gnn.operators import Operator
 MIN_USERS = 20
 FOLDS = 5
 FEW_USERS = 1_000
-"""Up to so many examples the pull is chosen on all folds, above on two."""
+"""Up to so many examples the pull is chosen on all folds; above on two, and a hidden layer is tried."""
 SCALES = (0.2, 0.6, 1.5)
 """Scales tried for a single source's score within the softmax."""
 
@@ -43,6 +44,8 @@ class Pull:
     slope_strength: float = math.inf
     narrow: bool = False
     """Whether only one weight a source is learned, that of its damped view."""
+    hidden: bool = False
+    """Whether a hidden layer is learned on top of the weights."""
 
 
 ALONE = Pull("best", math.inf)
@@ -64,7 +67,6 @@ ORDER_FREE_PULLS = (
 A random part of such data is not what will be asked, because what comes later is chosen otherwise. So few weights, and
 only a fusion that gains among popular and rare items alike, see :meth:`_Learner.chosen_pull`.
 """
-ORDER_FREE_JUDGES = 3_000
 
 
 @dataclass(frozen=True)
@@ -122,11 +124,10 @@ def learn_fusion(
     fold_of = generator.integers(0, FOLDS, train.num_users).astype(np.int8)
     if not operators:
         return LearnedFusion(prior, (prior,) * FOLDS, fold_of, None, 0)
-    judges = JUDGED_USERS if ordered else ORDER_FREE_JUDGES
-    material = fusion_examples(operators, space, train, validation, generator, repeats=repeats, judged_users=judges)
+    material = fusion_examples(operators, space, train, validation, generator, repeats=repeats)
     if len(material.learned) < MIN_USERS:
         return LearnedFusion(prior, (prior,) * FOLDS, fold_of, None, len(material.learned))
-    learner = _Learner(material, fold_of, space, ordered)
+    learner = _Learner(material, fold_of, space, ordered, seed)
     pull = learner.chosen_pull()
     folds = tuple(learner.weights(pull, number) for number in range(FOLDS))
     return LearnedFusion(learner.weights(pull), folds, fold_of, pull, len(material.learned))
@@ -135,9 +136,12 @@ def learn_fusion(
 class _Learner:
     """Weights under any pull, from all folds or all but one."""
 
-    def __init__(self, material: Material, fold_of: npt.NDArray[np.int8], space: FeatureSpace, ordered: bool) -> None:
+    def __init__(
+        self, material: Material, fold_of: npt.NDArray[np.int8], space: FeatureSpace, ordered: bool, seed: int
+    ) -> None:
         self._material = material
         self._ordered = ordered
+        self._seed = seed
         self._learned_fold = fold_of[material.learned.user_index]
         self._judged_fold = fold_of[material.judged.user_index]
         self._space = space
@@ -154,7 +158,7 @@ class _Learner:
             self._curvatures[pull.towards] = curvature_of(self._material.learned, centre)
         examples = _outside(self._material.learned, self._learned_fold, without)
         curvature = self._curvatures[pull.towards]
-        return fitted(
+        linear = fitted(
             examples,
             centre,
             pull.strength,
@@ -163,6 +167,7 @@ class _Learner:
             start=start,
             curvature=curvature,
         )
+        return replace(linear, hidden=learned_layer(examples, linear, self._seed)) if pull.hidden else linear
 
     def chosen_pull(self) -> Pull:
         """The pull whose weights, learned without a fold, rank that fold best; none, if that is no more than luck.
@@ -173,29 +178,44 @@ class _Learner:
         Where the order of events is not known, validation is a random part, and what is asked later leans otherwise,
         most often to popular items. A fusion that gains among rare items what it loses among popular ones would lose
         there, so one that loses clearly in any group of popularity is not chosen.
+
+        A hidden layer is learned on top of the best pull where there are many examples, and stays if it gains as well.
         """
         pulls = PULLS if self._ordered else ORDER_FREE_PULLS
+        figures = self._judged((ALONE, *pulls))
+        if not figures:
+            return pulls[0]
+        allowed = [pull for pull in pulls if self._ordered or not loses_anywhere(figures[pull] - figures[ALONE])]
+        if not allowed:
+            return ALONE
+        best = max(allowed, key=lambda pull: float(figures[pull].sum(axis=1).mean()))
+        if len(self._material.learned) >= FEW_USERS:
+            deeper = replace(best, hidden=True)
+            figures |= self._judged((deeper,))
+            if self._gains(figures[deeper] - figures[best]):
+                best = deeper
+        return best if self._gains(figures[best] - figures[ALONE]) else ALONE
+
+    def _judged(self, pulls: tuple[Pull, ...]) -> dict[Pull, npt.NDArray[np.float64]]:
+        """NDCG by popularity of users in folds that the weights were not learned from. Shapes: (N, G) each."""
         few = len(self._material.learned) < FEW_USERS
-        reached: dict[Pull, list[npt.NDArray[np.float64]]] = {pull: [] for pull in (ALONE, *pulls)}
+        reached: dict[Pull, list[npt.NDArray[np.float64]]] = {}
         for number in range(FOLDS if few else 2):
             inside = self._material.judged.take(np.flatnonzero(self._judged_fold == number))
             if not len(inside) or (self._learned_fold != number).sum() < MIN_USERS // 2:
                 continue
             start: dict[Towards, FusionWeights] = {}
-            for pull in reached:
+            for pull in pulls:
                 learned = self.weights(pull, number, start=start.get(pull.towards))
                 start[pull.towards] = learned
-                reached[pull].append(inside.ndcg_by_popularity(learned))
-        if not reached[ALONE]:
-            return pulls[0]
-        figures = {pull: np.concatenate(parts) for pull, parts in reached.items()}
-        allowed = [pull for pull in pulls if self._ordered or not loses_anywhere(figures[pull] - figures[ALONE])]
-        if not allowed:
-            return ALONE
-        best = max(allowed, key=lambda pull: float(figures[pull].sum(axis=1).mean()))
-        gain = (figures[best] - figures[ALONE]).sum(axis=1)
-        noise = float(gain.std()) / math.sqrt(gain.size)
-        return best if float(gain.mean()) > 0.5 * noise else ALONE
+                reached.setdefault(pull, []).append(inside.ndcg_by_popularity(learned))
+        return {pull: np.concatenate(parts) for pull, parts in reached.items()}
+
+    def _gains(self, gain: npt.NDArray[np.float64]) -> bool:
+        """Whether a gain is more than what choosing the best of several gives by luck. Shape: (N, G)."""
+        total = gain.sum(axis=1)
+        lucky = 0.5 * float(total.std()) / math.sqrt(total.size)
+        return float(total.mean()) > lucky and (self._ordered or not loses_anywhere(gain))
 
     def _centre(self, towards: Towards, without: int | None) -> FusionWeights:
         """What learning is pulled to: all sources alike, or the one source that ranks the examples best."""

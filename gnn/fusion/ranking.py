@@ -88,22 +88,32 @@ class FusedRanker:
         Shapes: ``item_index`` (B, C), -1 for none; ``exclude`` and ``allowed`` say who an item is ranked among.
         """
         given = features_of(self.operators, self.weights.space, histories, item_index, exclude=exclude, allowed=allowed)
-        weight = self.weights.of_length(histories.lengths)
-        return Fused(item_index, _scores(given, weight, bias), self._contribution(given.features * weight[:, None, :]))
+        return Fused(
+            item_index,
+            self._scores(given, histories, bias),
+            self._contribution(self.weights.weighted(given.features, histories.lengths)),
+        )
 
     def _ranked(self, pool: Candidates, histories: Histories, k: int, bias: FloatArray | None) -> Fused:
-        weight = self.weights.of_length(histories.lengths)
-        score = _scores(pool, weight, bias)
+        score = self._scores(pool, histories, bias)
         best = np.argsort(-score, axis=1, kind="stable")[:, :k]
         chosen = np.take_along_axis(pool.item_index, best, axis=1)
-        weighted = np.take_along_axis(pool.features, best[..., None], axis=1) * weight[:, None, :]
-        contribution = self._contribution(weighted)
+        features = np.take_along_axis(pool.features, best[..., None], axis=1)
+        contribution = self._contribution(self.weights.weighted(features, histories.lengths))
         missing = ((0, 0), (0, k - chosen.shape[1]))
         return Fused(
             np.pad(chosen, missing, constant_values=-1),
             np.pad(np.take_along_axis(score, best, axis=1), missing, constant_values=-np.inf),
             np.pad(contribution, (*missing, (0, 0))),
         )
+
+    def _scores(self, pool: Candidates, histories: Histories, bias: FloatArray | None) -> FloatArray:
+        """The learned score of each candidate with its bias; -inf in the padding. Shape (B, C)."""
+        score = self.weights.scores(pool.features, histories.lengths)
+        if bias is not None:
+            score += bias[np.maximum(pool.item_index, 0)]
+        score[pool.item_index < 0] = -np.inf
+        return score
 
     def _contribution(self, weighted: FloatArray) -> FloatArray:
         """Weighted features summed by source. Shape (B, C, F) → (B, C, S)."""
@@ -121,15 +131,6 @@ class FusedRanker:
             asked = histories.take(rows)
             result[rows] = self.fuse(asked, k=k, exclude=asked.none() if repeats else None).item_index
         return result
-
-
-def _scores(pool: Candidates, weight: FloatArray, bias: FloatArray | None) -> FloatArray:
-    """The learned score of each candidate with its bias; -inf in the padding. Shape (B, C)."""
-    score = np.matmul(pool.features, weight[:, :, None])[..., 0]
-    if bias is not None:
-        score += bias[np.maximum(pool.item_index, 0)]
-    score[pool.item_index < 0] = -np.inf
-    return np.asarray(score, np.float32)
 
 
 MAX_LEVELS = 8

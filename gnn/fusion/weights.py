@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from gnn.fusion.features import VIEWS, Context, FeatureSpace
+from gnn.fusion.hidden import HiddenLayer
 from gnn.histories import FloatArray
 from gnn.operators import Operator
 from graph.errors import ReleaseError
@@ -19,7 +20,7 @@ PRIOR_WEIGHT = 0.25
 
 @dataclass(frozen=True)
 class FusionWeights:
-    """A linear score over fusion features, ``x · (weight + length(history) · slope)``.
+    """A score over fusion features: ``x · (weight + length(history) · slope)``, plus a hidden layer if one was learned.
 
     Shapes: ``weight`` and ``slope`` (F,). ``length`` is ``log(1 + events)`` standardised by ``length_mean`` and
     ``length_scale``.
@@ -31,6 +32,7 @@ class FusionWeights:
     length_mean: float = 0.0
     length_scale: float = 1.0
     learned: bool = False
+    hidden: HiddenLayer | None = None
 
     @classmethod
     def prior(cls, space: FeatureSpace) -> FusionWeights:
@@ -72,8 +74,23 @@ class FusionWeights:
             self, weight=np.asarray(scale * self.weight, np.float32), slope=np.asarray(scale * self.slope, np.float32)
         )
 
+    def scores(self, features: np.ndarray[Any, Any], lengths: Sequence[int] | np.ndarray[Any, Any]) -> FloatArray:
+        """The score of each candidate. Shapes: ``features`` (B, C, F), ``lengths`` (B,) → (B, C)."""
+        features = np.asarray(features, np.float32)
+        score = np.matmul(features, self.of_length(lengths)[:, :, None])[..., 0]
+        if self.hidden is not None:
+            score += self.hidden.scores(features, self.standard_length(lengths))
+        return np.asarray(score, np.float32)
+
+    def weighted(self, features: FloatArray, lengths: Sequence[int] | np.ndarray[Any, Any]) -> FloatArray:
+        """What each feature adds to each score: the feature times how the score moves with it. Shape (B, C, F)."""
+        weight = self.of_length(lengths)[:, None, :]
+        if self.hidden is None:
+            return np.asarray(features * weight, np.float32)
+        return np.asarray(features * (weight + self.hidden.slopes(features, self.standard_length(lengths))), np.float32)
+
     def of_length(self, lengths: Sequence[int] | np.ndarray[Any, Any]) -> FloatArray:
-        """The weights for histories of these lengths. Shape (B, F)."""
+        """The linear weights for histories of these lengths. Shape (B, F)."""
         return np.asarray(self.weight + self.standard_length(lengths)[:, None] * self.slope, np.float32)
 
     def standard_length(self, lengths: Sequence[int] | np.ndarray[Any, Any]) -> FloatArray:
@@ -84,8 +101,9 @@ class FusionWeights:
     def importance(self) -> dict[str, float]:
         """The share of each source in the absolute weights, largest first; shown to people."""
         totals = dict.fromkeys(self.space.sources, 0.0)
-        for (source, _, _), value in zip(self.space.columns, self.weight, strict=True):
-            totals[source] += abs(float(value))
+        counts = np.abs(self.weight) if self.hidden is None else np.abs(self.weight) + self.hidden.strength()
+        for (source, _, _), value in zip(self.space.columns, counts, strict=True):
+            totals[source] += float(value)
         whole = sum(totals.values()) or 1.0
         return {name: total / whole for name, total in sorted(totals.items(), key=lambda item: -item[1])}
 
@@ -111,6 +129,7 @@ class FusionWeights:
             "length_scale": self.length_scale,
             "learned": self.learned,
             "importance": self.importance(),
+            "hidden": None if self.hidden is None else self.hidden.to_document(),
         }
 
     @classmethod
@@ -134,10 +153,12 @@ class FusionWeights:
             slope = np.array([column["slope"] for column in document["columns"]], np.float32)
             mean, scale = float(document["length_mean"]), float(document["length_scale"])
             learned = bool(document["learned"])
+            layer = document.get("hidden")
+            hidden = None if layer is None else HiddenLayer.from_document(layer, weight.size)
         except (KeyError, TypeError, ValueError) as error:
             if isinstance(error, ReleaseError):
                 raise
             raise ReleaseError("the fusion document is not usable", got=error) from error
         if not (np.isfinite(weight).all() and np.isfinite(slope).all() and math.isfinite(mean) and scale > 0):
             raise ReleaseError("fusion weights must be finite numbers")
-        return cls(space, weight, slope, mean, scale, learned)
+        return cls(space, weight, slope, mean, scale, learned, hidden)

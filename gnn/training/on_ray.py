@@ -99,7 +99,7 @@ def _train_here(order: dict[str, Any]) -> None:
     assert isinstance(model, SupportsTrainingRun)
     model.run = order["run"]
     document: dict[str, Any] = {"refused": None, "record": None}
-    arrays: Arrays = {}
+    arrays: dict[str, Any] = {}
     try:
         operator = model.fit(ray.get(order["data"]))
     except InputError as refused:

@@ -75,6 +75,11 @@ class HandEditor:
         self.diffs = 0
         """How often the curated part was compared."""
 
+    @property
+    def _export_s(self) -> float:
+        """A store's URL may ask for more patience, never for less: a large graph on a busy machine needs it."""
+        return max(_EXPORT_S, self._line.address.timeout_s)
+
     def reconcile(self) -> int:
         """How many rows somebody else has written since the last look; they are in the change feed now."""
         with self._turn:
@@ -158,7 +163,7 @@ class HandEditor:
                     adopt=blank and names_type in names.adopted.edges,
                 )
 
-        self._line.read(read, timeout_s=_EXPORT_S)
+        self._line.read(read, timeout_s=self._export_s)
         self.diffs += 1
         self._known.complete = max(self._known.complete, until)
         return found
@@ -232,7 +237,7 @@ class HandEditor:
             parts = transaction.run(cypher_curated.read_known(names)).values()
             return parts, transaction.run(cypher_curated.read_known_number(names)).values()[0][0]
 
-        parts, number = self._line.read(read, timeout_s=_EXPORT_S)
+        parts, number = self._line.read(read, timeout_s=self._export_s)
         whole: dict[str, bytes] = {}
         for kind, _, content in parts:
             whole[kind] = whole.get(kind, b"") + content
@@ -260,7 +265,7 @@ class HandEditor:
             transaction.run(cypher_curated.write_known(names), rows=rows).consume()
             transaction.run(cypher_curated.count_commit(names), known=self._known.complete).consume()
 
-        self._line.write(write, timeout_s=_EXPORT_S if timeout_s is None else timeout_s)
+        self._line.write(write, timeout_s=self._export_s if timeout_s is None else timeout_s)
         self._saved_at, self._dirty = time.monotonic(), False
 
 

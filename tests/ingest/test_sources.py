@@ -132,6 +132,7 @@ SMALL = {
         _invented_shop,
         {"User": 1, "Item": 2, "Brand": 1, "Category": 2},
         {"VIEWED": 1, "PURCHASED": 1, "HAS_BRAND": 2, "IN_CATEGORY": 2, "GOES_WITH": 1},
+        filtered=0,
     ),
     "movielens": Small(
         _movielens,

@@ -13,7 +13,7 @@ from graph.neo4j.server.conf import read_conf
 from tests.chromium import chromium
 from tests.neo4j_servers import TestServer
 
-PATIENCE_MS = 60_000
+PATIENCE_MS = 180_000
 _RUN = "[data-testid=editor-Run]"
 _EDITOR = "[data-testid=activeEditor] .monaco-editor"
 _FRAME = "[data-testid=frame]"
@@ -27,6 +27,7 @@ class BrowserWindow:
 
     def __init__(self, page: Page) -> None:
         self.page = page
+        page.set_default_timeout(PATIENCE_MS)
 
     def log_in(self, server: TestServer) -> None:
         """Nothing; Browser is connected."""

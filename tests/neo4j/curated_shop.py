@@ -113,8 +113,8 @@ def asked(port: int, path: str) -> Any:
 
 
 @contextmanager
-def kindred_serve(folder: Path, store_url: str) -> Iterator[int]:
-    """The port of ``kindred serve`` over the folder's releases, without keys."""
+def kindred_serve(folder: Path, store_url: str, ready_s: float = 240.0) -> Iterator[int]:
+    """The port of ``kindred serve`` over the folder's releases, without keys; it is ready."""
     port = free_port()
     environment = {name: value for name, value in os.environ.items() if not name.startswith("KINDRED_")}
     environment |= {
@@ -128,7 +128,7 @@ def kindred_serve(folder: Path, store_url: str) -> Iterator[int]:
     with (folder / "serve.log").open("wb") as log:
         server = subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=log)
     try:
-        ends = time.monotonic() + 120
+        ends = time.monotonic() + ready_s
         while True:
             try:
                 if not asked(port, "/ready")["stale"]:

@@ -27,9 +27,7 @@ class RealShop:
     protocol: str
 
 
-ONLINE_RETAIL = RealShop(
-    "online-retail", "online_retail_uci", "popularity,rp3beta,ease,als,text,attributes,relations", "temporal"
-)
+ONLINE_RETAIL = RealShop("online-retail", "online_retail_uci", "popularity,rp3beta,als,text,attributes", "temporal")
 BEAUTY = RealShop("s3rec", "amazon_beauty_kg", "popularity,rp3beta,als,text,attributes", "leave-one-out")
 
 
@@ -66,9 +64,14 @@ def open_real_shop(shop: RealShop, folder: Path) -> TestServer:
 def kindred(folder: Path, server: TestServer, *arguments: str, code: int = 0) -> str:
     """What ``kindred ARGUMENTS`` prints for the shop in the folder."""
     print("$ kindred", *arguments, flush=True)
-    settings = environment(folder) | {"KINDRED_STORE": server.patient_url, "COLUMNS": "160"}
+    settings = environment(folder) | {"KINDRED_STORE": patient(server), "COLUMNS": "160"}
     command = [sys.executable, str(ROOT / "kindred.py"), *arguments]
     done = subprocess.run(command, cwd=folder, env=settings, capture_output=True, text=True)
     if done.returncode != code:
         sys.exit(f"kindred {' '.join(arguments)} left with {done.returncode}:\n{done.stdout}{done.stderr}")
     return done.stdout
+
+
+def patient(server: TestServer) -> str:
+    """The store's URL, with patience for a million edges beside whatever else the machine has to do."""
+    return f"{server.store_url}?timeout_s=900"

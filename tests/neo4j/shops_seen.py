@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 from api.curator import Examples, SavedQuery, Spelling, examples_from, saved_queries
@@ -20,7 +21,7 @@ from graph.view import GraphView
 from tests.neo4j.browser_window import guide_address, window
 from tests.neo4j.curated_shop import Hand, asked, kindred_serve
 from tests.neo4j.mistakes import mended, mistakes
-from tests.neo4j.real_shop import BEAUTY, ONLINE_RETAIL, ROOT, kindred, open_real_shop
+from tests.neo4j.real_shop import BEAUTY, ONLINE_RETAIL, ROOT, kindred, open_real_shop, patient
 from tests.neo4j.walk import PINS, Cast, Taken, listed, put_rules, taken, walk
 from tests.neo4j_servers import TestServer
 
@@ -33,15 +34,16 @@ PICTURES = {"neighbourhood": "The neighbourhood of an item", "similar": "Similar
 CAST = Cast(
     attribute=("Item", "HAS_TERM", "Term"),
     item="85123A",
-    wrong="light",
-    right="candle",
+    wrong="cream",
+    right="white",
     duplicate="strawbery",
     keeps="strawberry",
-    has_duplicate="22720",
-    partner="22423",
-    pinned="21733",
+    has_duplicate="22055",
+    partner="20878",
+    pinned="",
 )
-"""A heart-shaped holder for tea lights that is no light, and a misspelled strawberry: both are in the data."""
+"""What the data has wrong: a white heart that some lines call cream, and a misspelled strawberry. Pinned is whatever
+comes fifth."""
 
 
 def main(names: Iterable[str]) -> None:
@@ -49,7 +51,7 @@ def main(names: Iterable[str]) -> None:
         folder = FOLDER / name
         server = open_real_shop(SHOPS[name], folder)
         try:
-            with kindred_serve(folder, server.patient_url) as port:
+            with kindred_serve(folder, patient(server), ready_s=900.0) as port:
                 spelling, examples = material(folder, server)
                 pictures(name, server, port, saved_queries(spelling, examples))
                 if name == "online-retail":
@@ -60,7 +62,7 @@ def main(names: Iterable[str]) -> None:
 
 def material(folder: Path, server: TestServer) -> tuple[Spelling, Examples]:
     """What the guide of the shop is made from."""
-    with open_store(server.patient_url) as store:
+    with open_store(patient(server)) as store:
         assert isinstance(store, Neo4jStore)
         spelling = Spelling(store.schema, store.stored_names())
     return spelling, examples_from(GraphView(current_release(folder / "releases").snapshot))
@@ -79,7 +81,7 @@ def pictures(name: str, server: TestServer, port: int, queries: Iterable[SavedQu
             shown = browser.run(texts[title], keep=True)
             if "ERROR" in shown or "no changes, no records" in shown:
                 sys.exit(f"{title}: {shown}")
-            browser.picture(IMAGES / f"browser-{name}-{picture}.png")
+            browser.picture(IMAGES / f"browser-{name}-{picture}.png", settle_s=8.0)
             print(f"docs/images/browser-{name}-{picture}.png")
 
 
@@ -88,7 +90,9 @@ def write_walk(spelling: Spelling, server: TestServer, folder: Path, port: int) 
     hand = Hand(server)
     try:
         put_rules(port, PINS)
-        text = "\n".join(told(one) for one in taken(walk(spelling, CAST), port, hand))
+        fifth = asked(port, f"/v1/items/{CAST.item}/related?n=5")["items"][4]["item_id"]
+        steps = walk(spelling, replace(CAST, pinned=fifth))
+        text = "\n".join(told(one) for one in taken(steps, port, hand))
         text += "\n" + mistakes_told(spelling, server, folder, port, hand)
     finally:
         hand.close()

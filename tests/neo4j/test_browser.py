@@ -43,6 +43,7 @@ def test_a_curator_logs_in_follows_the_guide_and_sees_the_answer_change(
     with kindred_serve(tmp_path, slow_url(empty_neo4j)) as port, window(empty_neo4j, port) as browser:
         browser.log_in(empty_neo4j)
         browser.wait_for("Kindred: the curator's workbench")  # opened by the server's configuration
+        browser.tidy()
         take(browser, "browser-guide.png")
         run: list[str] = []
         for texts in browser.guide():

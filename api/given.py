@@ -143,7 +143,8 @@ class GivenLog:
         while not stopping:
             first = self._queue.get()
             if first is not None:
-                time.sleep(FLUSH_S if self._queue.empty() else 0.0)  # a second's records share one write and one sync
+                # A second's records share one write and one sync, in a steady stream too; a flood is not waited for.
+                time.sleep(FLUSH_S if self._queue.qsize() < WRITTEN_AT_ONCE else 0.0)
             batch = [] if first is None else [first]
             stopping = first is None
             while not stopping and len(batch) < WRITTEN_AT_ONCE:

@@ -25,6 +25,7 @@ from api.command.groups.report import report
 from api.command.health import checks
 from api.command.options import DataDirOption, JsonOption, StoreOption, settings_with
 from api.command.quality_rows import rows_of
+from api.command.quality_tables import BUDGET_S
 from api.command.recipe import Order, controls_on, experiment_on, forget_trainings, material_from, models_named, publish
 from api.command.tables import run_tables
 from api.command.terminal import (
@@ -107,7 +108,8 @@ RowsFileOption = Annotated[
     Path | None, typer.Option("--output", help="Also write the table's rows to this file, as JSON.")
 ]
 BudgetOption = Annotated[
-    float | None, typer.Option("--budget", min=1, help="Seconds that each trained model may take. Default: no bound.")
+    float,
+    typer.Option("--budget", min=0, help="Seconds that each trained model may take, as in the tables; 0: no bound."),
 ]
 DeviceOption = Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")]
 
@@ -212,7 +214,7 @@ def evaluate(
     seed: SeedOption = 42,
     device: DeviceOption = "auto",
     controls: ControlsOption = False,
-    budget: BudgetOption = None,
+    budget: BudgetOption = BUDGET_S,
     file: RowsFileOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -224,7 +226,7 @@ def evaluate(
     if file is not None and not file.parent.is_dir():
         raise InputError("the result cannot be written", expected="a folder that exists", got=str(file.parent))
     tell = Telling()
-    order = replace(order_from(protocol, test_from, models, text, tune, trials, seed, device), budget_s=budget)
+    order = replace(order_from(protocol, test_from, models, text, tune, trials, seed, device), budget_s=budget or None)
     data = "store"
     with working_folder(settings) as folder:
         if source is not None:

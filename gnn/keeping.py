@@ -25,7 +25,7 @@ from gnn.operators import Operator, operator_from_arrays
 from graph.errors import ReleaseError
 
 MOST_BYTES = 512 << 20
-_FUSION_CODE = ("examples", "features", "fitting", "learning", "ranking", "weights")
+_FUSION_CODE = ("examples", "features", "fitting", "hidden", "hidden_fitting", "learning", "ranking", "weights")
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,8 @@ RUN python -m venv /opt/kindred \
 FROM python:3.12-slim
 RUN useradd --create-home --uid 10001 kindred && mkdir -p /srv/kindred/var && chown -R kindred /srv/kindred
 COPY --from=build /opt/kindred /opt/kindred
-ENV PATH=/opt/kindred/bin:$PATH KINDRED_HOST=0.0.0.0
+# What numba compiles is kept in the volume, so that only the first start compiles.
+ENV PATH=/opt/kindred/bin:$PATH KINDRED_HOST=0.0.0.0 NUMBA_CACHE_DIR=/srv/kindred/var/numba
 USER 10001
 WORKDIR /srv/kindred
 VOLUME /srv/kindred/var

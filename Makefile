@@ -13,7 +13,7 @@ ONLY ?=
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo neo4j neo4j-stop java test check lint bench tables examples notebooks screenshots screenshots-curators screenshots-shops typescript promises wheel-test clean
+.PHONY: help demo neo4j neo4j-stop java test check lint bench tables examples notebooks screenshots screenshots-curators screenshots-shops shops typescript promises wheel-test clean
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -76,6 +76,7 @@ lint: $(VENV)/.dev ## ruff, mypy --strict, import contracts
 check: lint test ## what CI runs
 
 bench: $(VENV)/.dev ## benchmarks with peers in the same run, into docs/benchmarks.md (ONLY="neo4j sqlite": the others keep their rows)
+	@command -v wrk >/dev/null || echo "==> wrk is not there: slower Python makes the HTTP load. On Debian: apt-get install wrk"
 	@env -u OPENBLAS_CORETYPE OMP_NUM_THREADS=2 $(BIN)/python -m tests.benchmarks.run $(ONLY)
 
 tables: $(VENV)/.train ## quality tables into docs/quality.md (needs KINDRED_DATA_DIR; SEEDS=1)
@@ -86,6 +87,9 @@ examples: $(VENV)/.train ## run every curl example against the demo's release an
 
 screenshots: $(VENV)/.dev ## pictures of the page over the demo's release, into docs/images (needs chromium)
 	@$(BIN)/python -m tests.screenshots
+
+shops: $(VENV)/.train ## ask two real shops, and write their answers into docs/shops.md (needs KINDRED_DATA_DIR)
+	@$(BIN)/python -m tests.shop_pages
 
 typescript: $(VENV)/.dev ## write the TypeScript client's types from the API's description
 	@$(BIN)/python -m tests.typescript

@@ -25,6 +25,7 @@ from api.command.groups.report import report
 from api.command.health import checks
 from api.command.options import DataDirOption, JsonOption, StoreOption, settings_with
 from api.command.quality_rows import rows_of
+from api.command.quality_tables import BUDGET_S
 from api.command.recipe import Order, controls_on, experiment_on, forget_trainings, material_from, models_named, publish
 from api.command.tables import run_tables
 from api.command.terminal import (
@@ -54,6 +55,7 @@ from graph.errors import (
     SettingsError,
     StoreError,
 )
+from graph.ray import check_ray
 from graph.store import shown_url
 from ingest.mapping import mapping_schema
 from ingest.planning import plan
@@ -106,7 +108,8 @@ RowsFileOption = Annotated[
     Path | None, typer.Option("--output", help="Also write the table's rows to this file, as JSON.")
 ]
 BudgetOption = Annotated[
-    float | None, typer.Option("--budget", min=1, help="Seconds that each trained model may take. Default: no bound.")
+    float,
+    typer.Option("--budget", min=0, help="Seconds that each trained model may take, as in the tables; 0: no bound."),
 ]
 DeviceOption = Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")]
 
@@ -211,7 +214,7 @@ def evaluate(
     seed: SeedOption = 42,
     device: DeviceOption = "auto",
     controls: ControlsOption = False,
-    budget: BudgetOption = None,
+    budget: BudgetOption = BUDGET_S,
     file: RowsFileOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -223,7 +226,7 @@ def evaluate(
     if file is not None and not file.parent.is_dir():
         raise InputError("the result cannot be written", expected="a folder that exists", got=str(file.parent))
     tell = Telling()
-    order = replace(order_from(protocol, test_from, models, text, tune, trials, seed, device), budget_s=budget)
+    order = replace(order_from(protocol, test_from, models, text, tune, trials, seed, device), budget_s=budget or None)
     data = "store"
     with working_folder(settings) as folder:
         if source is not None:
@@ -343,6 +346,8 @@ def order_from(
     """What the options ask for; :class:`InputError`, before any work, for what cannot be."""
     if protocol is not None:
         protocol_named(protocol)
+    if ray_workers:
+        check_ray()
     cuts = Cuts(seed, test_from=None if test_from is None else epoch_seconds(test_from))
     return Order(protocol, cuts, models_named(models), text, device, tune, trials, ray_workers=ray_workers)
 

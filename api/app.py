@@ -17,7 +17,8 @@ from api.curator.origins import BrowserOrigins
 from api.envelope import Envelope
 from api.events import Acknowledged, EventWriter
 from api.given import GivenLog
-from api.limits import Lane
+from api.hot import HotAnswers
+from api.lanes import Lane
 from api.metrics import Metrics
 from api.observing import Observing
 from api.openapi import describe
@@ -151,6 +152,7 @@ def create_app(
         redirect_slashes=False,
     )
     app.state.parts = parts
+    app.add_middleware(HotAnswers, parts=parts)
     if settings.auth == "on":
         app.add_middleware(Door, keys=KeyFile(settings.keys), rate_limit=settings.rate_limit, metrics=parts.metrics)
     if settings.cors_origins:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 import uuid
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
@@ -23,6 +24,7 @@ from graph.store import GraphStore
 ACTOR = "events"
 GROUP_ROWS = 2000
 """Events that one transaction may hold; those of further requests wait for the next."""
+SCHEMA_S = 1.0
 REMEMBERED = 100_000
 """Event ids kept in memory, so that a repeated event is dropped without asking the store."""
 
@@ -71,6 +73,7 @@ class EventWriter:
         self._stored = stored
         self._metrics = metrics
         self._queue: queue.Queue[_Waiting | None] = queue.Queue(waiting)
+        self._schema: tuple[GraphSchema, float] | None = None
         self._recent: OrderedDict[str, None] = OrderedDict()
         self._thread = threading.Thread(target=self._run, name="events", daemon=True)
 
@@ -139,7 +142,7 @@ class EventWriter:
 
     def _write(self, requests: Sequence[Sequence[Interaction]]) -> list[Acknowledged]:
         store = self._store()
-        schema = store.schema
+        schema = self._schema_of(store)
         asked = {event.item_id for request in requests for event in request}
         missing = {item_id for item_id in asked if not self._knows_item(item_id)}
         for attempt in (1, 2):
@@ -163,6 +166,13 @@ class EventWriter:
                 break
         written = {id(event) for event in fresh}
         return [self._reply(request, written, unknown, watermark) for request in requests]
+
+    def _schema_of(self, store: GraphStore) -> GraphSchema:
+        """The store's schema, read once a second: only an ingest changes it, and reading costs a tenth of a write."""
+        now = time.monotonic()
+        if self._schema is None or now - self._schema[1] > SCHEMA_S:
+            self._schema = store.schema, now
+        return self._schema[0]
 
     def _fresh(self, requests: Sequence[Sequence[Interaction]], unknown: set[str]) -> list[Interaction]:
         """The events to write: items known, and the first of each event id."""

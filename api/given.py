@@ -15,7 +15,7 @@ import uuid
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import msgspec
 import structlog
@@ -25,8 +25,9 @@ if TYPE_CHECKING:
     from api.envelope import Envelope
     from api.interactions import Interaction
 
-WAITING = 10_000
+WAITING = 50_000
 """Records that may wait for the thread; more are dropped and counted, so that answers never wait for a disk."""
+WRITTEN_AT_ONCE = 10_000
 SEGMENT_BYTES = 8 << 20
 FLUSH_S = 1.0
 SUFFIX = ".jsonl"
@@ -57,8 +58,31 @@ class Outcome(Struct, frozen=True, tag_field="r", tag="outcome", omit_defaults=T
 
 
 Record: TypeAlias = Given | Outcome
+
+
+class _Again(NamedTuple):
+    """A list that was given before, under a new id: its line is put together from what is encoded already."""
+
+    t: int
+    id: str
+    tail: bytes
+
+
 _ENCODER = msgspec.json.Encoder()
+_KIND = b'"kind":'
 _DECODER: msgspec.json.Decoder[Record] = msgspec.json.Decoder(Given | Outcome)
+
+
+def given_tail(envelope: Envelope, kind: str) -> bytes:
+    """The end of a list's line, which is the same however often the list is given."""
+    line = _ENCODER.encode(_given(envelope, kind, 0))
+    return line[line.index(_KIND) :] + b"\n"
+
+
+def _given(envelope: Envelope, kind: str, at_ms: int) -> Given:
+    items = tuple(item.item_id for item in envelope.items)
+    sources = tuple(item.sources for item in envelope.items)
+    return Given(at_ms, envelope.recommendation_id, kind, envelope.release.id, items, sources)
 
 
 class GivenLog:
@@ -71,7 +95,7 @@ class GivenLog:
         self._days = days
         self._bytes = int(megabytes * (1 << 20))
         self._clock = clock
-        self._queue: queue.Queue[Record | None] = queue.Queue(WAITING)
+        self._queue: queue.SimpleQueue[Record | _Again | None] = queue.SimpleQueue()
         self._path: Path | None = None
         self._thread = threading.Thread(target=self._run, name="given", daemon=True)
         self.dropped = 0
@@ -88,9 +112,11 @@ class GivenLog:
 
     def note(self, envelope: Envelope, kind: str) -> None:
         """Keeps a list that is about to be answered; returns at once."""
-        items = tuple(item.item_id for item in envelope.items)
-        sources = tuple(item.sources for item in envelope.items)
-        self._put(Given(self._now_ms(), envelope.recommendation_id, kind, envelope.release.id, items, sources))
+        self._put(_given(envelope, kind, self._now_ms()))
+
+    def note_kept(self, recommendation_id: str, tail: bytes) -> None:
+        """Keeps a list that is given once more, by the end of its line; returns at once."""
+        self._put(_Again(self._now_ms(), recommendation_id, tail))
 
     def note_outcomes(self, events: Sequence[Interaction]) -> None:
         """Keeps those of some stored events that came from a list; returns at once."""
@@ -103,10 +129,10 @@ class GivenLog:
                     )
                 )
 
-    def _put(self, record: Record) -> None:
-        try:
-            self._queue.put_nowait(record)
-        except queue.Full:
+    def _put(self, record: Record | _Again) -> None:
+        if self._queue.qsize() < WAITING:
+            self._queue.put(record)
+        else:
             self.dropped += 1
 
     def _now_ms(self) -> int:
@@ -120,7 +146,7 @@ class GivenLog:
                 time.sleep(FLUSH_S if self._queue.empty() else 0.0)  # a second's records share one write and one sync
             batch = [] if first is None else [first]
             stopping = first is None
-            while not stopping and len(batch) < WAITING:
+            while not stopping and len(batch) < WRITTEN_AT_ONCE:
                 try:
                     record = self._queue.get_nowait()
                 except queue.Empty:
@@ -130,12 +156,12 @@ class GivenLog:
                     batch.append(record)
             self._write(batch)
 
-    def _write(self, batch: Sequence[Record]) -> None:
+    def _write(self, batch: Sequence[Record | _Again]) -> None:
         if not batch:
             return
         try:
             with self._segment().open("ab") as file:
-                file.write(b"".join(_ENCODER.encode(record) + b"\n" for record in batch))
+                file.write(b"".join(map(_line, batch)))
                 file.flush()
                 os.fsync(file.fileno())
         except OSError as error:  # a full disk must not stop answers
@@ -166,6 +192,12 @@ class GivenLog:
                     path.unlink()
             except FileNotFoundError:
                 continue  # another process forgot it first
+
+
+def _line(record: Record | _Again) -> bytes:
+    if isinstance(record, _Again):
+        return b'{"r":"given","t":%d,"id":"%b",%b' % (record.t, record.id.encode(), record.tail)
+    return _ENCODER.encode(record) + b"\n"
 
 
 def segments(folder: Path) -> list[Path]:

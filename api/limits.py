@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import threading
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from typing import ParamSpec, TypeVar
+from typing import TypeVar
 
 import msgspec
 from starlette.requests import ClientDisconnect, Request
@@ -14,15 +11,12 @@ from starlette.requests import ClientDisconnect, Request
 from api.problems import (
     BodyTooLarge,
     BodyTooSlow,
-    DeadlineExceeded,
     InvalidField,
-    Overloaded,
     UnknownField,
     UnsupportedMedia,
 )
 from graph.errors import InputError
 
-P = ParamSpec("P")
 T = TypeVar("T")
 
 MAX_ID_LENGTH = 512
@@ -108,37 +102,3 @@ def checked_text(value: str, field: str) -> str:
     if "\x00" in value or (not value.isascii() and any("\ud800" <= char <= "\udfff" for char in value)):
         raise InvalidField("a text is not valid", field=field, expected="Unicode without NUL", where=field)
     return value
-
-
-class Lane:
-    """A few threads for engine work, with a bounded number of waiting calls and a deadline for each.
-
-    The event loop stays free while numpy works, and a burst is shed instead of queued without end.
-    """
-
-    def __init__(self, threads: int, waiting: int, deadline_s: float) -> None:
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="engine")
-        self._room = threading.BoundedSemaphore(threads + waiting)
-        self._deadline_s = deadline_s
-
-    async def run(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """What ``work`` returns.
-
-        Raises:
-            Overloaded: at once, when too many calls wait already.
-            DeadlineExceeded: when the result is not there in time; a call that has not begun is dropped.
-        """
-        if not self._room.acquire(blocking=False):
-            raise Overloaded("too many requests are waiting", remedy="Send it again in a second.")
-        future = self._pool.submit(work, *args, **kwargs)
-        future.add_done_callback(lambda _: self._room.release())
-        try:
-            async with asyncio.timeout(self._deadline_s):
-                return await asyncio.wrap_future(future)
-        except TimeoutError:
-            raise DeadlineExceeded(
-                "the answer was not ready in time", expected=f"within {self._deadline_s:g} s", remedy="Retry soon."
-            ) from None
-
-    def close(self) -> None:
-        self._pool.shutdown(wait=False, cancel_futures=True)

@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import cache
 
+import msgspec
 import structlog
+
+_log = structlog.get_logger("kindred.http")
+_ENCODER = msgspec.json.Encoder()
+_write: Callable[[bytes], object] | None = None
+"""Where lines about requests go once the log is configured; before that structlog's own way is taken."""
 
 
 def configure_logging(level: str) -> None:
     """Writes lines of ``level`` and above."""
+    global _write
+    number = logging.getLevelNamesMapping()[level.upper()]
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
@@ -17,7 +29,37 @@ def configure_logging(level: str) -> None:
             structlog.processors.format_exc_info,
             structlog.processors.JSONRenderer(),
         ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
+        wrapper_class=structlog.make_filtering_bound_logger(number),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=False,
     )
+    _write = _to_stderr if number <= logging.INFO else _nowhere
+
+
+def log_request(request_id: str, method: str, route: str, status: int, took_ms: float) -> None:
+    """The line of one request: as structlog would write it, at a tenth of the time, since every request has one."""
+    if _write is None:
+        _log.info("http.request", request_id=request_id, method=method, route=route, status=status, took_ms=took_ms)
+    elif _write is not _nowhere:
+        now = datetime.now(UTC).replace(tzinfo=None).isoformat()
+        _write(
+            b'{"request_id":"%b",%b,"took_ms":%.2f,"event":"http.request","level":"info","timestamp":"%bZ"}\n'
+            % (request_id.encode(), _request_members(method, route, status), took_ms, now.encode())
+        )
+
+
+@cache
+def _request_members(method: str, route: str, status: int) -> bytes:
+    """What the lines of many requests have in common; there are as many as routes, methods and outcomes."""
+    return _ENCODER.encode({"method": method, "route": route, "status": status})[1:-1]
+
+
+def _to_stderr(line: bytes) -> None:
+    try:
+        os.write(sys.stderr.fileno(), line)
+    except (OSError, ValueError):
+        return  # a log that is closed must not cost an answer
+
+
+def _nowhere(line: bytes) -> None:
+    return None

@@ -60,6 +60,17 @@ class Metrics:
         self.swaps = Counter("kindred_release_swaps", "Releases taken into service.", registry=self.registry)
         self.refused = Counter("kindred_releases_refused", "Releases that did not verify.", registry=self.registry)
 
+        self._counted: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
+
+    def count_request(self, route: str, method: str, status: int, seconds: float) -> None:
+        """Counts one request; looking up the labels of a counter costs more than counting, so they are kept."""
+        known = self._counted.get((route, method, status))
+        if known is None:
+            known = self.requests.labels(route, method, str(status)), self.seconds.labels(route)
+            self._counted[route, method, status] = known
+        known[0].inc()
+        known[1].observe(seconds)
+
     def count_listed(self, kind: str, envelope: Envelope) -> None:
         """Counts the items of a list under the sources that put them there."""
         loudest = Tally(item.sources[0] for item in envelope.items if item.sources)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-import uuid
 
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api.ids import new_id
+from api.logs import log_request
 from api.metrics import Metrics
 from api.problems import problem_response
 
@@ -29,7 +30,7 @@ class Observing:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        request_id = uuid.uuid4().hex
+        request_id = new_id()
         scope.setdefault("state", {})["request_id"] = request_id
         status = 0
 
@@ -51,16 +52,8 @@ class Observing:
             seconds = time.perf_counter() - began
             route = _route_of(scope)
             method = scope["method"] if scope["method"] in _METHODS else "other"
-            self._metrics.requests.labels(route, method, str(status)).inc()
-            self._metrics.seconds.labels(route).observe(seconds)
-            _log.info(
-                "http.request",
-                request_id=request_id,
-                method=method,
-                route=route,
-                status=status,
-                took_ms=round(seconds * 1000, 2),
-            )
+            self._metrics.count_request(route, method, status, seconds)
+            log_request(request_id, method, route, status, round(seconds * 1000, 2))
 
 
 def _route_of(scope: Scope) -> str:

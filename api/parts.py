@@ -13,7 +13,7 @@ from starlette.requests import Request
 from api.engine import Engine
 from api.events import EventWriter
 from api.given import GivenLog
-from api.limits import Lane
+from api.lanes import Lane
 from api.metrics import Metrics
 from api.problems import NotReady
 from api.pulse import Pulse

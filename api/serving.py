@@ -64,6 +64,11 @@ class Answering(Protocol):
 
     def suggest(self, text: str, n: int = 10) -> list[Suggestion]: ...
 
+    @property
+    def version(self) -> tuple[str, int, int]:
+        """What moves whenever an answer may differ, the time of day aside."""
+        ...
+
     def refresh(self) -> bool:
         """Take the graph's changes in, so that the next answer does not have to."""
         ...
@@ -203,6 +208,11 @@ class Serving:
                 remedy="Run kindred ingest, then kindred train; the server takes the release up by itself.",
             )
         return live
+
+    @property
+    def found(self) -> Live | None:
+        """The release in service now, if there is one."""
+        return self._live
 
     @property
     def schema(self) -> GraphSchema | None:

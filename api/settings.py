@@ -64,6 +64,9 @@ class Settings(BaseSettings):
     events_waiting: int = Field(default=1024, ge=1)
     """Event requests that may wait for the store; more are shed with 503."""
 
+    answer_cache_megabytes: int = Field(default=16, ge=0, le=4096)
+    """Per worker, for answers asked again before anything changed; 0 keeps none."""
+
     attribution_days: float = Field(default=30.0, gt=0)
     attribution_megabytes: float = Field(default=256.0, ge=16)
     """How long, and how much of, what was recommended is kept for ``kindred report``."""

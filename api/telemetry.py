@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.engine.watching import watch_stages
-from api.limits import Lane
+from api.lanes import Lane
 from graph.errors import MissingExtra, SettingsError
 
 if TYPE_CHECKING:

@@ -193,9 +193,9 @@ def run_experiment(
         rankers: dict[str, Ranker] = {name: OperatorRanker(operator) for name, operator in final.operators.items()}
         if sources:
             rankers[FUSED] = serving(final.operators, fusion.weights)
-        for name, ranker in rankers.items():
+        for name, tested in rankers.items():
             options = used if name == FUSED else fitted.options[name]
-            on_test[name] = measuring(name, f"test, {stage}", options, ranker, seen, split.test)
+            on_test[name] = measuring(name, f"test, {stage}", options, tested, seen, split.test)
 
     clock.leave()
     fit_s = fitted.seconds | {FUSED: sum(fitted.seconds[name] for name in sources) + cost["seconds"]}

@@ -81,7 +81,7 @@ def fit_models(
             progress.step(f"fitting {name}")
         begin_peak()
         started = time.perf_counter()
-        model = MODELS[name].build(**options)
+        model: Any = MODELS[name].build(**options)
         if runs is not None and isinstance(model, SupportsTrainingRun):
             model.run = runs(stage, name, options)
             if model.run.ray_workers:
@@ -106,8 +106,8 @@ def fit_models(
             keeper.keep_fit(kept_as, operator, document)
         fitted.add(name, operator, document)
         weights = getattr(model, "fold_in_weights", None)
-        if weights is not None:
-            fitted.fold_in[name] = weights()
+        if weights is not None and (arrays := weights()):
+            fitted.fold_in[name] = arrays
     return fitted
 
 

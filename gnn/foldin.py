@@ -13,6 +13,7 @@ import scipy.sparse as sp
 
 from gnn.histories import FloatArray
 from gnn.operators import Arrays
+from gnn.sequences import normalised
 from graph.errors import InputError, ReleaseError
 from graph.schema import EdgeType
 
@@ -37,10 +38,11 @@ class AttributeWeights:
 
 @dataclass(frozen=True)
 class ItemFoldIn:
-    """The item side of a trained GraphSAGE without torch.
+    """The item side of a trained graph network (GraphSAGE, the flagship) without torch.
 
     Shapes: ``text_weight`` (T, D) or None; ``root_weight`` (layers, D, D); ``out_weight`` (D, D). ``scale``
-    multiplies the sum of messages in each layer.
+    multiplies the sum of messages in each layer. ``text_mean`` (T,), where the model reads texts around their mean;
+    ``norm`` (2, D), where a layer norm ends the item side instead of a projection to unit length.
     """
 
     text_weight: FloatArray | None
@@ -48,6 +50,8 @@ class ItemFoldIn:
     out_weight: FloatArray
     scale: float
     attributes: Mapping[EdgeType, AttributeWeights]
+    text_mean: FloatArray | None = None
+    norm: FloatArray | None = None
 
     def apply(self, text: FloatArray | None, attributes: Mapping[EdgeType, sp.csr_array]) -> FoldedItems:
         """Embeddings of N new items; attributes and edge types the model does not know are passed over.
@@ -62,13 +66,16 @@ class ItemFoldIn:
         dim = self.out_weight.shape[0]
         hidden = np.zeros((count, dim), np.float32)
         if text is not None and self.text_weight is not None:
-            hidden = np.asarray(text, np.float32) @ self.text_weight
+            hidden = self._read(np.asarray(text, np.float32)) @ self.text_weight
         shares = {kind: _shares(matrix, self.attributes[kind].node_index) for kind, matrix in known.items()}
         for layer, root in enumerate(self.root_weight):
             received = np.zeros((count, dim), np.float32)
             for kind, share in shares.items():
                 received += share @ self.attributes[kind].messages[layer]
             hidden = hidden + hidden @ root + received * np.float32(self.scale)
+        if self.norm is not None:
+            rows = normalised(np.asarray(hidden, np.float32), self.norm)
+            return FoldedItems(rows, rows)
         length = np.maximum(np.linalg.norm(hidden, axis=1, keepdims=True), 1e-12)
         return FoldedItems(np.asarray(hidden / length, np.float32), np.asarray(hidden @ self.out_weight, np.float32))
 
@@ -83,6 +90,10 @@ class ItemFoldIn:
         }
         if self.text_weight is not None:
             named["text_weight"] = self.text_weight
+        if self.text_mean is not None:
+            named["text_mean"] = self.text_mean
+        if self.norm is not None:
+            named["norm"] = self.norm
         for number, weights in enumerate(self.attributes.values()):
             named[f"node_index_{number}"] = weights.node_index
             named[f"messages_{number}"] = weights.messages
@@ -105,16 +116,27 @@ class ItemFoldIn:
                 )
                 for number, kind in enumerate(kinds)
             }
+            mean = _float(arrays["text_mean"]) if "text_mean" in arrays else None
+            norm = _float(arrays["norm"]) if "norm" in arrays else None
             layers, dim = root.shape[0], out.shape[0]
             fits = out.shape == (dim, dim) and root.shape == (layers, dim, dim)
             fits = fits and (text is None or (text.ndim == 2 and text.shape[1] == dim))
+            fits = fits and (norm is None or norm.shape == (2, dim))
+            fits = fits and (mean is None or (text is not None and mean.shape == text.shape[:1]))
             for weights in attributes.values():
                 fits = fits and weights.messages.shape == (layers, weights.node_index.size, dim)
             if not fits:
                 raise ValueError("shapes differ")
-            return cls(text, root, out, float(np.asarray(arrays["scale"], np.float64)[0]), attributes)
+            return cls(text, root, out, float(np.asarray(arrays["scale"], np.float64)[0]), attributes, mean, norm)
         except (KeyError, ValueError, IndexError, TypeError) as error:
             raise ReleaseError("the fold-in's arrays do not fit together", got=error) from error
+
+    def _read(self, text: FloatArray) -> FloatArray:
+        """Texts as the model was given them: around the mean of its own, where it was. Shape (N, T)."""
+        if self.text_mean is None:
+            return text
+        around = np.where((text != 0).any(axis=1, keepdims=True), text - self.text_mean, 0.0)
+        return np.asarray(around / np.maximum(np.linalg.norm(around, axis=1, keepdims=True), 1e-12), np.float32)
 
     def _count(self, text: FloatArray | None, attributes: Mapping[EdgeType, sp.csr_array]) -> int:
         counts = {int(matrix.shape[0]) for matrix in attributes.values()}

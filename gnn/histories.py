@@ -84,7 +84,8 @@ class Histories:
 
     def none(self) -> sp.csr_array:
         """No item at all: what is left out of a ranking in which people may choose the same again. Shape (B, I)."""
-        return sp.csr_array((len(self), self.num_items), dtype=np.float32)
+        nothing = np.zeros(0, np.int32), np.zeros(len(self) + 1, np.int32)
+        return sp.csr_array((np.zeros(0, np.float32), *nothing), shape=(len(self), self.num_items))
 
     def recent(self) -> sp.csr_array:
         """Each event with weight 1 / (1 + steps back), summed per item. Shape (B, I)."""

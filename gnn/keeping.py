@@ -25,7 +25,7 @@ from gnn.operators import Operator, operator_from_arrays
 from graph.errors import ReleaseError
 
 MOST_BYTES = 512 << 20
-_FUSION_CODE = ("examples", "features", "fitting", "learning", "ranking", "weights")
+_FUSION_CODE = ("examples", "features", "fitting", "hidden", "hidden_fitting", "learning", "ranking", "weights")
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class Keeper:
         if sum(array.nbytes for array in operator.arrays().values()) > MOST_BYTES:
             return
         text = json.dumps({**document, "kind": operator.kind}).encode()
-        arrays = {**operator.arrays(), "document": np.frombuffer(text, np.uint8)}
+        arrays: dict[str, Any] = {**operator.arrays(), "document": np.frombuffer(text, np.uint8)}
         self._written(f"{name}.npz", lambda path: np.savez(path, **arrays))
 
     def lists(self, name: str, ranked: Callable[[], IntArray]) -> IntArray:

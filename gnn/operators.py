@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
+from gnn.compiled import sparse_scores
 from gnn.histories import FloatArray, Histories, IntArray
 from gnn.personal import PersonalOperator
 from gnn.ranker import top_k
@@ -62,7 +63,7 @@ class SparseOperator:
     item_item: sp.csr_array
 
     def score(self, weights: sp.csr_array, user_index: IntArray | None = None) -> FloatArray:
-        return np.asarray((weights @ self.item_item).toarray(), np.float32)
+        return sparse_scores(weights, self.item_item)
 
     def arrays(self) -> Arrays:
         return {
@@ -84,7 +85,7 @@ class FactorOperator:
     right: sp.csr_array
 
     def score(self, weights: sp.csr_array, user_index: IntArray | None = None) -> FloatArray:
-        return np.asarray(((weights @ self.left) @ self.right).toarray(), np.float32)
+        return sparse_scores(sp.csr_array(weights @ self.left), self.right)
 
     def arrays(self) -> Arrays:
         named: Arrays = {}
@@ -131,8 +132,14 @@ class EmbeddingOperator:
 
     def user_embedding(self, weights: sp.csr_array, user_index: IntArray | None = None) -> FloatArray:
         """Embeddings of the users behind the histories. Shape (B, D)."""
-        total = np.maximum(np.asarray(weights.sum(axis=1), np.float32).ravel(), 1e-12)
-        embedding = np.asarray(weights @ self.fold_in, np.float32) / (total**self.length_power)[:, None]
+        if weights.shape[0] == 1:  # one answer: scipy's way to it takes longer than the sum
+            events = np.asarray(weights.data, np.float32)
+            total = np.maximum(events.sum(keepdims=True), np.float32(1e-12))
+            embedding = (events @ np.asarray(self.fold_in[weights.indices], np.float32))[None, :]
+        else:
+            total = np.maximum(np.asarray(weights.sum(axis=1), np.float32).ravel(), 1e-12)
+            embedding = np.asarray(weights @ self.fold_in, np.float32)
+        embedding /= (total**self.length_power)[:, None]
         if self.user_residual is not None and user_index is not None:
             known = (user_index >= 0) & (user_index < len(self.user_residual))
             embedding[known] += self.user_residual[user_index[known]]
@@ -247,9 +254,10 @@ def _floats(array: npt.NDArray[np.generic]) -> FloatArray:
 
 def _csr(arrays: Mapping[str, npt.NDArray[np.generic]], prefix: str, num_columns: int) -> sp.csr_array:
     indptr = arrays[f"{prefix}indptr"]
-    return sp.csr_array(
-        (arrays[f"{prefix}data"], arrays[f"{prefix}indices"], indptr), shape=(indptr.size - 1, num_columns)
-    )
+    indices = arrays[f"{prefix}indices"]
+    if indices.dtype == np.int32 and indices.size < np.iinfo(np.int32).max:
+        indptr = indptr.astype(np.int32)  # else scipy widens the column numbers, in memory instead of on the disk
+    return sp.csr_array((arrays[f"{prefix}data"], indices, indptr), shape=(indptr.size - 1, num_columns))
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,8 @@ from gnn.histories import FloatArray, Histories, IntArray
 class PersonalOperator:
     """``scores = sum over the user's events of decay ** (baskets since) + item_score``.
 
-    Events of the same moment are one basket. ``item_score`` (I,) lies below what a choice counts, so that it orders
-    what the user never chose.
+    Events of the same moment are one basket. ``item_score`` (I,) orders what the user never chose; below what a choice
+    counts, it orders nothing else.
     """
 
     kind: ClassVar[str] = "personal"

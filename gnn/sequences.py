@@ -93,22 +93,26 @@ class SequenceOperator:
 
     def score(self, weights: sp.csr_array, user_index: IntArray | None = None) -> FloatArray:
         """Scores from weighted histories, whose order is taken to be that of their weights, the heaviest last."""
-        matrix = sp.csr_array(weights)
-        rows = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
-        order = np.lexsort((matrix.indices, matrix.data, rows))
-        order = order[matrix.data[order] > 0]
-        indptr = np.zeros(matrix.shape[0] + 1, np.int64)
-        np.cumsum(np.bincount(rows[order], minlength=matrix.shape[0]), out=indptr[1:])
-        items = np.asarray(matrix.indices[order], np.int32)
-        nobody = np.full(matrix.shape[0], -1, np.int32)
-        return self.score_ordered(Histories(nobody, indptr, items, np.zeros(items.size, np.int64), matrix.shape[1]))
+        return self.score_ordered(by_weight(weights))
 
-    def user_embedding(self, histories: Histories) -> FloatArray:
-        """The vector of each history, zero for an empty one. Shape (B, D)."""
+    def user_embedding(self, histories: Histories, late: FloatArray | None = None) -> FloatArray:
+        """The vector of each history, zero for an empty one; ``late`` are vectors of items behind the known ones.
+
+        Shapes: ``late`` (N, D) → (B, D).
+        """
         result = np.zeros((len(histories), self.item_output.shape[1]), np.float32)
         for rows, at in aligned(histories, self.num_events):
-            result[rows] = self._read(histories.item_index[at], at < 0)
+            result[rows] = self._read(self._vectors(histories.item_index[at], late), at < 0)
         return result
+
+    def _vectors(self, items: IntArray, late: FloatArray | None) -> FloatArray:
+        """How items are read, known or late. Shape (B, L) → (B, L, D)."""
+        if late is None:
+            return self.item_input[items]
+        known = len(self.item_input)
+        vectors = self.item_input[np.minimum(items, known - 1)]
+        vectors[items >= known] = late[items[items >= known] - known]
+        return vectors
 
     def arrays(self) -> dict[str, npt.NDArray[np.generic]]:
         named: dict[str, npt.NDArray[np.generic]] = {
@@ -159,12 +163,24 @@ class SequenceOperator:
         bias = floats("item_bias") if "item_bias" in arrays else None
         return cls(item_input, item_output, layers, floats("final_norm"), bias)
 
-    def _read(self, items: IntArray, padding: npt.NDArray[np.bool_]) -> FloatArray:
-        """The vectors of histories that end at the right. Shapes (B, L), (B, L) → (B, D)."""
-        hidden = self.item_input[items]
+    def _read(self, hidden: FloatArray, padding: npt.NDArray[np.bool_]) -> FloatArray:
+        """The vectors of histories that end at the right. Shapes (B, L, D), (B, L) → (B, D)."""
         for layer in self.layers[:-1]:
-            hidden = _layer(layer, hidden, items.shape[1], padding)
+            hidden = _layer(layer, hidden, hidden.shape[1], padding)
         return normalised(_layer(self.layers[-1], hidden, 1, padding)[:, 0], self.final_norm)
+
+
+def by_weight(weights: sp.csr_array) -> Histories:
+    """Weighted histories in the order of their weights, the heaviest last. Shape (B, I)."""
+    matrix = sp.csr_array(weights)
+    rows = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
+    order = np.lexsort((matrix.indices, matrix.data, rows))
+    order = order[matrix.data[order] > 0]
+    indptr = np.zeros(matrix.shape[0] + 1, np.int64)
+    np.cumsum(np.bincount(rows[order], minlength=matrix.shape[0]), out=indptr[1:])
+    items = np.asarray(matrix.indices[order], np.int32)
+    nobody = np.full(matrix.shape[0], -1, np.int32)
+    return Histories(nobody, indptr, items, np.zeros(items.size, np.int64), matrix.shape[1])
 
 
 def _layer(layer: AttentionLayer, hidden: FloatArray, num_asking: int, padding: npt.NDArray[np.bool_]) -> FloatArray:

@@ -56,7 +56,7 @@ class SetOperator:
         heads = self.attention.shape[1]
         spread = np.repeat(self.attention, self.value.shape[1] // heads, axis=1)
         total = np.asarray(weights @ spread, np.float32)
-        pooled = np.asarray(weights @ (spread * self.value), np.float32) / np.maximum(total, 1e-20)
+        pooled = np.asarray(weights @ (spread * self.value) / np.maximum(total, 1e-20), np.float32)
         wide = np.maximum(normalised(pooled, self.forward_norm) @ self.widen + self.widen_bias, 0.0)
         embedding = normalised(np.asarray(pooled + wide @ self.narrow + self.narrow_bias, np.float32), self.final_norm)
         embedding[np.diff(weights.indptr) == 0] = 0.0

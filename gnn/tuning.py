@@ -24,6 +24,13 @@ GRIDS: dict[str, tuple[Mapping[str, Any], ...]] = {
     "ease": ({}, {"ridge": 100.0}, {"ridge": 200.0}, {"ridge": 500.0}, {"ridge": 1000.0}),
     "gfcf": ({}, {"rank": 32}, {"rank": 64}, {"rank": 128}, {"rank": 64, "alpha": 1.0}),
     "als": ({}, {"ridge": 20.0}, {"alpha": 30.0}, {"alpha": 30.0, "ridge": 20.0}, {"embedding_dim": 32}),
+    "personal_recency": (
+        {},
+        {"popularity": 0.01},
+        {"popularity": 2.0},
+        {"decay": 0.8},
+        {"decay": 0.9, "popularity": 2.0},
+    ),
     "next_item": ({}, {"source_power": 0.0}, {"source_power": 1.0}, {"target_power": 0.3}, {"steps": 1}),
 }
 """Options tried per model, the defaults first. A model without a line has nothing worth choosing, or stops early."""

@@ -7,11 +7,18 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 
 from graph.errors import MissingExtra
 
 ADDRESS = "RAY_ADDRESS"
 """Ray's own environment variable: the address of a cluster."""
+
+
+def check_ray() -> None:
+    """Nothing, when Ray is installed; :class:`MissingExtra`, before any work, when it is not."""
+    if find_spec("ray") is None:
+        raise MissingExtra("Ray is not installed", remedy="pip install 'kindred[scale]', or work without --ray.")
 
 
 @contextmanager
@@ -21,12 +28,11 @@ def ray_with(workers: int) -> Iterator[None]:
     Raises:
         MissingExtra: when Ray is not installed.
     """
+    check_ray()
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is told to anybody
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    try:
-        import ray
-    except ImportError as error:
-        raise MissingExtra("Ray is not installed", remedy="pip install 'kindred[scale]'.") from error
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # a worker without a GPU is left as it is
+    import ray
+
     if ray.is_initialized():
         yield
         return

@@ -147,8 +147,7 @@ class GraphView:
         state, before = self._state, None if since is None else since._state
         if state is None:
             return set()
-        nodes = FrozenRows[Properties | None]() if before is None else before.nodes[node_type].properties
-        rows = set(state.nodes[node_type].properties.changed_since(nodes))
+        rows = self.reworded(node_type, since=since)
         for spec in self.schema.edges:
             if spec.role is not EdgeRole.INTERACTION:
                 changes = state.edges[spec.edge_type]
@@ -158,6 +157,14 @@ class GraphView:
                 if changes is not was and spec.target == node_type:
                     rows.update(changes.into.changed_since(was.into))
         return rows
+
+    def reworded(self, node_type: str, *, since: GraphView | None = None) -> set[int]:
+        """Rows of a node type whose properties are not what they were; ``since`` as in :meth:`touched`."""
+        if self._state is None:
+            return set()
+        before = None if since is None else since._state
+        nodes = FrozenRows[Properties | None]() if before is None else before.nodes[node_type].properties
+        return set(self._state.nodes[node_type].properties.changed_since(nodes))
 
     def changed_nodes(self, node_type: str) -> IntArray:
         """Rows that came, changed or went since the snapshot, ascending."""

@@ -19,6 +19,8 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
+from tempfile import mkdtemp
 
 import numpy as np
 
@@ -26,7 +28,7 @@ from api.engine import Request
 from api.lab import Lab
 from gnn.evaluation import ranked_lists
 
-lab = Lab.open("invented-shop")
+lab = Lab.open("invented-shop", folder=Path(mkdtemp(prefix="kindred-shop-")))  # of its own: it will be written to
 models = ("popularity", "rp3beta", "ease", "next_item", "attributes", "relations")
 experiment = lab.experiment({name: {} for name in models})
 print(experiment.verdict.sentence)

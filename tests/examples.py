@@ -33,14 +33,14 @@ MAX_LINES, MAX_WIDTH = 18, 400
 
 
 @contextmanager
-def serving() -> Iterator[str]:
-    """The address of a server over a copy of the demo's store and its releases."""
+def serving(work: Path = ROOT / "var") -> Iterator[str]:
+    """The address of a server over a copy of a work folder's store and its releases, by default the demo's."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     with tempfile.TemporaryDirectory() as folder:
         for name in ("graph.db", "releases"):
-            source = ROOT / "var" / name
+            source = work / name
             if not source.exists():
                 sys.exit(f"{source} is missing: run `make demo SERVE=0` first")
             (shutil.copytree if source.is_dir() else shutil.copy)(source, Path(folder) / name)
@@ -49,6 +49,8 @@ def serving() -> Iterator[str]:
             "KINDRED_STORE": f"sqlite:{folder}/graph.db",
             "KINDRED_RELEASES": f"{folder}/releases",
             "KINDRED_AUTH": "off",
+            "KINDRED_READ_DEADLINE_S": "20",  # what is asked here is what is answered, not how fast on a busy machine
+            "KINDRED_EXPLAIN_DEADLINE_S": "60",
             "PYTHONPATH": str(ROOT),
             "PATH": "/usr/bin:/bin",
         }
@@ -57,11 +59,11 @@ def serving() -> Iterator[str]:
             yield _ready(f"http://127.0.0.1:{port}", server)
         finally:
             server.terminate()
-            server.wait(20)
+            server.wait(90)
 
 
 def _ready(address: str, server: subprocess.Popen[bytes]) -> str:
-    for _ in range(300):
+    for _ in range(900):
         if server.poll() is not None:
             sys.exit(f"the server stopped with {server.returncode}")
         try:
@@ -69,7 +71,7 @@ def _ready(address: str, server: subprocess.Popen[bytes]) -> str:
                 return address
         except (urllib.error.URLError, OSError):
             time.sleep(0.2)
-    sys.exit("the server did not become ready in a minute")
+    sys.exit("the server did not become ready in three minutes")
 
 
 def answer(command: str, address: str) -> tuple[int, str]:

@@ -6,6 +6,7 @@ import os
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import jupytext
 from nbclient import NotebookClient
@@ -14,34 +15,40 @@ ROOT = Path(__file__).parents[1]
 
 
 def execute(path: Path) -> Path:
-    """The notebook with its outputs, as ``.ipynb`` beside the plain text; what only this machine knows is left out."""
+    """The notebook with its outputs, as ``.ipynb`` beside the plain text."""
     notebook = jupytext.read(path)
     with tempfile.TemporaryDirectory(prefix="kindred-notebook-") as folder:
-        client = NotebookClient(notebook, timeout=900, resources={"metadata": {"path": folder}})
-        client.execute()
-    for cell in notebook.cells:
+        NotebookClient(notebook, timeout=1800, resources={"metadata": {"path": folder}}).execute()
+    paired = path.with_suffix(".ipynb")
+    jupytext.write(cleaned(notebook), paired)
+    return paired
+
+
+def cleaned(notebook: Any) -> Any:
+    """The notebook with what it prints and draws alone, so that running it again changes little."""
+    for number, cell in enumerate(notebook.cells):
+        cell["id"] = f"cell-{number:02d}"
         if cell.cell_type == "code":
             cell.execution_count = None
             cell.metadata = {}
-            # Progress and warnings on standard error are of the moment.
-            cell.outputs = [output for output in cell.outputs if output.get("name") != "stderr"]
-            for output in cell.outputs:
-                if "execution_count" in output:
-                    output.execution_count = None
+            cell.outputs = [output for output in cell.outputs if _is_said(output)]
     notebook.metadata.pop("widgets", None)
     notebook.metadata.pop("language_info", None)
-    for number, cell in enumerate(notebook.cells):
-        cell["id"] = f"cell-{number:02d}"
-    paired = path.with_suffix(".ipynb")
-    jupytext.write(notebook, paired)
-    return paired
+    return notebook
+
+
+def _is_said(output: Any) -> bool:
+    """Whether an output is what the cell printed or drew; not progress, nor a last value, which may name an address."""
+    if output.output_type == "display_data":
+        return "image/png" in output["data"]
+    return output.output_type == "error" or output.get("name") == "stdout"
 
 
 def main() -> None:
     os.environ |= {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT), "HF_HUB_OFFLINE": "1"}
-    named = [Path(name) for name in sys.argv[1:]] or sorted((ROOT / "notebooks").glob("*.py"))
+    named = [Path(name) for name in sys.argv[1:]] or sorted((ROOT / "notebooks").glob("[0-9]*.py"))
     for path in named:
-        print(execute(path))
+        sys.stdout.write(f"{execute(path)}\n")
 
 
 if __name__ == "__main__":

@@ -415,9 +415,11 @@ PROMISES: tuple[Promise, ...] = (
     ),
     Promise(
         "Security",
-        "No personal data in logs and metrics.",
-        (Proof("canaries in ids", f"{API}http_operations.py::test_metrics_and_logs_hold_no_ids"),),
-        "traces.",
+        "No personal data in logs, metrics and traces.",
+        (
+            Proof("canaries in ids", f"{API}http_operations.py::test_metrics_and_logs_hold_no_ids"),
+            Proof("a canary in ids, queries and baggage", f"{API}telemetry.py::test_nobody_is_named"),
+        ),
     ),
     Promise(
         "Security",
@@ -439,6 +441,10 @@ PROMISES: tuple[Promise, ...] = (
                 "rotated with a time of grace",
                 f"{API}security_keys.py::test_a_rotated_key_goes_on_for_its_grace_and_its_successor_after_it",
             ),
+            Proof(
+                "which users there are is told to operators alone",
+                f"{API}security_door.py::test_only_an_operator_learns_which_users_there_are",
+            ),
             Proof("guessing is slowed down", f"{API}security_door.py::test_guessing_keys_is_slowed_down"),
         ),
         "keys for single users of the shop: a reader's key may ask for any user.",
@@ -450,6 +456,10 @@ PROMISES: tuple[Promise, ...] = (
             Proof(
                 "over 200 attacks, the graph's hash and every address asked",
                 f"{API}mcp.py::test_two_hundred_attacks_write_nothing_and_reach_nothing_else",
+            ),
+            Proof(
+                "offered editing tools, with a key that only reads",
+                f"{API}mcp.py::test_a_key_without_the_scope_changes_nothing",
             ),
         ),
     ),
@@ -491,6 +501,7 @@ PROMISES: tuple[Promise, ...] = (
                 "two histories, one list",
                 f"{API}personal.py::test_who_opts_out_gets_lists_that_do_not_depend_on_history",
             ),
+            Proof("in no audience", f"{API}users.py::test_who_opted_out_is_in_no_audience"),
         ),
         "pseudonyms at the door.",
     ),

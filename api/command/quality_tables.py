@@ -33,7 +33,8 @@ class QualityTable:
         parts = [f"kindred evaluate --source {self.source} --data-dir $KINDRED_DATA_DIR"]
         parts[0] += f"/{self.folder}" if self.folder else ""
         parts += [f"--protocol {self.protocol}", f"--test-from {self.test_from}" if self.test_from else ""]
-        parts += [f"--budget {self.budget_s:.0f}", f"--seed {seed}", "--controls" if self.controls else ""]
+        parts += [f"--budget {self.budget_s:.0f}" if self.budget_s != BUDGET_S else "", f"--seed {seed}"]
+        parts += ["--controls" if self.controls else ""]
         return " ".join(part for part in parts if part)
 
 

@@ -46,7 +46,9 @@ def run_tables(settings: Settings, *, only: str | None, seeds: int, fresh: bool)
             except NotFound as missing:
                 warn(f"{name} is left out: {missing}")
                 continue
-            write_rows(found, TABLES[name], seed)
+            write_rows([*_others(TABLES[name], seed), *found])
+    if kept_rows():
+        write_rows(kept_rows())  # also what an earlier version had written in its own format
     if only is None or RELATED in chosen:
         run_related_tables(settings, DOCS, fresh=fresh)
 
@@ -58,11 +60,15 @@ def kept_rows() -> list[Row]:
     return read_rows(documents)
 
 
-def write_rows(found: list[Row], table: QualityTable, seed: int) -> None:
-    """Puts the rows of one table and seed in the place of older ones, and writes file and page."""
-    others = [row for row in kept_rows() if not (belongs(row, table) and row["seed"] == seed)]
+def _others(table: QualityTable, seed: int) -> list[Row]:
+    """The rows of all other tables and seeds."""
+    return [row for row in kept_rows() if not (belongs(row, table) and row["seed"] == seed)]
+
+
+def write_rows(rows: list[Row]) -> None:
+    """Writes file and page, in the order of the tables."""
     order = {name: number for number, name in enumerate(TABLES)}
-    rows = sorted([*others, *found], key=lambda row: (order.get(table_of(row) or "", len(order)), row["seed"]))
+    rows = sorted(rows, key=lambda row: (order.get(table_of(row) or "", len(order)), row["seed"]))
     DOCS.mkdir(exist_ok=True)
     # A row a line, so that a change of one table is a change of its lines.
     (DOCS / "quality.json").write_text("[\n" + ",\n".join(json.dumps(row) for row in rows) + "\n]\n")

@@ -138,6 +138,11 @@ class Engine:
         """Source → family."""
         return self._families
 
+    @property
+    def version(self) -> tuple[str, int, int]:
+        """What moves whenever an answer may differ, rules and the time of day aside."""
+        return self._keeper.version
+
     def warm_up(self) -> None:
         """Build what is otherwise built on first use, so that no request waits for it."""
         moment = self._keeper.current()

@@ -1,7 +1,7 @@
 """Items that came after the release, folded into its sources by their text and attributes, without training.
 
-A source with weights for it (GraphSAGE) computes a new item's embedding; the text source takes its text vector; for
-every other one a new item is seen through its nearest known items, by text and attributes.
+A source with weights for it (GraphSAGE, the flagship) computes a new item's embedding; the text source takes its text
+vector; for every other one a new item is seen through its nearest known items, by text and attributes.
 """
 
 from __future__ import annotations
@@ -17,11 +17,13 @@ import scipy.sparse as sp
 
 from api.engine.finding.live import LiveState
 from api.engine.finding.meaning import Meanings
+from api.engine.grown_sequence import GrownSequence
 from gnn.data import ItemKnowledge
 from gnn.foldin import FoldedItems, ItemFoldIn
 from gnn.histories import FloatArray, Histories, IntArray
 from gnn.operators import Arrays, ConstantOperator, EmbeddingOperator, Operator, OrderedOperator
 from gnn.ranker import top_k
+from gnn.sequences import SequenceOperator
 from graph.release import Release
 
 NEIGHBORS = 10
@@ -202,19 +204,35 @@ class Folding:
                 rows = self._meanings.around_mean(vectors)
                 if rows.shape[1] == operator.item_embedding.shape[1]:
                     return GrownEmbedding(operator, FoldedItems(rows, rows), (rows != 0).any(axis=1))
-            if name in self._fold_ins:
-                fold_in = self._fold_ins[name]
-                width = None if fold_in.text_weight is None else fold_in.text_weight.shape[0]
-                text = vectors if vectors is not None and vectors.shape[1] == width else None
-                described = {kind: matrix for kind, matrix in attributes.items() if kind in fold_in.attributes}
-                if text is not None or described:
-                    known = np.zeros(count, bool) if text is None else (text != 0).any(axis=1)
-                    for matrix in described.values():
-                        known |= np.diff(matrix.indptr) > 0
-                    return GrownEmbedding(operator, fold_in.apply(text, described), known)
+            if (grown := self._by_weights(name, vectors, attributes, count)) is not None:
+                return GrownEmbedding(operator, *grown)
         if isinstance(operator, OrderedOperator):
+            own = self._by_weights(name, vectors, attributes, count)
+            if own is not None and isinstance(operator, SequenceOperator):
+                return GrownSequence(operator, *own)
             return ProxyOrderedOperator(operator, proxies)
         return ProxyOperator(operator, proxies)
+
+    def _by_weights(
+        self,
+        name: str,
+        vectors: FloatArray | None,
+        attributes: Mapping[tuple[str, str, str], sp.csr_array],
+        count: int,
+    ) -> tuple[FoldedItems, npt.NDArray[np.bool_]] | None:
+        """New items by a source's own weights, and of which of them anything is known; None where it has none."""
+        fold_in = self._fold_ins.get(name)
+        if fold_in is None:
+            return None
+        width = None if fold_in.text_weight is None else fold_in.text_weight.shape[0]
+        text = vectors if vectors is not None and vectors.shape[1] == width else None
+        described = {kind: matrix for kind, matrix in attributes.items() if kind in fold_in.attributes}
+        if text is None and not described:
+            return None
+        known = np.zeros(count, bool) if text is None else (text != 0).any(axis=1)
+        for matrix in described.values():
+            known |= np.diff(matrix.indptr) > 0
+        return fold_in.apply(text, described), known
 
     def _vectors(self, live: LiveState, late: npt.NDArray[np.int64]) -> FloatArray | None:
         if self._meanings is None:

@@ -94,6 +94,11 @@ class SourceKeeper:
         return self._moment
 
     @property
+    def version(self) -> tuple[str, int, int]:
+        """The graph's watermark and version, and that of the new items' vectors, now."""
+        return self._view.watermark, self._view.version, self._items.state.version
+
+    @property
     def items(self) -> LiveItems:
         """The items put or changed since the snapshot."""
         return self._items

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from gnn.fusion.features import standardized
+from gnn.compiled import add_likeness
 from gnn.histories import FloatArray, Histories
 from gnn.operators import Operator
 
@@ -43,10 +43,10 @@ def similar_scores(
     groups = {name: group for name in operators if (group := group_of(name, families.get(name, "other"))) is not None}
     history = Histories.of([[item_index]], num_items).last()
     parts: dict[str, FloatArray] = {}
+    total = np.zeros(num_items, np.float32)
     for name, group in groups.items():
         if group == "content" and not content:
             continue
         members = sum(other == group for other in groups.values())
-        z = standardized(operators[name].score(history))[0]
-        parts[name] = (_WEIGHT[group] / members * np.log1p(np.maximum(z, 0.0))).astype(np.float32)
+        parts[name] = add_likeness(operators[name].score(history)[0], _WEIGHT[group] / members, total)
     return parts

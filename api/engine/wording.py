@@ -95,6 +95,11 @@ def _done(spec: EdgeSpec, language: Language = "en") -> str:
     return _PARTICIPLES.get(verb, verb)
 
 
+_LEADS_ON = frozenset({"with", "as", "to", "after", "before", "by", "for", "from", "like", "of", "in"})
+_JOINED_BY = {"together": "with", "people": "as", "customers": "as"}
+"""How a schema's words for a relation go on to the item's name; after others stands a colon."""
+
+
 def _plain(relation: str) -> str:
     return relation.replace("_", " ").lower()
 
@@ -126,4 +131,7 @@ def _relation_words(spec: EdgeSpec, direction: str, language: Language = "en") -
         return CHINESE.get(words, words)
     if words.endswith("next"):
         return "often chosen next after" if direction == "out" else "often chosen just before"
-    return f"{words} with" if words.startswith("also") and spec.words is None else f"{words}:"
+    if words.startswith("also") and spec.words is None:
+        return f"{words} with"
+    last = words.rsplit(" ", 1)[-1]
+    return words if last in _LEADS_ON else f"{words} {_JOINED_BY[last]}" if last in _JOINED_BY else f"{words}:"

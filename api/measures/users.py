@@ -19,7 +19,7 @@ from gnn.metrics import hits, ndcg, recall
 MAX_ITEMS = 300
 """Items asked about, drawn at random from those with a new user in the test part."""
 Ranking: TypeAlias = Callable[[int], IntArray]
-Rows: TypeAlias = list[dict[str, str | float | int]]
+Rows: TypeAlias = list[dict[str, str | float | int | None]]
 
 
 def measure_audiences(

@@ -6,7 +6,6 @@ import asyncio
 import base64
 import binascii
 
-from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.metrics import Metrics
@@ -50,7 +49,7 @@ class Door:
         await self._app(scope, receive, send)
 
     async def _key_of(self, scope: Scope) -> ApiKey:
-        text = _key_text(Headers(scope=scope))
+        text = _key_text(scope)
         if text is None:
             raise Unauthorized("the request has no API key", remedy=_REMEDY)
         if (known := self._keys.known(text)) is not None:
@@ -64,9 +63,15 @@ class Door:
         return verified
 
 
-def _key_text(headers: Headers) -> str | None:
+def _key_text(scope: Scope) -> str | None:
     """The key of a request, wherever it stands."""
-    scheme, _, value = headers.get("authorization", "").partition(" ")
+    authorization = own = None
+    for name, content in scope["headers"]:
+        if name == b"authorization" and authorization is None:
+            authorization = content
+        elif name == b"x-api-key" and own is None:
+            own = content
+    scheme, _, value = str(authorization or b"", "latin-1").partition(" ")
     if scheme.lower() == "bearer" and value.strip():
         return value.strip()
     if scheme.lower() == "basic":
@@ -74,7 +79,7 @@ def _key_text(headers: Headers) -> str | None:
             return base64.b64decode(value, validate=True).decode("latin-1").partition(":")[2] or None
         except binascii.Error:
             return None
-    return headers.get("x-api-key") or None
+    return str(own, "latin-1") if own else None
 
 
 def _reason(refused: KindredError) -> str:

@@ -61,4 +61,4 @@ class FreshAttributes:
 
 def is_fresh(data: TrainingData) -> npt.NDArray[np.float32]:
     """1 for items without interactions, 0 for others. Shape (I,)."""
-    return (np.bincount(data.train.item_index, minlength=data.train.num_items) == 0).astype(np.float32)
+    return np.asarray(np.bincount(data.train.item_index, minlength=data.train.num_items) == 0, np.float32)

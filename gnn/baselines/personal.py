@@ -14,7 +14,6 @@ from gnn.personal import PersonalOperator
 
 _BELOW_A_CHOICE = 0.999
 """The most popular item of all, beside one choice of the user's own."""
-_LEAST = 1e-6
 
 
 class PersonalFrequency:
@@ -36,14 +35,16 @@ class PersonalFrequency:
 
 
 class PersonalRecency:
-    """The same, a choice counting less for every basket since.
+    """The same, a choice counting less for every basket since, beside what everybody chooses.
 
     Reference: Hu, He, Gao & Zhang, "Modeling personalized item frequency information for next-basket
     recommendation", 2020, the user's own vector, with one decay instead of two.
     """
 
     class Config(ModelConfig):
-        decay: float = Field(0.9, gt=0, le=1)
+        decay: float = Field(0.95, gt=0, le=1)
+        popularity: float = Field(1.0, ge=0)
+        """What the most popular item of all counts, beside one choice of the user's own in the last basket."""
 
     reference: ClassVar[str] = "Hu et al. 2020, TIFU, own items"
 
@@ -51,7 +52,7 @@ class PersonalRecency:
         self.config = config
 
     def fit(self, data: TrainingData) -> Operator:
-        return PersonalOperator(_popularity(data, _LEAST), self.config.decay)
+        return PersonalOperator(_popularity(data, self.config.popularity), self.config.decay)
 
 
 def _popularity(data: TrainingData, most: float) -> np.ndarray[tuple[int], np.dtype[np.float32]]:

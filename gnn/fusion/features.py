@@ -21,9 +21,9 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
+from gnn import compiled
 from gnn.histories import FloatArray, Histories, IntArray
 from gnn.operators import ConstantOperator, Operator, OrderedOperator, history_scores
-from gnn.ranker import top_k
 
 Context: TypeAlias = Literal["even", "recent", "last", "order"]
 View: TypeAlias = Literal["z", "log", "rank"]
@@ -103,18 +103,17 @@ def candidates(
     scores = []
     provisional = np.zeros(barred.shape, np.float32)
     for z in _readings(operators, space, histories):
-        provisional += np.clip(z, -3.0, 10.0)
-        z[barred] = -np.inf
+        compiled.gather(z, barred, provisional, -3.0, 10.0)
         scores.append(z)
     provisional[barred] = -np.inf
-    best = [_best(z, RANK_DEPTH) for z in scores]
+    best = [compiled.best(z, RANK_DEPTH) for z in scores]
     # A source proposes what it scores above its own average; the others are equals it knows nothing of.
     proposed = [np.where(values > 0, index, -1)[:, :SOURCE_DEPTH] for index, values in best]
-    of_groups = [top_k(np.where(group, provisional, np.float32(-np.inf)), depth) for group in groups]
-    pool = _union([top_k(provisional, depth), *of_groups, *proposed])
+    of_groups = [compiled.best(np.where(group, provisional, np.float32(-np.inf)), depth)[0] for group in groups]
+    pool = _union([compiled.best(provisional, depth)[0], *of_groups, *proposed])
     features = np.zeros((*pool.shape, len(scores) * len(VIEWS)), np.float32)
     for number, (z, (_, top_scores)) in enumerate(zip(scores, best, strict=True)):
-        _put(features, number, z, pool, top_scores)
+        compiled.put_views(z, pool, top_scores, features, number * len(VIEWS), RANK_DEPTH)
     return Candidates(pool, features)
 
 
@@ -135,8 +134,8 @@ def features_of(
     columns = len(space.columns)
     features = np.zeros((*item_index.shape, columns), np.float32)
     for number, z in enumerate(_readings(operators, space, histories)):
-        _, top_scores = _best(np.where(barred, np.float32(-np.inf), z), RANK_DEPTH)
-        _put(features, number, z, item_index, top_scores)
+        _, top_scores = compiled.best(np.where(barred, np.float32(-np.inf), z), RANK_DEPTH)
+        compiled.put_views(z, item_index, top_scores, features, number * len(VIEWS), RANK_DEPTH)
     return Candidates(item_index, features)
 
 
@@ -158,47 +157,10 @@ def _readings(operators: Mapping[str, Operator], space: FeatureSpace, histories:
     weights = {context: getattr(histories, context)() for context in space.contexts}
     for source, context in space.readings():
         if context == "order":
-            yield standardized(history_scores(operators[source], histories))
+            yield compiled.standardized(history_scores(operators[source], histories))
         else:
             known = histories.user_index if context == "even" else None
-            yield standardized(operators[source].score(weights[context], known))
-
-
-def _put(features: FloatArray, number: int, z: FloatArray, item_index: IntArray, top_scores: FloatArray) -> None:
-    """Writes the views of one reading of the chosen items into their columns; 0 for the padding."""
-    chosen = np.take_along_axis(z, np.maximum(item_index, 0), axis=1)
-    chosen[item_index < 0] = 0.0
-    rank = ranks(chosen, top_scores)
-    column = number * len(VIEWS)
-    features[..., column] = np.clip(chosen, -5.0, 20.0)
-    features[..., column + 1] = np.log1p(np.maximum(chosen, 0.0))
-    features[..., column + 2] = np.where((rank < RANK_DEPTH) & (chosen > 0), 10.0 / (rank + 10.0), 0.0)
-    features[item_index < 0] = 0.0
-
-
-def standardized(scores: FloatArray) -> FloatArray:
-    """Each row's z-scores; all 0 where a row does not tell items apart. Shape (B, I)."""
-    centred = scores - scores.mean(axis=1, keepdims=True, dtype=np.float64).astype(np.float32)
-    spread = np.sqrt(np.einsum("bi,bi->b", centred, centred, dtype=np.float64) / scores.shape[1])
-    scale = np.where(spread > 1e-12, 1.0 / np.maximum(spread, 1e-12), 0.0).astype(np.float32)
-    return np.asarray(centred * scale[:, None], np.float32)
-
-
-def ranks(chosen: FloatArray, top_scores: FloatArray) -> npt.NDArray[np.int64]:
-    """How many of each row's best scores lie above each chosen score. Shapes (B, C), (B, R) descending → (B, C)."""
-    result = np.empty(chosen.shape, np.int64)
-    ascending = -top_scores
-    for row in range(len(chosen)):
-        result[row] = np.searchsorted(ascending[row], -chosen[row], side="left")
-    return result
-
-
-def _best(scores: FloatArray, width: int) -> tuple[IntArray, FloatArray]:
-    """The best ``width`` columns of each row and their scores, best first; -1 and -inf for barred ones."""
-    index = top_k(scores, min(width, scores.shape[1]))
-    values = np.take_along_axis(scores, np.maximum(index, 0), axis=1)
-    values[index < 0] = -np.inf
-    return index, values
+            yield compiled.standardized(operators[source].score(weights[context], known))
 
 
 def _union(parts: list[IntArray]) -> IntArray:

@@ -77,6 +77,11 @@ class ItemSide(nn.Module):
             hidden = hidden + self.from_walk({ITEM: own}, self._along([WALKS_TO]))[ITEM] * known
         return cast(Tensor, self.norm(hidden))
 
+    def attribute_messages(self) -> dict[EdgeType, Tensor]:
+        """What each attribute node says to its items, before the mean, by edge type towards items. Shape (A, D)."""
+        features = dict(zip(self._node_types, self.attribute, strict=True))
+        return {kind: features[kind[0]] @ self._weight(self.from_attributes, kind).T for kind in self._of_attributes}
+
     def _along(self, edge_types: list[EdgeType]) -> dict[EdgeType, Adjacency]:
         return {kind: self._adjacencies[kind] for kind in edge_types}
 

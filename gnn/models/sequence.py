@@ -14,13 +14,14 @@ from torch import Tensor, nn
 from gnn.baselines.rp3beta import RP3Beta
 from gnn.baselines.text import centred
 from gnn.data import Interactions, TrainingData
+from gnn.foldin import AttributeWeights, ItemFoldIn
 from gnn.hetero import ITEM, attribute_node_type, hetero_data, incidence, reverse
 from gnn.histories import FloatArray, Histories, IntArray
 from gnn.models.item_side import WALKS_TO, ItemSide
 from gnn.models.set_side import SetSide
 from gnn.models.user_side import UserSide
 from gnn.models.warm_start import spectral_start
-from gnn.operators import Operator, SparseOperator
+from gnn.operators import Arrays, Operator, SparseOperator
 from gnn.propagation import Adjacency, scaled
 from gnn.sequences import SequenceOperator, aligned
 from gnn.training.device import device_named
@@ -86,6 +87,7 @@ class GraphSequence:
         self.run = TrainingRun()
         self.record: RunRecord | None = None
         self.best_epochs: int | None = None
+        self._fold_in: ItemFoldIn | None = None
 
     def fit(self, data: TrainingData) -> Operator:
         config = self.config
@@ -97,7 +99,14 @@ class GraphSequence:
         trained = train("GraphSequence", objective, config, data, self.run)
         self.record = trained.record
         self.best_epochs = trained.record.best_epoch
+        with torch.no_grad():
+            # Read as sets, a new item would need an attention of its own; there its nearest known items stand for it.
+            self._fold_in = objective.fold_in(data) if data.ordered else None
         return trained.operator
+
+    def fold_in_weights(self) -> Arrays:
+        """What embeds new items in a release; nothing where histories are read as sets."""
+        return {} if self._fold_in is None else self._fold_in.arrays()
 
 
 class SequenceObjective:
@@ -179,6 +188,29 @@ class SequenceObjective:
             return users.exported(self._items(self._text))
         layers, norm = users.exported()
         return SequenceOperator(items, items, layers, norm)
+
+    def fold_in(self, data: TrainingData) -> ItemFoldIn:
+        """The item side in numpy for items without a past: their text and their attributes, then the norm."""
+        side, text, dim = self._items, data.knowledge.text, self.config.embedding_dim
+        graph = hetero_data(data, min_attribute_items=self.config.min_attribute_items)
+        messages = side.attribute_messages()
+        attributes = {}
+        for edge_type in data.knowledge.attributes:
+            node_type = attribute_node_type(edge_type)
+            inward = reverse((ITEM, edge_type[1], node_type))
+            if inward in messages:
+                said = messages[inward].float().cpu().numpy()[None]
+                attributes[edge_type] = AttributeWeights(graph[node_type].node_index.numpy().astype(np.int64), said)
+        has_text = text is not None and side.text is not None and bool((text != 0).any())
+        return ItemFoldIn(
+            text_weight=np.array(side.text.weight.T.cpu().numpy(), np.float32) if has_text and side.text else None,
+            root_weight=np.zeros((1, dim, dim), np.float32),
+            out_weight=np.eye(dim, dtype=np.float32),
+            scale=1.0,
+            attributes=attributes,
+            text_mean=text[(text != 0).any(axis=1)].mean(axis=0) if has_text and text is not None else None,
+            norm=torch.stack([side.norm.weight, side.norm.bias]).float().cpu().numpy(),
+        )
 
     @property
     def _items(self) -> ItemSide:

@@ -85,7 +85,7 @@ class Draft:
         if not gone:
             # A feed gives latest states, so an edge may come before the node that was created again for it.
             for node_type, row in ((edge_type[0], source), (edge_type[2], target)):
-                if self._now(node_type, row) is None:
+                if not self._exists(node_type, row):
                     self._properties[node_type][row] = {}
         self._put(edge_type, source, target, code, now)
         return True
@@ -128,6 +128,15 @@ class Draft:
         table = self._snapshot.nodes(node_type)
         return table.properties(row) if row < len(table) else None
 
+    def _exists(self, node_type: str, row: int) -> bool:
+        """Whether a node is there as drafted so far; its properties are not read, which costs more than the rest."""
+        if row in self._properties[node_type]:
+            return self._properties[node_type][row] is not None
+        published = self._state.nodes[node_type].properties
+        if row in published:
+            return published.get(row) is not None
+        return row < len(self._snapshot.nodes(node_type))
+
     def _code(self, edge_type: EdgeType, qualifier: str) -> int:
         if not qualifier:
             return -1
@@ -138,7 +147,10 @@ class Draft:
         drafted = self._out[edge_type].get(source)
         if (target, code) in drafted:
             return drafted[target, code]
-        row = snapshot_row(self._snapshot.edges(edge_type), source, "out")
+        table = self._snapshot.edges(edge_type)
+        if code >= len(table.columns.qualifier_names):
+            return None  # the qualifier is younger than the snapshot, and so is the edge
+        row = snapshot_row(table, source, "out")
         at = np.flatnonzero((row.indices == target) & (row.qualifier == code))
         return EdgeState(float(row.weight[at[0]]), int(row.timestamp_ms[at[0]])) if at.size else None
 

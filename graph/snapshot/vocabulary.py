@@ -13,6 +13,8 @@ import pyarrow.compute as pc
 IntArray: TypeAlias = npt.NDArray[np.int32]
 Hashes: TypeAlias = npt.NDArray[np.uint64]
 
+_REMEMBERED = 4096
+"""Ids found lately that are kept; one request asks for the same id several times."""
 _MASK = (1 << 64) - 1
 _STEP = 0x9E3779B97F4A7C15
 _MIX = 0xD6E8FEB86659FD93
@@ -73,6 +75,7 @@ class Vocabulary:
         self.ids = ids
         self.hashes = hashes
         self.rows = rows
+        self._found: dict[str, int] = {}
 
     @classmethod
     def of(cls, ids: pa.Array) -> Vocabulary:
@@ -89,12 +92,18 @@ class Vocabulary:
 
     def find(self, node_id: str) -> int | None:
         """The row of one id, or None."""
+        row = self._found.get(node_id)
+        if row is not None:
+            return row
         # A lone surrogate is no valid UTF-8: encoded this way it equals no stored id instead of raising.
         key = hash_of(node_id.encode("utf-8", "surrogatepass"))
         at = int(np.searchsorted(self.hashes, np.uint64(key)))
         while at < len(self.hashes) and int(self.hashes[at]) == key:
             row = int(self.rows[at])
             if self.id_of(row) == node_id:
+                if len(self._found) >= _REMEMBERED:
+                    self._found = {}
+                self._found[node_id] = row
                 return row
             at += 1
         return None

@@ -10,12 +10,14 @@ import scipy.sparse as sp
 
 from api.engine import Engine, Event, Request
 from api.engine.folding import ProxyOrderedOperator
+from api.engine.grown_sequence import GrownSequence
+from gnn.foldin import AttributeWeights, FoldedItems, ItemFoldIn
 from gnn.fusion import FeatureSpace, FusedRanker, FusionWeights
 from gnn.histories import Histories
 from gnn.operators import OrderedOperator
 from gnn.sequences import AttentionLayer, SequenceOperator
-from graph.records import UpsertNodes
-from tests.api.corner_shop import Shop
+from graph.records import UpsertEdges, UpsertNodes
+from tests.api.corner_shop import HAS_BRAND, Shop
 
 
 def successor_operator(num_items: int) -> SequenceOperator:
@@ -105,3 +107,51 @@ def test_an_event_with_a_new_item_reads_as_one_with_its_nearest_known_item() -> 
     late, known = (grown.score_ordered(Histories.of([[0, item]], 6)) for item in (5, 3))
     np.testing.assert_array_equal(late, known)
     np.testing.assert_array_equal(known[:, :5], inner.score_ordered(Histories.of([[0, 3]], 5)))
+
+
+def test_a_new_item_with_a_vector_of_its_own_is_read_in_order_and_ranked() -> None:
+    inner = successor_operator(5)
+    # Item 5 is read as item 3 and ranked where item 1 is; of item 6 nothing is known.
+    folded = FoldedItems(
+        np.stack([inner.item_output[1], inner.item_output[0]]), np.stack([inner.item_input[3], inner.item_input[0]])
+    )
+    grown = GrownSequence(inner, folded, np.array([True, False]))
+    assert isinstance(grown, OrderedOperator)
+    scores = grown.score_ordered(Histories.of([[0, 5], [0], [2, 6], [6]], 7))
+    np.testing.assert_array_equal(scores[0, :5], inner.score_ordered(Histories.of([[0, 3]], 5))[0])
+    assert scores[1, 5] == scores[1, 1] == scores[1].max()
+    np.testing.assert_array_equal(scores[2, :5], inner.score_ordered(Histories.of([[2]], 5))[0])
+    assert (scores[:, 6] == scores[:, :5].min(axis=1)).all()
+    weights = Histories.of([[0, 5]], 7).recent()
+    np.testing.assert_array_equal(grown.score(weights), scores[:1])
+
+
+def test_the_engine_embeds_a_new_item_by_the_weights_of_the_release(shop: Shop) -> None:
+    """A new mug of a brand is what follows tea, because that brand's message is the vector of what follows tea."""
+    ordered = with_order(shop)
+    operator = ordered.operators["sequence"]
+    assert isinstance(operator, SequenceOperator)
+    width = operator.item_output.shape[1]
+    brands = shop.view.num_nodes("Brand")
+    messages = np.zeros((1, brands, width), np.float32)
+    messages[0, 0] = 3.0 * operator.item_output[shop.index(after(shop, "tea"))]
+    fold_in = ItemFoldIn(
+        None,
+        np.zeros((1, width, width), np.float32),
+        np.eye(width, dtype=np.float32),
+        1.0,
+        {HAS_BRAND: AttributeWeights(np.arange(brands), messages)},
+        norm=np.stack([np.ones(width, np.float32), np.zeros(width, np.float32)]),
+    )
+    engine = Engine(
+        shop.view,
+        FusedRanker(ordered.operators, ordered.weights),
+        overlay=shop.overlay,
+        operators=ordered.operators,
+        fold_ins={"sequence": fold_in},
+        clock=lambda: shop.now_s,
+    )
+    shop.write(UpsertNodes("Product", ["new mug"], [{"title": "New mug"}]))
+    shop.write(UpsertEdges(HAS_BRAND, ["new mug"], [shop.view.id_of("Brand", 0)]))
+    assert first(engine, Request(events=(Event("tea"),))) == "new mug"
+    assert "new mug" not in engine.recommend(Request(events=(Event("soap"),), n=3)).item_ids

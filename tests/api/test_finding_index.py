@@ -91,6 +91,20 @@ def test_words_run_together_or_torn_apart_are_understood(
     assert row_scores(TextIndex.of(documents), words, growing=False)[0][0] > 0
 
 
+def test_two_known_words_also_mean_the_word_they_make() -> None:
+    documents = [
+        {"potting": 1.0, "shed": 1.0, "tea": 1.0, "mug": 1.0},
+        {"regency": 1.0, "teapot": 1.0, "rose": 1.0},
+        {"tea": 1.0, "pot": 1.0, "blue": 1.0},
+        {"flower": 1.0, "pot": 1.0, "blue": 1.0},
+    ]
+    scores, covered = row_scores(TextIndex.of(documents), ["tea", "pot"], growing=True)
+    said = scores * covered
+    assert min(said[1], said[2]) > max(said[0], said[3]) > 0
+    assert covered[1] == covered[2]
+    assert row_scores(TextIndex.of(documents), ["pot", "tea"], growing=False)[0][1] == 0
+
+
 def test_damaged_arrays_are_refused() -> None:
     arrays = TextIndex.of([{"a": 1.0}, {"b": 1.0}]).arrays()
     for damaged in (

@@ -203,7 +203,7 @@ def test_an_answer_past_its_deadline_is_a_503(tmp_path: Path) -> None:
 def test_a_burst_is_shed_and_not_queued_without_end(tmp_path: Path) -> None:
     async def scenario(world: World) -> None:
         world.parts.serving.live.engine.delay_s = 0.2
-        replies = await asyncio.gather(*(world.get("/v1/users/u1/recommendations") for _ in range(20)))
+        replies = await asyncio.gather(*(world.get(f"/v1/users/u{at}/recommendations") for at in range(20)))
         statuses = [reply.status_code for reply in replies]
         assert statuses.count(200) == 3
         assert statuses.count(503) == 17

@@ -56,7 +56,7 @@ def in_world(
     **settings: Any,
 ) -> None:
     async def play() -> None:
-        async with running(folder, **settings) as world:
+        async with running(folder, rules=folder / "rules.json", **settings) as world:
             transport = Watched(world.app)
             async with (
                 AsyncKindred("http://shop", api_key=api_key, transport=transport, retries=Retries(attempts=1)) as shop,
@@ -155,7 +155,7 @@ def test_tools_that_edit_are_offered_only_when_asked_for_and_say_that_they_write
     in_world(tmp_path, scenario, edit=True)
 
 
-def test_edits_are_in_the_next_answer(tmp_path: Path) -> None:
+def test_an_edit_changes_what_it_names_and_leaves_the_rules_of_others(tmp_path: Path) -> None:
     async def scenario(world: World, client: Client, _: Watched) -> None:
         rules = {"pins": [{"item_id": "i3", "rank": 2, "name": "by hand"}], "hidden": [{"items": ["袋"]}]}
         assert (await world.client.put("/v1/rules", json=rules, headers={"If-Match": "*"})).status_code == 200
@@ -167,10 +167,14 @@ def test_edits_are_in_the_next_answer(tmp_path: Path) -> None:
         assert changed["properties"]["price"] == 9.5
         assert changed["relations"]["HAS_BRAND"] == ["dove"]
         assert (await world.get("/v1/items/i5")).status_code == 404
-        listed = (await world.get("/v1/users/u9/recommendations?n=50")).json()["items"]
-        ids = [item["item_id"] for item in listed]
-        assert ids[:2] == ["i4", "i3"]
-        assert not {"i1", "i2", "i5", "袋"} & set(ids)
+        exported = (await world.get("/v1/users/u9/export")).json()
+        assert [edge["node"] for edge in exported["edges"] if edge["relation"] == "PURCHASED"] == [["Item", "i1"]]
+        now = (await world.get("/v1/rules")).json()["rules"]
+        assert [(pin["item_id"], pin["rank"], pin["name"]) for pin in now["pins"]] == [
+            ("i4", 1, "assistant"),
+            ("i3", 2, "by hand"),
+        ]
+        assert [rule["items"] for rule in now["hidden"]] == [["袋"], ["i2"]]
         for tool, back in (("hide_item", {"hidden": False}), ("pin_item", {"pinned": False})):
             assert not (await client.call_tool(tool, dict(EDITS)[tool] | back)).is_error
         left = (await world.get("/v1/rules")).json()["rules"]

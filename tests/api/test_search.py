@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from api.engine import Engine, Request
+from api.engine.finding.corpus import renamed
 from api.engine.finding.meaning import Meanings
 from api.engine.finding.part import SearchPart
 from api.engine.steering import Steering
@@ -143,6 +144,34 @@ def test_a_new_item_is_suggested_and_a_deleted_one_is_not(shop: Shop) -> None:
     assert [found.text for found in shop.engine.suggest("acm")] == ["Acme"]
     shop.write(DeleteNodes("Product", ["cosy"]))
     assert shop.engine.suggest("wool") == []
+
+
+def test_a_renamed_brand_is_found_by_its_new_name_alone(shop: Shop) -> None:
+    encoder = TopicEncoder()
+    engine = with_meaning(shop, encoder)
+    assert set(shop.engine.search("acme").item_ids) == {"cup", "mug"}
+    shop.write(UpsertNodes("Brand", ["acme"], [{"name": "Zenith"}]))
+    for asked in (shop.engine, engine):
+        assert {"cup", "mug"} <= set(asked.search("zenith").item_ids)
+        assert not {"cup", "mug"} & set(asked.search("acme").item_ids)
+        assert [found.text for found in asked.suggest("zen")] == ["Zenith"]
+        assert asked.suggest("acm") == []
+    encoder.texts.clear()
+    shop.write(UpsertEdges(HAS_BRAND, ["tea"], ["acme"]))
+    assert set(shop.engine.search("zenith").item_ids) == {"cup", "mug", "tea"}
+    shop.write(DeleteNodes("Brand", ["acme"]))
+    assert shop.engine.search("zenith").item_ids == []
+
+
+def test_items_of_a_renamed_brand_are_those_that_have_it(shop: Shop) -> None:
+    before = shop.view.frozen()
+    assert renamed(before, None) == set()
+    shop.write(UpsertEdges(HAS_BRAND, ["tea"], ["acme"]))
+    assert renamed(shop.view.frozen(), before) == set()  # the name is what it was
+    shop.write(UpsertNodes("Brand", ["acme"], [{"name": "Zenith"}]))
+    now = shop.view.frozen()
+    assert renamed(now, before) == renamed(now, None) == {shop.index(name) for name in ("cup", "mug", "tea")}
+    assert renamed(now, now) == set()
 
 
 def test_a_brand_new_item_is_recommended_and_related_by_its_text_alone(shop: Shop) -> None:

@@ -1,7 +1,8 @@
 """Runs every benchmark beside this file and writes docs/benchmarks.md and docs/benchmarks.json.
 
 Each ``bench_*.py`` has ``measure() -> list[dict]`` with rows ``name, ours, peer, ratio, unit, goal, met``; ours and
-peer are measured in the same run. Name benchmarks on the command line to run only those; the others keep their rows.
+peer are measured in the same run. Name benchmarks on the command line to run only those, in that order; the others keep
+theirs.
 """
 
 from __future__ import annotations
@@ -46,7 +47,10 @@ def page(rows: list[dict[str, Any]], machine: str) -> str:
         "GPU figures are not measured.",
     ]
     for name in dict.fromkeys(row["benchmark"] for row in rows):
-        lines += ["", f"## {name}", "", "| what | ours | peer | ratio | unit | goal | |", "|---" * 7 + "|"]
+        lines += ["", f"## {name}"]
+        if when := next((row["measured"] for row in rows if row["benchmark"] == name and "measured" in row), None):
+            lines += ["", f"Measured {when}: so many processes wanted a core, over the five minutes before."]
+        lines += ["", "| what | ours | peer | ratio | unit | goal | |", "|---" * 7 + "|"]
         for row in rows:
             if row["benchmark"] == name:
                 shown = [cell(row.get(key)) for key in ("name", "ours", "peer", "ratio", "unit", "goal", "met")]
@@ -55,28 +59,32 @@ def page(rows: list[dict[str, Any]], machine: str) -> str:
 
 
 def main(names: list[str]) -> int:
-    target = DOCS / "benchmarks.json"
-    rows: list[dict[str, Any]] = json.loads(target.read_text()) if target.exists() else []
-    for path in sorted(HERE.glob("bench_*.py")):
-        name = path.stem.removeprefix("bench_")
-        if names and name not in names:
-            continue
+    paths = {path.stem.removeprefix("bench_"): path for path in sorted(HERE.glob("bench_*.py"))}
+    for name in names or paths:
         started = time.perf_counter()
-        fresh = measured(path)
-        rows = [row for row in rows if row["benchmark"] != name] + fresh
+        fresh = measured(paths[name])
+        keep(name, fresh)
         for row in fresh:
             figures = f"{cell(row['ours'])} {row['unit']}, peer {cell(row['peer'])}, {cell(row['met'])}"
-            print(f"{name}: {row['name']}: {figures}")
-        print(f"{name}: {time.perf_counter() - started:.0f} s")
-    rows.sort(key=lambda row: row["benchmark"])
+            print(f"{name}: {row['name']}: {figures}", flush=True)
+        print(f"{name}: {time.perf_counter() - started:.0f} s", flush=True)
+    return 0
+
+
+def keep(name: str, fresh: list[dict[str, Any]]) -> None:
+    """Puts the rows of one benchmark in the place of its old ones; a run that is stopped later keeps them."""
+    target = DOCS / "benchmarks.json"
+    rows: list[dict[str, Any]] = json.loads(target.read_text()) if target.exists() else []
+    when = f"{datetime.now(UTC):%Y-%m-%d}, load {os.getloadavg()[1]:.0f}"
+    rows = [row for row in rows if row["benchmark"] != name] + [row | {"measured": when} for row in fresh]
+    rows.sort(key=lambda row: str(row["benchmark"]))
     machine = (
         f"{os.cpu_count()} cores, Python {platform.python_version()}, "
-        f"{datetime.now(UTC):%Y-%m-%d}, OMP_NUM_THREADS={os.environ.get('OMP_NUM_THREADS', 'unset')}."
+        f"OMP_NUM_THREADS={os.environ.get('OMP_NUM_THREADS', 'unset')}."
     )
     DOCS.mkdir(exist_ok=True)
     target.write_text(json.dumps(rows, indent=1) + "\n")
     (DOCS / "benchmarks.md").write_text(page(rows, machine))
-    return 0
 
 
 if __name__ == "__main__":

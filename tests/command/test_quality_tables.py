@@ -99,6 +99,20 @@ def test_tables_of_the_earlier_format_are_read_as_rows_and_shown() -> None:
     assert "Not measured yet: movielens-100k, " in text
 
 
+def test_what_an_earlier_version_wrote_is_written_anew_as_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    old = json.loads((Path(__file__).parents[2] / "docs" / "quality.json").read_text())
+    (tmp_path / "quality.json").write_text(json.dumps(old))
+    monkeypatch.setattr(tables, "DOCS", tmp_path)
+    rows = tables.kept_rows()
+    tables.write_rows(rows)
+    assert json.loads((tmp_path / "quality.json").read_text()) == tables.kept_rows()
+    assert {(row["data"], row["protocol"]) for row in rows} >= {("online-retail", "temporal")}
+    assert all(figure in row for row in rows for figure in FIGURES)
+    served = {(row["data"], row["protocol"], row["seed"]) for row in rows if row["served"]}
+    assert served == {(row["data"], row["protocol"], row["seed"]) for row in rows}
+    assert "## UCI Online Retail" in (tmp_path / "quality.md").read_text()
+
+
 def test_every_table_names_a_source_and_a_protocol_that_exist() -> None:
     assert len({(table.data, table.protocol) for table in TABLES.values()}) == len(TABLES)
     for table in TABLES.values():

@@ -37,7 +37,9 @@ def test_the_most_frequent_come_first_and_then_what_everybody_chooses() -> None:
 
 
 def test_recency_puts_what_is_bought_of_late_before_what_was_bought_more_often() -> None:
-    ranked = OperatorRanker(fitted("personal_recency", decay=0.5)).rank(baskets().histories(), 2, repeats=True)
+    ranked = OperatorRanker(fitted("personal_recency", decay=0.5, popularity=0.01)).rank(
+        baskets().histories(), 2, repeats=True
+    )
     assert ranked[1].tolist() == [8, 9]
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 
 torch = pytest.importorskip("torch", reason="NOT TESTED: the sequence model needs torch")
 
 from gnn.data import Interactions, ItemKnowledge, TrainingData  # noqa: E402
+from gnn.foldin import ItemFoldIn  # noqa: E402
 from gnn.histories import Histories  # noqa: E402
 from gnn.models import MODELS  # noqa: E402
 from gnn.models.sequence import GraphSequence, SequenceObjective  # noqa: E402
@@ -169,3 +171,43 @@ def test_a_sampled_softmax_still_learns_the_chain() -> None:
     operator = MODELS["sequence"].build(epochs=60, dropout=0.0, learning_rate=0.01, max_softmax_items=15).fit(chain())
     up = Histories.of([[start, start + 1, start + 2] for start in range(0, 30, 3)], NUM_ITEMS)
     assert np.mean(OperatorRanker(operator).rank(up, 1)[:, 0] == np.arange(3, 33, 3)) >= 0.8
+
+
+def described(num_items: int = NUM_ITEMS) -> TrainingData:
+    """The chain, with words and a colour for each item; the last two are cold."""
+    data = chain(60)
+    rng = np.random.default_rng(6)
+    text = rng.standard_normal((num_items, 5)).astype(np.float32)
+    text[3] = 0.0
+    colours = sp.csr_array(np.eye(4, dtype=np.float32)[np.arange(num_items) % 4])
+    knowledge = ItemKnowledge(attributes={("Item", "HAS_COLOUR", "Colour"): colours}, text=text)
+    train = data.train.where(data.train.item_index < num_items - 2)
+    return TrainingData(train, knowledge, None, seed=5)
+
+
+def test_a_new_item_s_vector_in_numpy_is_the_one_that_the_graph_network_gives_a_cold_item() -> None:
+    data = described()
+    model = MODELS["sequence"].build(epochs=3)
+    operator = model.fit(data)
+    fold_in = ItemFoldIn.from_arrays(model.fold_in_weights())
+    cold = np.array([NUM_ITEMS - 2, NUM_ITEMS - 1])
+    attributes = {kind: sp.csr_array(matrix[cold]) for kind, matrix in data.knowledge.attributes.items()}
+    rows = fold_in.apply(data.knowledge.text[cold], attributes)
+    np.testing.assert_allclose(rows.item_embedding, operator.item_output[cold], atol=1e-4)
+    np.testing.assert_array_equal(rows.fold_in, rows.item_embedding)
+
+
+def test_late_items_are_read_in_their_place(trained: SequenceOperator) -> None:
+    """An item folded in with the vector of a known one is read as that one."""
+    twin = trained.item_input[[7]]
+    with_twin = trained.user_embedding(Histories.of([[5, 6, NUM_ITEMS]], NUM_ITEMS + 1), twin)
+    plain = trained.user_embedding(Histories.of([[5, 6, 7]], NUM_ITEMS))
+    np.testing.assert_allclose(with_twin, plain, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("damage", [{"norm": np.zeros((2, 3), np.float32)}, {"text_mean": np.zeros(3, np.float32)}])
+def test_damaged_fold_in_arrays_are_refused(damage: dict[str, np.ndarray]) -> None:
+    model = MODELS["sequence"].build(epochs=1)
+    model.fit(described())
+    with pytest.raises(ReleaseError):
+        ItemFoldIn.from_arrays(model.fold_in_weights() | damage)

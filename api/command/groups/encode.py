@@ -10,6 +10,7 @@ from api.command.options import JsonOption, StoreOption, settings_with
 from api.command.terminal import Telling, encoding_bar, output, print_json
 from api.command.workshop import opened, working_folder
 from graph.errors import InputError
+from graph.ray import check_ray
 from graph.snapshot import build_snapshot
 from graph.view import GraphView
 from ingest.text import encode_items, item_texts
@@ -29,6 +30,8 @@ def encode(
 
     Example: kindred encode --ray --workers 4
     """
+    if ray:
+        check_ray()
     settings = settings_with(store=store)
     tell = Telling()
     with working_folder(settings) as folder, opened(settings) as graph:

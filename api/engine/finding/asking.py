@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -25,11 +27,27 @@ _WHOLE = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Meant:
-    """Neighbouring terms of an index that a word may mean, from ``start`` to ``stop``, and how surely."""
+    """Neighbouring terms of an index that a word may mean, from ``start`` to ``stop``, and how surely.
+
+    None of them counts as rarer than ``ceiling``: "potting" is a rare word, and no better an answer to "pot" than that.
+    """
 
     start: int
     stop: int
     weight: float
+    ceiling: float = math.inf
+
+    def rarity(self, index: TextIndex) -> float:
+        """That of its rarest term, less where it is not sure."""
+        return min(float(index.rarity[self.start : self.stop].max()), self.ceiling) * self.weight
+
+    def weights(self, index: TextIndex) -> FloatArray | np.float32:
+        """What each posting of its terms counts, or all of them."""
+        if math.isinf(self.ceiling):
+            return np.float32(self.weight)
+        tamed = np.minimum(1.0, self.ceiling / index.rarity[self.start : self.stop])
+        postings = np.diff(index.indptr[self.start : self.stop + 1])
+        return np.repeat(tamed * self.weight, postings).astype(np.float32)
 
 
 def meanings(index: TextIndex, word: str, *, growing: bool) -> list[Meant]:
@@ -44,7 +62,8 @@ def meanings(index: TextIndex, word: str, *, growing: bool) -> list[Meant]:
     if growing:
         longer = index.starting_with(word)
         if len(longer):
-            found.append(Meant(longer.start, longer.stop, COMPLETED))
+            ceiling = math.inf if place is None else float(index.rarity[place])
+            found.append(Meant(longer.start, longer.stop, COMPLETED, ceiling))
     if not found and not is_unspaced(word):
         found += _misspelt(index, word)
         if growing:
@@ -108,18 +127,21 @@ class Said:
     rarity: float
 
 
-def word_scores(index: TextIndex, word: str, *, growing: bool) -> Said | None:
-    """How much one word says of the rows it is in, by its best meaning in each; ``None`` when it means nothing here."""
-    found = meanings(index, word, growing=growing) or list(_torn(index, word))
+def word_scores(index: TextIndex, word: str, *, growing: bool, joined: Sequence[Meant] = ()) -> Said | None:
+    """How much one word says of the rows it is in, by its best meaning in each; ``None`` when it means nothing here.
+
+    ``joined`` is what it means together with its neighbours.
+    """
+    found = [*(meanings(index, word, growing=growing) or _torn(index, word)), *joined]
     if not found:
         return None
-    rarity = max(float(index.rarity[meant.start : meant.stop].max()) * meant.weight for meant in found)
+    rarity = max(meant.rarity(index) for meant in found)
     spans = [slice(int(index.indptr[meant.start]), int(index.indptr[meant.stop])) for meant in found]
     if len(found) == 1 and found[0].stop - found[0].start == 1:
         return Said(index.rows[spans[0]], index.impact[spans[0]] * np.float32(found[0].weight), rarity)
     best = np.zeros(index.num_rows, np.float32)
     for meant, span in zip(found, spans, strict=True):
-        np.maximum.at(best, index.rows[span], index.impact[span] * np.float32(meant.weight))
+        np.maximum.at(best, index.rows[span], index.impact[span] * meant.weights(index))
     rows = np.flatnonzero(best)
     return Said(rows, best[rows], rarity)
 
@@ -148,6 +170,18 @@ def joined_words(index: TextIndex, words: Sequence[str]) -> list[str]:
     return joined
 
 
+def joined_meanings(index: TextIndex, words: Sequence[str]) -> list[list[Meant]]:
+    """For each word the terms it is half of, with the word before or after: "tea pot" also means "teapot"."""
+    found: list[list[Meant]] = [[] for _ in words]
+    for at, (word, following) in enumerate(pairwise(words)):
+        pair = word + following
+        place = None if is_unspaced(pair) else index.find(pair)
+        if place is not None:
+            for half in (at, at + 1):
+                found[half].append(Meant(place, place + 1, _WHOLE))
+    return found
+
+
 def row_scores(index: TextIndex, words: Sequence[str], *, growing: bool) -> tuple[FloatArray, FloatArray]:
     """What all words of a query say of every row: the sum, and the share of the query's weight found there. (N,)."""
     total = np.zeros(index.num_rows, np.float32)
@@ -155,8 +189,8 @@ def row_scores(index: TextIndex, words: Sequence[str], *, growing: bool) -> tupl
     words = joined_words(index, words)
     unknown = float(np.log1p(index.num_rows + 1.0))
     whole = 1e-6
-    for at, word in enumerate(words):
-        said = word_scores(index, word, growing=growing and at == len(words) - 1)
+    for at, (word, joined) in enumerate(zip(words, joined_meanings(index, words), strict=True)):
+        said = word_scores(index, word, growing=growing and at == len(words) - 1, joined=joined)
         if said is None:
             whole += unknown
             continue

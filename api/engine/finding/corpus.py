@@ -25,6 +25,24 @@ def naming_edges(schema: GraphSchema) -> tuple[EdgeSpec, ...]:
     return tuple(spec for spec in schema.edges if spec.role in _NAMING and spec.source == item and spec.target != item)
 
 
+def renamed(view: GraphView, since: GraphView | None) -> set[int]:
+    """Rows of items a brand or another attribute of which has another name than in ``since``, or in the snapshot."""
+    before = since or GraphView(view.snapshot)
+    found: set[int] = set()
+    for node_type in {spec.target for spec in naming_edges(view.schema)}:
+        changed = view.reworded(node_type, since=since)
+        rows = [row for row in changed if _name(view, node_type, row) != _name(before, node_type, row)]
+        for spec in naming_edges(view.schema):
+            if spec.target == node_type:
+                found.update(item for row in rows for item in view.ends(spec.edge_type, row, "in").tolist())
+    return found
+
+
+def _name(view: GraphView, node_type: str, row: int) -> str | None:
+    there = row < view.num_nodes(node_type) and view.exists(node_type, row)
+    return name_of(view, node_type, row) if there else None
+
+
 class ItemWords:
     """The words of single items of a view, by field."""
 
@@ -60,7 +78,7 @@ class ItemWords:
     def _name(self, node_type: str, index: int) -> list[str]:
         key = (node_type, index)
         if key not in self._names:
-            name = name_of(self._view, node_type, index) if self._view.exists(node_type, index) else None
+            name = _name(self._view, node_type, index)
             self._names[key] = [] if name is None else words_of(name)
         return self._names[key]
 

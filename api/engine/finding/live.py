@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from api.engine.finding.corpus import ItemWords
+from api.engine.finding.corpus import ItemWords, renamed
 from api.engine.finding.index import TextIndex
 from gnn.histories import FloatArray, IntArray
 from graph.view import GraphView
@@ -77,7 +77,7 @@ class LiveItems:
         with self._lock:
             before = self._state
             if before.view is None or before.view.version < view.version:
-                touched = sorted(view.touched(view.schema.item_type, since=before.view))
+                touched = sorted(view.touched(view.schema.item_type, since=before.view) | renamed(view, before.view))
                 self._state = self._moved(before, view, touched) if touched else _seen(before, view)
                 if 0 < len(self._state.pending) <= AT_ONCE:
                     self._state = self._encoded(self._state, AT_ONCE)

@@ -21,6 +21,8 @@ from graph.view import GraphView
 
 _LOOKED_AT = 8
 """How many times the entries asked for are looked at, because some share a name or are gone."""
+_CHANGED = 1_000
+"""Brands and other attributes of a type that came or were renamed since the release, and are looked through."""
 _UNPOPULAR = 0.3
 """What a full match is worth without any popularity, against 1 with the highest."""
 _BEGINS, _GENERAL = 1.25, 1.15
@@ -88,16 +90,21 @@ class Suggestions:
         score = quality * (_UNPOPULAR + (1.0 - _UNPOPULAR) * self.popularity)
         score *= np.where(self.node_type > 0, np.float32(_GENERAL), np.float32(1.0))
         found: dict[tuple[str, str], Suggestion] = {}
+        item = view.schema.item_type
+        changed = {name: set(view.changed_nodes(name).tolist()) for name in self.node_types if name != item}
         for at in _highest(score, n * _LOOKED_AT).tolist():
             node_type, row = self.node_types[int(self.node_type[at])], int(self.node_index[at])
-            if node_type != view.schema.item_type or row not in live.documents:
+            if row not in (live.documents if node_type == item else changed[node_type]):
                 _take(found, view, node_type, row, float(score[at]), typed)
         for tier in live.tiers:
             for at in np.flatnonzero(matches(tier.index, words, growing=growing)).tolist():
                 row = int(tier.rows[at])
-                title = view.title(view.schema.item_type, row)
-                if _mentions(words_of(title), words):
-                    _take(found, view, view.schema.item_type, row, _UNPOPULAR, typed)
+                if _mentions(words_of(view.title(item, row)), words):
+                    _take(found, view, item, row, _UNPOPULAR, typed)
+        for node_type, rows in changed.items():
+            for row in sorted(rows)[-_CHANGED:]:
+                if _begins_each(words_of(view.title(node_type, row)), words):
+                    _take(found, view, node_type, row, _UNPOPULAR * _GENERAL, typed)
         return sorted(found.values(), key=lambda entry: (-entry.score, entry.text, entry.node_id))[:n]
 
     def arrays(self) -> Arrays:
@@ -161,6 +168,11 @@ def _take(
     key = (node_type, plain)
     if key not in found or found[key].score < entry.score:
         found[key] = entry
+
+
+def _begins_each(name: Sequence[str], words: Sequence[str]) -> bool:
+    """Whether every word that was typed begins some word of a name."""
+    return all(any(own.startswith(word) for own in name) for word in words)
 
 
 def _mentions(title: Sequence[str], words: Sequence[str]) -> bool:

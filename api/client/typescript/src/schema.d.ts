@@ -268,7 +268,7 @@ export interface paths {
         };
         /**
          * Neighbours of a node
-         * @description The nodes one edge away, page by page: by relation, out before in.
+         * @description The nodes one edge away, page by page: by relation, out before in. Users only for a key with `operator`.
          */
         get: operations["neighbors_v1_graph_nodes__node_type___node_id__neighbors_get"];
         put?: never;
@@ -384,6 +384,8 @@ export interface paths {
         /**
          * Users for an item
          * @description The users most likely to want the item and without it: for launches, coupons, campaigns.
+         *
+         *     None of them opted out of profiling. It names users, so the key needs `operator`.
          */
         get: operations["audience_v1_items__item_id__audience_get"];
         put?: never;

@@ -1,0 +1,230 @@
+"""The two lists that are asked for most, answered without the framework's way through a request.
+
+Only a request that is right in every respect is answered here, by the same models and the same engine calls as the
+routes, which describe it; whatever else comes goes on to the routes, and they say what is wrong with it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple, TypeAlias
+from urllib.parse import parse_qsl
+
+from pydantic import BaseModel, ValidationError
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from api.engine.answer import Answer
+from api.engine.phrases import language_of
+from api.engine.request import Request as EngineRequest
+from api.engine.steering import NO_RULES, Rules
+from api.envelope import envelope_of, parse_include
+from api.ids import new_id
+from api.kept import AnswerCache, Basis, KeptAnswer
+from api.limits import checked_id
+from api.parts import Parts
+from api.problems import problem_response
+from api.routes.answers import RecommendationsQuery, RelatedQuery, recommend
+from api.routes.events import post_events
+from api.serving import Live
+from graph.errors import InputError, KindredError
+
+_JSON = (b"content-type", b"application/json")
+_MAX_KEY = 1024
+"""A longer request is answered, but not kept."""
+_LONGEST_QUERY = 16_384
+
+
+class _Template(NamedTuple):
+    """What the log and the counters need of the route that would have matched."""
+
+    path_format: str
+
+
+_RELATED = _Template("/v1/items/{item_id}/related")
+_RECOMMENDATIONS = _Template("/v1/users/{user_id}/recommendations")
+_ITEMS, _OF_ITEM = "/v1/items/", "/related"
+_USERS, _OF_USER = "/v1/users/", "/recommendations"
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A request as the engine takes it."""
+
+    subject_id: str
+    query: RelatedQuery | RecommendationsQuery
+    include: frozenset[str]
+    accepted: str | None
+
+    @property
+    def kind(self) -> str:
+        """As what the list is kept for attribution."""
+        return f"related:{self.query.kind}" if isinstance(self.query, RelatedQuery) else "recommendations"
+
+    def answer(self, live: Live) -> Answer:
+        """What the engine says."""
+        query = self.query
+        reasons, language = "reasons" in self.include, language_of(query.lang, self.accepted)
+        if isinstance(query, RelatedQuery):
+            return live.engine.related(
+                self.subject_id,
+                query.kind,
+                query.n,
+                user_id=query.user_id,
+                reasons=reasons,
+                language=language,
+                steering=query.steering(),
+            )
+        return live.engine.recommend(
+            EngineRequest(self.subject_id, n=query.n, language=language, steering=query.steering(), reasons=reasons)
+        )
+
+
+Handler: TypeAlias = Callable[[Request], Awaitable[Response]]
+_DIRECT: Mapping[tuple[str, str], tuple[_Template, Handler]] = {
+    ("POST", "/v1/recommendations"): (_Template("/v1/recommendations"), recommend),
+    ("POST", "/v1/events"): (_Template("/v1/events"), post_events),
+}
+"""Routes that read nothing but their body, so that calling them is all there is to do."""
+
+
+class HotAnswers:
+    """Answers related items and recommendations from the cache, else from the engine; calls what needs no routing.
+
+    Everything else passes by.
+    """
+
+    def __init__(self, app: ASGIApp, parts: Parts) -> None:
+        self._app = app
+        self._parts = parts
+        self._cache = AnswerCache(parts.settings.answer_cache_megabytes << 20)
+        self._rules: tuple[Rules, bool] = NO_RULES, False
+        self._keeps = parts.settings.answer_cache_megabytes > 0
+        self._hits, self._misses = (parts.metrics.answer_cache.labels(outcome) for outcome in ("hit", "miss"))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        began = time.perf_counter()
+        route = _route_of(scope)
+        if route is None:
+            direct = None if scope["type"] != "http" else _DIRECT.get((scope["method"], scope["path"]))
+            if direct is None or scope.get("root_path"):
+                await self._app(scope, receive, send)
+            else:
+                scope["route"] = direct[0]
+                await _called(direct[1], scope, receive, send)
+            return
+        scope["route"] = route
+        try:
+            kept = await self._answered(route, scope, began)
+        except KindredError as error:
+            await problem_response(error, scope["state"]["request_id"])(scope, receive, send)
+            return
+        if kept is None:
+            await self._app(scope, receive, send)
+            return
+        if kept.fallback is not None and route is _RECOMMENDATIONS:
+            self._parts.metrics.fallbacks.labels(kept.fallback).inc()
+        recommendation_id = new_id()
+        self._parts.given.note_kept(recommendation_id, kept.given)
+        body = kept.body(recommendation_id, (time.perf_counter() - began) * 1000)
+        headers = [(b"content-length", str(len(body)).encode()), _JSON]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+    async def _answered(self, route: _Template, scope: Scope, began: float) -> KeptAnswer | None:
+        """The answer; ``None`` for a request that is not plainly right."""
+        parts = self._parts
+        accepted = _header(scope, b"accept-language")
+        key = (scope["path"], scope["query_string"], accepted)
+        basis: Basis | None = None
+        if self._keeps and len(key[0]) + len(key[1]) + len(accepted or "") <= _MAX_KEY:
+            basis = self._basis()
+            if basis is not None and (kept := self._cache.get(basis, key)) is not None:
+                self._hits.inc()
+                return kept
+        asked = _asked(route, scope, accepted)
+        if asked is None:
+            return None
+        kept = await parts.lane.run(_computed, asked, parts, began)
+        if basis is not None:
+            self._misses.inc()
+            self._cache.put(basis, key, kept)
+        return kept
+
+    def _basis(self) -> Basis | None:
+        """Everything an answer depends on beside its request; ``None`` while it depends on the time of day too."""
+        parts = self._parts
+        rules = parts.rules()
+        if rules is not self._rules[0]:
+            self._rules = rules, _has_times(rules)
+        live = parts.serving.found
+        if live is None or self._rules[1]:
+            return None
+        return live.release_id, live.engine.version, rules, parts.serving.stale
+
+
+async def _called(handler: Handler, scope: Scope, receive: Receive, send: Send) -> None:
+    try:
+        reply = await handler(Request(scope, receive))
+    except KindredError as error:
+        reply = problem_response(error, scope["state"]["request_id"])
+    await reply(scope, receive, send)
+
+
+def _computed(asked: _Asked, parts: Parts, began: float) -> KeptAnswer:
+    """An answer from the engine, encoded; in the engine's thread."""
+    live = parts.serving.live
+    answer = asked.answer(live)
+    envelope = envelope_of(answer, live, include=asked.include, stale=parts.serving.stale, began=began)
+    parts.metrics.count_listed(asked.kind, envelope)
+    return KeptAnswer.of(envelope, asked.kind)
+
+
+def _route_of(scope: Scope) -> _Template | None:
+    """Which of the two routes a request is for, if it is."""
+    if scope["type"] != "http" or scope["method"] != "GET":
+        return None
+    path: str = scope["path"]
+    if path.startswith(_ITEMS) and path.endswith(_OF_ITEM) and len(path) > len(_ITEMS) + len(_OF_ITEM):
+        route = _RELATED
+    elif path.startswith(_USERS) and path.endswith(_OF_USER) and len(path) > len(_USERS) + len(_OF_USER):
+        route = _RECOMMENDATIONS
+    else:
+        return None
+    return None if scope.get("root_path") or "\n" in path or len(scope["query_string"]) > _LONGEST_QUERY else route
+
+
+def _asked(route: _Template, scope: Scope, accepted: str | None) -> _Asked | None:
+    """The request, checked; ``None`` when anything about it is not right."""
+    model: type[BaseModel] = RelatedQuery if route is _RELATED else RecommendationsQuery
+    start, end = (_ITEMS, _OF_ITEM) if route is _RELATED else (_USERS, _OF_USER)
+    try:
+        pairs = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
+        given: Mapping[str, Any] = dict(pairs)
+        if len(given) != len(pairs):
+            return None
+        query = model.model_validate(given)
+        assert isinstance(query, RelatedQuery | RecommendationsQuery)
+        if isinstance(query, RelatedQuery) and query.user_id is not None:
+            checked_id(query.user_id, "user_id")
+        subject_id = checked_id(scope["path"][len(start) : -len(end)], "id")
+        return _Asked(subject_id, query, parse_include(query.include), accepted)
+    except (ValidationError, InputError, ValueError):
+        return None
+
+
+def _header(scope: Scope, name: bytes) -> str | None:
+    for key, value in scope["headers"]:
+        if key == name:
+            return str(value, "latin-1")
+    return None
+
+
+def _has_times(rules: Rules) -> bool:
+    """Whether a rule holds only at some times."""
+    parts = (rules.boosts, rules.promotions, rules.pins, rules.hidden, rules.caps)
+    bound = [rule.when for part in parts for rule in part if rule.when is not None]
+    return any((when.since, when.until, when.hours) != (None, None, None) for when in bound)

@@ -1,0 +1,171 @@
+"""Start with a million items, a swap under load, memory per worker, and growth by factors of ten."""
+
+from __future__ import annotations
+
+import resource
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from api.engine import engine_payload
+from api.releases import FolderReleases
+from gnn.fusion import FeatureSpace, FusionWeights
+from gnn.operators import ConstantOperator, EmbeddingOperator
+from graph.release import activate, write_release
+from graph.snapshot import Snapshot, build_snapshot, open_snapshot
+from graph.view import GraphView
+from graph.walks import co_interaction
+from tests.benchmarks.bench_snapshot import BOUGHT, ExportedShop, seconds
+from tests.benchmarks.load import Asked, load
+from tests.benchmarks.served import serving
+from tests.benchmarks.shops import publish, synthetic
+
+ITEMS, WIDTH, GROWTH = 1_000_000, 64, (1_000_000, 10_000_000)
+PROJECTED = 100_000_000
+
+
+def measure(items: int = ITEMS, growth: tuple[int, ...] = GROWTH) -> list[dict[str, Any]]:
+    """Rows of ``name, ours, peer, ratio, unit, goal, met``."""
+    with tempfile.TemporaryDirectory() as directory:
+        folder = Path(directory)
+        rows = [*_million(folder / "million", items), *_swap(folder / "shop")]
+        return [*rows, *_growth(folder, growth)]
+
+
+def _million(folder: Path, items: int) -> list[dict[str, Any]]:
+    """How soon a release of many items answers, and what it takes in memory."""
+    folder.mkdir()
+    shop = ExportedShop(1_000_000, 60_000, items)
+    snapshot = build_snapshot(shop, folder / "snapshot")  # type: ignore[arg-type]
+    count = len(snapshot.nodes("Item"))
+    random = np.random.default_rng(5)
+    table = random.standard_normal((count, WIDTH), dtype=np.float32)
+    operators = {
+        "als": EmbeddingOperator(table, table),
+        "popularity": ConstantOperator(random.random(count, dtype=np.float32)),
+    }
+    arrays, documents = engine_payload(operators, FusionWeights.prior(FeatureSpace.over(operators)))
+    release = write_release(
+        folder / "releases", snapshot=snapshot.directory, arrays=arrays, documents=documents, now=datetime.now(UTC)
+    )
+    activate(folder / "releases", release.id)
+    releases = FolderReleases(folder / "releases")
+    start_s = statistics.median(seconds(lambda: releases.take(release.id)) for _ in range(3))
+    before, after, private = _memory(folder / "releases", release.id)
+    return [
+        _row(f"a release of {count:,} items × {WIDTH} taken into service", start_s, "s", "≤ 1", start_s <= 1),
+        _row(
+            f"memory of a worker that has answered from it, beyond Python's {before:,.0f} MB, maps not counted",
+            private, "MB", "≤ 160", private <= 160,
+        ),
+        _row("the same, maps counted, which workers share", after - before, "MB", "–", None),
+    ]  # fmt: skip
+
+
+def _memory(root: Path, release_id: str) -> tuple[float, float, float]:
+    """MB of a process of its own: resident before and after answers, and how much of its growth is its alone."""
+    script = (
+        "import sys; from pathlib import Path\n"
+        "from api.releases import FolderReleases; from api.engine import Request\n"
+        "def kb(name):\n"
+        "    return next(int(line.split()[1]) for line in open('/proc/self/status') if line.startswith(name))\n"
+        "before, own = kb('VmRSS'), kb('RssAnon')\n"
+        "live = FolderReleases(Path(sys.argv[1])).take(sys.argv[2])\n"
+        "items = live.view.snapshot.nodes('Item'); users = live.view.snapshot.nodes('User')\n"
+        "for row in range(20):\n"
+        "    live.engine.related(items.id_of(row)); live.engine.recommend(Request(users.id_of(row)))\n"
+        "print(before / 1024, kb('VmRSS') / 1024, (kb('RssAnon') - own) / 1024)\n"
+    )
+    command = [sys.executable, "-c", script, str(root), release_id]
+    printed = subprocess.run(command, capture_output=True, text=True, check=True, cwd=Path(__file__).parents[2]).stdout
+    before, after, private = (float(word) for word in printed.split()[-3:])
+    return before, after, private
+
+
+def _swap(folder: Path) -> list[dict[str, Any]]:
+    """Twenty swaps under 200 requests a second, beside the same load without any."""
+    folder.mkdir()
+    shop = synthetic(
+        folder, users=5_000, items=3_000, purchases=100_000, sources=("popularity", "itemknn", "attributes")
+    )
+    names = [path.name for path in shop.releases.iterdir() if path.is_dir()]
+    names.append(publish(shop.snapshot, shop.releases, ("popularity", "rp3beta", "attributes"), hour=2))
+    asked = [Asked(f"/v1/users/user-{number}/recommendations") for number in range(1_000)]
+    with serving(shop, poll_interval_s=0.1) as (port, key):
+        ask = partial(load, port, asked, connections=20, key=key, wait_ms=98)
+        ask(seconds=2)
+        still = ask(seconds=8)
+        stop = threading.Event()
+        swaps = [0]
+
+        def swap() -> None:
+            while not stop.wait(0.4):
+                activate(shop.releases, names[swaps[0] % 2])
+                swaps[0] += 1
+
+        swapping = threading.Thread(target=swap)
+        swapping.start()
+        moving = ask(seconds=8)
+        stop.set()
+        swapping.join()
+    rate = f"{moving.requests_per_s:,.0f} requests/s"
+    return [
+        _row(f"failed requests of {swaps[0]} swaps under {rate}", moving.failed, "requests", "0", moving.failed == 0),
+        _row(
+            f"p99 while swapping; peer: without swaps, {still.p99_ms:.2f} ms",
+            moving.p99_ms, "ms", "≤ 2 × peer", moving.p99_ms <= 2 * still.p99_ms,
+        )
+        | {"peer": still.p99_ms, "ratio": round(moving.p99_ms / still.p99_ms, 2)},
+    ]  # fmt: skip
+
+
+def _growth(folder: Path, sizes: tuple[int, ...]) -> list[dict[str, Any]]:
+    """Power-law graphs ten times as large each: what grows in proportion, and what a hundred times would take."""
+    rows, per_edge = [], dict[str, list[float]]()
+    for edges in sizes:
+        shop = ExportedShop(edges, edges * 60 // 1_000, edges * 20 // 1_000)
+        count = shop.pairs.size
+        place = folder / f"growth-{edges}"
+        build_s = seconds(lambda shop=shop, place=place: build_snapshot(shop, place))  # type: ignore[misc]
+        size_mb = sum(path.stat().st_size for path in place.rglob("*") if path.is_file()) / 1e6
+        with open_snapshot(place) as snapshot:
+            opened_ms = 1e3 * statistics.median(seconds(lambda place=place: open_snapshot(place)) for _ in range(9))  # type: ignore[misc]
+            walk_ms = _walk_ms(snapshot)
+        shutil.rmtree(place)
+        name = f"{count:,} edges"
+        rows += [
+            _row(f"{name}: snapshot built from an export", build_s, "s", "–", None),
+            _row(f"{name}: snapshot on disk, mapped by every worker", size_mb, "MB", "–", None),
+            _row(f"{name}: snapshot opened", opened_ms, "ms", "≤ 2", opened_ms <= 2),
+            _row(f"{name}: 2-hop walk, p50", walk_ms, "ms", "–", None),
+        ]
+        for what, figure in (("built", build_s), ("on disk", size_mb)):
+            per_edge.setdefault(what, []).append(figure / count)
+    for what, unit in (("built", "s"), ("on disk", "MB")):
+        first, last = per_edge[what][0], per_edge[what][-1]
+        rows.append(_row(f"per edge, {what}: largest over smallest", last / first, "×", "≤ 1.2", last <= 1.2 * first))
+        rows.append(_row(f"{PROJECTED:,} edges, {what}: projected, not measured", last * PROJECTED, unit, "–", None))
+    peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    rows.append(_row("peak memory of this benchmark", peak_mb, "MB", "–", None))
+    return rows
+
+
+def _walk_ms(snapshot: Snapshot) -> float:
+    view = GraphView(snapshot)
+    seeds = np.random.default_rng(2).choice(snapshot.edges(BOUGHT).out.indices, 200).tolist()
+    co_interaction(view, BOUGHT, seeds[0])
+    return 1e3 * statistics.median(seconds(partial(co_interaction, view, BOUGHT, seed)) for seed in seeds)
+
+
+def _row(name: str, ours: float, unit: str, goal: str, met: bool | None) -> dict[str, Any]:
+    shown = ours if isinstance(ours, int) else round(ours, 3)
+    return {"name": name, "ours": shown, "peer": None, "ratio": None, "unit": unit, "goal": goal, "met": met}

@@ -1,0 +1,100 @@
+"""The compiled loops of scoring against their numpy twins."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from gnn import compiled
+
+SCORES = hnp.arrays(
+    np.float32,
+    st.tuples(st.integers(1, 3), st.integers(1, 60)),
+    elements=st.sampled_from([-np.inf, -2.0, -0.5, 0.0, 0.25, 0.5, 1.0, 3.0]),
+)
+
+
+@contextmanager
+def plain_numpy() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(compiled, "kernels", lambda: None)
+        yield
+
+
+def both(work: Callable[[], Any]) -> tuple[Any, Any]:
+    """What the compiled loops say, and what numpy says."""
+    assert compiled.kernels() is not None, "numba is part of what tests are run with"
+    fast = work()
+    with plain_numpy():
+        return fast, work()
+
+
+@settings(max_examples=200, deadline=None)
+@given(SCORES, st.integers(1, 70))
+def test_the_best_are_the_same_ties_included(scores: np.ndarray, k: int) -> None:
+    (index, value), (plain_index, plain_value) = both(lambda: compiled.best(scores.copy(), k))
+    assert index.tolist() == plain_index.tolist()
+    assert value.tolist() == plain_value.tolist()
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 2**31), st.integers(1, 40))
+def test_the_best_of_a_long_row_are_the_same(seed: int, k: int) -> None:
+    scores = np.random.default_rng(seed).integers(0, 300, (2, 4_000)).astype(np.float32)
+    (index, _), (plain, _) = both(lambda: compiled.best(scores, k))
+    assert index.tolist() == plain.tolist()
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 2**31))
+def test_sums_over_sparse_rows_are_the_product(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    weights = sp.csr_array(sp.random_array((3, 20), density=0.2, rng=random, dtype=np.float32))
+    matrix = sp.csr_array(sp.random_array((20, 30), density=0.3, rng=random, dtype=np.float32))
+    fast, plain = both(lambda: compiled.sparse_scores(weights, matrix))
+    np.testing.assert_allclose(fast, plain, rtol=1e-5, atol=1e-6)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 2**31), st.booleans())
+def test_standard_scores_and_likeness_are_the_same(seed: int, flat: bool) -> None:
+    random = np.random.default_rng(seed)
+    scores = np.full((2, 50), 3.0, np.float32) if flat else random.normal(2, 5, (2, 50)).astype(np.float32)
+    fast, plain = both(lambda: compiled.standardized(scores))
+    np.testing.assert_allclose(fast, plain, rtol=1e-4, atol=1e-5)
+
+    def likeness() -> tuple[np.ndarray, np.ndarray]:
+        total = np.ones(50, np.float32)
+        return compiled.add_likeness(scores[0], 0.4, total), total
+
+    for left, right in zip(*both(likeness), strict=True):
+        np.testing.assert_allclose(left, right, rtol=1e-4, atol=1e-5)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 2**31))
+def test_views_and_the_provisional_sum_are_the_same(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    scores = random.normal(0, 3, (2, 80)).astype(np.float32)
+    barred = random.random((2, 80)) < 0.2
+    pool = np.stack([np.sort(random.choice(80, 30, replace=False)) for _ in range(2)]).astype(np.int32)
+    pool[:, 25:] = -1
+
+    def pooled() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        z, provisional = scores.copy(), np.zeros_like(scores)
+        compiled.gather(z, barred, provisional, -3.0, 10.0)
+        features = np.zeros((2, 30, 6), np.float32)
+        _, top = compiled.best(z, 10)
+        compiled.put_views(z, pool, top, features, 3, 10)
+        return z, provisional, features
+
+    for left, right in zip(*both(pooled), strict=True):
+        np.testing.assert_allclose(left, right, rtol=1e-5, atol=1e-6)

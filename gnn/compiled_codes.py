@@ -66,6 +66,13 @@ def block_maxima(codes: Any, query: Any, groups: Any, out: Any, chunks: Any) -> 
             out[block] = _block_maximum(codes, np.int64(block), query, np.int64(groups))
 
 
+@njit(cache=True, nogil=True)
+def block_maxima_alone(codes: Any, query: Any, groups: Any, out: Any) -> None:  # pragma: no cover
+    """The same on one core, for what waking another would take longer than."""
+    for block in range(out.size):
+        out[block] = _block_maximum(codes, np.int64(block), query, np.int64(groups))
+
+
 @njit(cache=True, nogil=True, fastmath=True)
 def dots(vectors: Any, rows: Any, query: Any, out: Any) -> None:  # pragma: no cover
     """Writes the exact dot product of some rows."""

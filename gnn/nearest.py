@@ -18,6 +18,7 @@ from gnn.compiled import FloatArray, IntArray
 _GROUP = 4
 """Values whose products the processor adds in one step."""
 _CHUNKS = 64
+_ONE_CORE_BYTES = 16 << 20
 _FEW_SHARE = 0.05
 """From this share of the rows on, a filter is laid over the scan instead of gathering what passes it."""
 _SMALL = 20_000
@@ -76,7 +77,11 @@ class Vectors:
         small = np.zeros(-(-query.size // _GROUP) * _GROUP, np.int8)
         small[: query.size] = np.rint(query / scale)
         maxima = np.empty(self._codes.shape[0], np.int32)
-        self._kernel.block_maxima(self._codes, small.view(np.int32), self._codes.shape[1], maxima, _CHUNKS)
+        asked, groups = small.view(np.int32), self._codes.shape[1]
+        if self._codes.nbytes < _ONE_CORE_BYTES:
+            self._kernel.block_maxima_alone(self._codes, asked, groups, maxima)
+        else:
+            self._kernel.block_maxima(self._codes, asked, groups, maxima, _CHUNKS)
         # With bytes b ≈ x and c ≈ q: |q·x - c·b| ≤ |q|·|x - b| + |q - c|·|b|, by Cauchy and Schwarz.
         mine = scale * small[: query.size].astype(np.float32)
         off = float(np.linalg.norm(query)) * self._rounding + float(np.linalg.norm(query - mine)) * self._length

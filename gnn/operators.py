@@ -146,7 +146,10 @@ class EmbeddingOperator:
         return np.asarray(embedding, np.float32)
 
     def score(self, weights: sp.csr_array, user_index: IntArray | None = None) -> FloatArray:
-        scores = self.user_embedding(weights, user_index) @ self.item_embedding.T
+        users = self.user_embedding(weights, user_index)
+        # A product with one vector reads the items once; one of matrices packs them first.
+        one = len(users) == 1
+        scores = (self.item_embedding @ users[0])[None, :] if one else users @ self.item_embedding.T
         return scores if self.item_bias is None else np.asarray(scores + self.item_bias, np.float32)
 
     def arrays(self) -> Arrays:

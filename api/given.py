@@ -13,10 +13,9 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import msgspec
 import structlog
@@ -61,8 +60,7 @@ class Outcome(Struct, frozen=True, tag_field="r", tag="outcome", omit_defaults=T
 Record: TypeAlias = Given | Outcome
 
 
-@dataclass(frozen=True, slots=True)
-class _Again:
+class _Again(NamedTuple):
     """A list that was given before, under a new id: its line is put together from what is encoded already."""
 
     t: int

@@ -6,7 +6,6 @@ routes, which describe it; whatever else comes goes on to the routes, and they s
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from api.engine.phrases import language_of
 from api.engine.request import Request as EngineRequest
 from api.engine.steering import NO_RULES, Rules
 from api.envelope import envelope_of, parse_include
+from api.ids import new_id
 from api.kept import AnswerCache, Basis, KeptAnswer
 from api.limits import checked_id
 from api.parts import Parts
@@ -127,7 +127,7 @@ class HotAnswers:
             return
         if kept.fallback is not None and route is _RECOMMENDATIONS:
             self._parts.metrics.fallbacks.labels(kept.fallback).inc()
-        recommendation_id = os.urandom(16).hex()
+        recommendation_id = new_id()
         self._parts.given.note_kept(recommendation_id, kept.given)
         body = kept.body(recommendation_id, (time.perf_counter() - began) * 1000)
         headers = [(b"content-length", str(len(body)).encode()), _JSON]

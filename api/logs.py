@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import cache
 
 import msgspec
 import structlog
@@ -37,12 +38,20 @@ def configure_logging(level: str) -> None:
 
 def log_request(request_id: str, method: str, route: str, status: int, took_ms: float) -> None:
     """The line of one request: as structlog would write it, at a tenth of the time, since every request has one."""
-    members = {"request_id": request_id, "method": method, "route": route, "status": status, "took_ms": took_ms}
     if _write is None:
-        _log.info("http.request", **members)
+        _log.info("http.request", request_id=request_id, method=method, route=route, status=status, took_ms=took_ms)
     elif _write is not _nowhere:
-        moment = datetime.now(UTC).replace(tzinfo=None).isoformat() + "Z"
-        _write(_ENCODER.encode(members | {"event": "http.request", "level": "info", "timestamp": moment}) + b"\n")
+        now = datetime.now(UTC).replace(tzinfo=None).isoformat()
+        _write(
+            b'{"request_id":"%b",%b,"took_ms":%.2f,"event":"http.request","level":"info","timestamp":"%bZ"}\n'
+            % (request_id.encode(), _request_members(method, route, status), took_ms, now.encode())
+        )
+
+
+@cache
+def _request_members(method: str, route: str, status: int) -> bytes:
+    """What the lines of many requests have in common; there are as many as routes, methods and outcomes."""
+    return _ENCODER.encode({"method": method, "route": route, "status": status})[1:-1]
 
 
 def _to_stderr(line: bytes) -> None:

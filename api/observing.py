@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import time
 
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api.ids import new_id
 from api.logs import log_request
 from api.metrics import Metrics
 from api.problems import problem_response
@@ -30,7 +30,7 @@ class Observing:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        request_id = os.urandom(16).hex()
+        request_id = new_id()
         scope.setdefault("state", {})["request_id"] = request_id
         status = 0
 

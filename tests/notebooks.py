@@ -31,15 +31,17 @@ def cleaned(notebook: Any) -> Any:
         if cell.cell_type == "code":
             cell.execution_count = None
             cell.metadata = {}
-            # Progress on standard error is of the moment, and a cell's last value names an address in memory.
-            cell.outputs = [
-                output
-                for output in cell.outputs
-                if output.get("name") != "stderr" and output.output_type != "execute_result"
-            ]
+            cell.outputs = [output for output in cell.outputs if _is_said(output)]
     notebook.metadata.pop("widgets", None)
     notebook.metadata.pop("language_info", None)
     return notebook
+
+
+def _is_said(output: Any) -> bool:
+    """Whether an output is what the cell printed or drew; not progress, nor a last value, which may name an address."""
+    if output.output_type == "display_data":
+        return "image/png" in output["data"]
+    return output.output_type == "error" or output.get("name") == "stdout"
 
 
 def main() -> None:

@@ -52,7 +52,7 @@ def looking(spelling: Spelling, examples: Examples) -> Iterator[SavedQuery]:
         "look",
         "Similar items by vector",
         "The items that the model puts closest. Needs kindred release publish.",
-        f"MATCH {release}, {chosen}\n"
+        f"MATCH {release}\nMATCH {chosen}\n"
         "CALL db.index.vector.queryNodes(release.item_index, 11, item[release.embedding]) YIELD node, score\n"
         "WHERE node <> item\n"
         f"RETURN {row}, round(score, 3) AS score, release.release AS release",
@@ -67,7 +67,7 @@ def looking(spelling: Spelling, examples: Examples) -> Iterator[SavedQuery]:
         "look",
         "Items for a user by vector",
         "What the model alone would recommend to one user. Needs kindred release publish.",
-        f"MATCH {release}, (user:{user})\n"
+        f"MATCH {release}\nMATCH (user:{user})\n"
         "WHERE user[release.embedding] IS NOT NULL\n"
         "WITH release, user LIMIT 1\n"
         "CALL db.index.vector.queryNodes(release.item_index, 10, user[release.embedding]) YIELD node, score\n"
@@ -117,7 +117,8 @@ def _why_related(spelling: Spelling, examples: Examples) -> str:
     roles = {*_TELLING, EdgeRole.INTERACTION}
     relations = spelling.relations(spec for spec in spelling.schema.edges if spec.role in roles and not spec.holdout)
     return (
-        f"MATCH {spelling.node('a', item_type, examples.item)}, {spelling.node('b', item_type, examples.other_item)}\n"
+        f"MATCH {spelling.node('a', item_type, examples.item)}\n"
+        f"MATCH {spelling.node('b', item_type, examples.other_item)}\n"
         f"MATCH path = SHORTEST 20 (a)-[:{relations}]-{{1,{_MAX_HOPS}}}(b)\n"
         "WITH path, reduce(busy = 0.0, node IN nodes(path)[1..-1] | busy + log(1 + COUNT { (node)--() })) AS busy\n"
         "RETURN path ORDER BY length(path), busy LIMIT 5"

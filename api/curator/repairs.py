@@ -63,8 +63,8 @@ def _reattached(edge: EdgeSpec, spelling: Spelling, examples: Examples) -> Saved
         f"Takes away what stands there and joins the item to the right {shown}."
         if single
         else f"Takes the wrong {shown} away, leaves the others, and joins the item to the right one. Put the ids in.",
-        f"MATCH {spelling.node('item', spelling.item.name, examples.item)}, "
-        f"{spelling.node('right', edge.target, examples.attribute(edge.edge_type))}\n"
+        f"MATCH {spelling.node('item', spelling.item.name, examples.item)}\n"
+        f"MATCH {spelling.node('right', edge.target, examples.attribute(edge.edge_type))}\n"
         f"OPTIONAL MATCH (item)-[wrong:{relation}]->{other} WHERE endNode(wrong) <> right\n"
         "DELETE wrong\n"
         f"MERGE path = (item)-[:{relation}]->(right)\n"
@@ -93,14 +93,14 @@ def _merged(edge: EdgeSpec, spelling: Spelling, examples: Examples) -> SavedQuer
     return _edit(
         f"Merge a duplicate {shown} ({shown_relation})",
         "Everything at the duplicate moves to the one that stays; the duplicate goes. Put both ids in.",
-        f"MATCH {keep}, {gone}\nWHERE keep <> gone\n" + "\n".join(moves) + "\nDETACH DELETE gone\nRETURN keep",
+        f"MATCH {keep}\nMATCH {gone} WHERE keep <> gone\n" + "\n".join(moves) + "\nDETACH DELETE gone\nRETURN keep",
     )
 
 
 def _related(edge: EdgeSpec, spelling: Spelling, examples: Examples) -> Iterator[SavedQuery]:
     item, relation = spelling.item.name, spelling.relation(edge.edge_type)
     shown = spelling.names.plain_type(edge.edge_type)
-    pair = f"{spelling.node('item', item, examples.item)}, {spelling.node('other', item, examples.other_item)}"
+    pair = f"{spelling.node('item', item, examples.item)}\nMATCH {spelling.node('other', item, examples.other_item)}"
     yield _edit(
         f"Add the relation {shown}",
         "Says by hand that two items belong together; it becomes a reason in answers.",

@@ -20,7 +20,7 @@ def measure_reasons(engine: Engine, num_users: int, n: int, *, seed: int = 42) -
     return [*(_row(kind, found) for kind in sorted(found.shown)), _row("all", found)]
 
 
-def _row(kind: str, found: Fidelity) -> dict[str, str | float | int]:
+def _row(kind: str, found: Fidelity) -> dict[str, str | float | int | None]:
     def counted(counter: Counter[str]) -> int:
         return sum(counter.values()) if kind == "all" else counter[kind]
 

@@ -77,8 +77,10 @@ class OnRay:
         document = json.loads((folder / _RESULT).read_text())
         if document["refused"] is not None:
             raise InputError(document["refused"])
-        with np.load(folder / "arrays.npz", allow_pickle=False) as stored:
-            arrays = {name: stored[name] for name in stored.files}
+        arrays: Arrays = {
+            name: np.load(folder / f"{number}.npy", allow_pickle=False)
+            for number, name in enumerate(document["arrays"])
+        }
         self.record = None if document["record"] is None else RunRecord.model_validate(document["record"])
         self.best_epochs = document["best_epochs"]
         self.learned_options = document["learned_options"]
@@ -114,11 +116,13 @@ def _train_here(order: dict[str, Any]) -> None:
             "best_epochs": model.best_epochs,
             "learned_options": getattr(model, "learned_options", {}),
         }
+    document["arrays"] = list(arrays)
     if ray.train.get_context().get_world_rank() != 0:
         ray.train.report({})
         return
     with tempfile.TemporaryDirectory(prefix="kindred-result-") as folder:
-        np.savez(Path(folder) / "arrays.npz", **arrays)
+        for number, array in enumerate(arrays.values()):
+            np.save(Path(folder) / f"{number}.npy", array, allow_pickle=False)
         (Path(folder) / _RESULT).write_text(json.dumps(document))
         ray.train.report({}, checkpoint=ray.train.Checkpoint.from_directory(folder))
 

@@ -17,8 +17,8 @@ from graph.neo4j.curated import open_neo4j
 from graph.neo4j.import_files import ImportFiles
 from graph.neo4j.line import LONG_S
 from graph.neo4j.names import Names
-from graph.neo4j.server import ServerOrder, admin, start, status, stop
-from graph.neo4j.server.serving import line_of_home
+from graph.neo4j.server import admin, start, status, stop
+from graph.neo4j.server.serving import order_as_last_started
 from graph.store import FirstLoad
 
 _T = TypeVar("_T")
@@ -66,7 +66,7 @@ def import_first(
             admin(home, arguments, say)
     finally:
         with _timed(seconds, "start"):
-            start(ServerOrder(home, line_of_home(home)), say)
+            start(order_as_last_started(home), say)
     with _timed(seconds, "indexes"), open_neo4j(url) as store:
         say("constraints and indexes")
         store.ensure_schema(files.schema)
@@ -82,7 +82,7 @@ def _timed(seconds: dict[str, float], step: str) -> Iterator[None]:
 
 def _check_empty(url: str, home: Path, say: Callable[[str], None]) -> None:
     if status(home).pid is None:
-        start(ServerOrder(home, line_of_home(home)), say)
+        start(order_as_last_started(home), say)
     with open_neo4j(url) as store:
         (row,) = store.line.command(cypher.COUNT_ALL, timeout_s=LONG_S)
         if row["count"] and not (row["count"] == 1 and store.watermark() == "0"):

@@ -19,7 +19,8 @@ PATH = "/v1/items/i0/related?n=3"
 
 def in_world(folder: Path, scenario: Any, **settings: Any) -> None:
     async def body() -> None:
-        async with running(folder, **settings) as world:
+        async with running(folder, **{"stale_after_s": 3600, "rules": folder / "rules.json", **settings}) as world:
+            await world.until(lambda: not world.parts.serving.stale)
             await scenario(world)
 
     run(body())

@@ -39,7 +39,6 @@ _RAW_EDGES = """
     CREATE (u)-[:PLAIN {timestamp_ms: row[2]}]->(i)
 """
 _EXPORT = "MATCH (u:User)-[r:PURCHASED]->(i:Item) RETURN u.id, i.id, r.timestamp_ms ORDER BY u.id, i.id"
-_OLD_GENERATION = "CALL dbms.queryJmx('java.lang:type=MemoryPool,name=G1 Old Gen') YIELD attributes RETURN attributes"
 _PLAIN_SHARE = 20
 """The naive loads get one row in so many: at their speed all rows would take an hour."""
 _WARM_EDGES = 60_000
@@ -64,7 +63,6 @@ def measure(edges: int = 500_000, transactions: int = 300, imported: int = 1_000
             with _session(connection) as session, open_store(url) as store:
                 assert isinstance(store, Neo4jStore)
                 loads = _loads(session, store, edges, transactions)
-                sizes += _heap(session)
         finally:
             stop(home)
     loading = loads[0]["ours"]
@@ -250,9 +248,3 @@ def _raw_export(session: neo4j.Session, store: Neo4jStore) -> None:
 def _sizes(home: Path, edges: int) -> Rows:
     total = sum(at.stat().st_size for at in (home / "data" / "databases" / "neo4j").rglob("*") if at.is_file())
     return [_row("the graph on disk, for a million edges", total / edges, None, None, "MB")]
-
-
-def _heap(session: neo4j.Session) -> Rows:
-    attributes = session.run(_OLD_GENERATION).values()[0][0]
-    peak = attributes["PeakUsage"]["value"]["properties"]["used"]
-    return [_row("the most heap in use that outlived a collection (of 2 GB)", peak / 1e6, None, None, "MB")]

@@ -66,4 +66,5 @@ def test_the_paired_copy_has_the_same_cells_and_small_outputs(notebook: Path) ->
     assert [(cell.cell_type, cell.source) for cell in document.cells] == plain, "run `make notebooks`"
     said = "".join("".join(output.get("text", "")) for cell in document.cells for output in cell.get("outputs", ()))
     assert all(line in said for line in SAYS[notebook.stem])
+    assert "site-packages" not in paired.read_text(), "a path of the machine it was run on"
     assert not any(output.output_type == "error" for cell in document.cells for output in cell.get("outputs", ()))

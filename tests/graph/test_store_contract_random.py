@@ -68,8 +68,10 @@ def test_applying_the_same_again_changes_nothing(store_factory: StoreFactory, st
 
 
 @examples(20)
-@given(steps=STEPS)
-def test_a_bulk_load_ends_like_single_writes(store_factory: StoreFactory, steps: list[list[Mutation]]) -> None:
+@given(steps=STEPS, block_rows=st.sampled_from((2, 5, 50_000)))
+def test_a_bulk_load_ends_like_single_writes(
+    store_factory: StoreFactory, steps: list[list[Mutation]], block_rows: int
+) -> None:
     one_by_one, bulk, model = store_factory.fresh(), store_factory.fresh(), Model()
     if not isinstance(bulk, BulkLoad):
         pytest.skip("this store has no bulk load")
@@ -80,7 +82,7 @@ def test_a_bulk_load_ends_like_single_writes(store_factory: StoreFactory, steps:
             one_by_one.apply(step, batch_id="b", actor="tester")
             accepted += step
     start = bulk.watermark()  # type: ignore[attr-defined]  # every BulkLoad is a store
-    bulk.bulk_load(accepted, batch_id="b", actor="tester")
+    bulk.bulk_load(accepted, batch_id="b", actor="tester", block_rows=block_rows)  # type: ignore[call-arg]
     check_same(bulk, model)  # type: ignore[arg-type]
     assert graph_hash(bulk) == graph_hash(one_by_one)  # type: ignore[arg-type]
     fed = list(bulk.changes_since(start))  # type: ignore[attr-defined]

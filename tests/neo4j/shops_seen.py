@@ -29,8 +29,23 @@ PAGE = ROOT / "docs" / "curators.md"
 IMAGES = ROOT / "docs" / "images"
 FOLDER = ROOT / "var" / "shops"
 SHOPS = {"online-retail": ONLINE_RETAIL, "beauty": BEAUTY}
-PICTURES = {"neighbourhood": "The neighbourhood of an item", "similar": "Similar items by vector"}
-"""What a picture is called → the query of the guide that it shows."""
+PICTURES = {
+    "guide": None,
+    "neighbourhood": "The neighbourhood of an item",
+    "similar": "Similar items by vector",
+}
+"""What a picture is called → the query of the guide that it shows; the guide shows itself."""
+CAPTIONS = {
+    (
+        "online-retail",
+        "neighbourhood",
+    ): "A product of the UCI Online Retail shop (CC BY 4.0) with the words of its name, "
+    "the strongest of what was bought after it, and buyers:",
+    ("online-retail", "similar"): "What the model puts closest to it:",
+    ("beauty", "neighbourhood"): "A product of Amazon Beauty with its brand and categories, and what it was bought and "
+    "seen with:",
+    ("beauty", "similar"): "What the model puts closest to it:",
+}
 CAST = Cast(
     attribute=("Item", "HAS_TERM", "Term"),
     item="85123A",
@@ -48,12 +63,13 @@ comes fifth."""
 
 def main(names: Iterable[str]) -> None:
     for name in names:
-        folder = FOLDER / name
+        folder = (FOLDER / name).resolve()
         server = open_real_shop(SHOPS[name], folder)
         try:
             with kindred_serve(folder, patient(server), ready_s=900.0) as port:
                 spelling, examples = material(folder, server)
                 pictures(name, server, port, saved_queries(spelling, examples))
+                show_pictures()
                 if name == "online-retail":
                     write_walk(spelling, server, folder, port)
         finally:
@@ -75,14 +91,24 @@ def pictures(name: str, server: TestServer, port: int, queries: Iterable[SavedQu
         browser.log_in(server)
         browser.wait_for("Kindred: the curator's workbench")
         browser.tidy()
-        browser.picture(IMAGES / f"browser-{name}-guide.png")
         browser.run(f":style http://{guide_address(server)}/curator/style.grass")
         for picture, title in PICTURES.items():
-            shown = browser.run(texts[title], keep=True)
+            shown = "" if title is None else browser.run(texts[title], keep=True)
             if "ERROR" in shown or "no changes, no records" in shown:
                 sys.exit(f"{title}: {shown}")
             browser.picture(IMAGES / f"browser-{name}-{picture}.png", settle_s=8.0)
             print(f"docs/images/browser-{name}-{picture}.png")
+
+
+def show_pictures() -> None:
+    """Nothing; the page shows every picture that there is."""
+    there = {key: f"browser-{'-'.join(key)}.png" for key in CAPTIONS}
+    blocks = [
+        f"{CAPTIONS[key]}\n\n![{key[1].capitalize()} in Neo4j Browser, {key[0]}](images/{file})\n"
+        for key, file in there.items()
+        if (IMAGES / file).exists()
+    ]
+    write_between("pictures", "\n".join(blocks))
 
 
 def write_walk(spelling: Spelling, server: TestServer, folder: Path, port: int) -> None:
@@ -96,11 +122,15 @@ def write_walk(spelling: Spelling, server: TestServer, folder: Path, port: int) 
         text += "\n" + mistakes_told(spelling, server, folder, port, hand)
     finally:
         hand.close()
-    page = PAGE.read_text()
-    begin, end = "<!-- walk -->\n", "<!-- end of walk -->"
-    head, found, rest = page.partition(begin)
+    write_between("walk", text)
+
+
+def write_between(mark: str, text: str) -> None:
+    """Nothing; the page has the text between the mark and its end."""
+    begin, end = f"<!-- {mark} -->\n", f"<!-- end of {mark} -->"
+    head, found, rest = PAGE.read_text().partition(begin)
     if not found or end not in rest:
-        sys.exit(f"{PAGE} has no place for the walk")
+        sys.exit(f"{PAGE} has no place for the {mark}")
     PAGE.write_text(f"{head}{begin}{text.rstrip()}\n\n{end}{rest.partition(end)[2]}")
 
 

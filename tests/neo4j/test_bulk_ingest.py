@@ -33,7 +33,8 @@ def test_a_bulk_ingest_makes_the_snapshot_of_an_ingest_into_sqlite(neo4j_servers
         assert ran.code == 0, ran.err
         loaded = kindred_in(folder, "ingest", "shop.yaml", "--bulk", "--json", **server)
         assert loaded.code == 0, loaded.err
-        assert loaded.json["edges"] == {"PURCHASED": SALES, "HAS_BRAND": 30}
+        assert loaded.json["edges"] == {"User-PURCHASED->Item": SALES, "Item-HAS_BRAND->Brand": 30}
+        assert "server.memory.heap.max_size=512m" in (folder / "home" / "conf" / "neo4j.conf").read_text()
         twice = kindred_in(folder, "ingest", "shop.yaml", "--bulk", **server)
         assert "holds a graph" in twice.error
         again = kindred_in(folder, "ingest", "shop.yaml", "--json", **server)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from graph.errors import Conflict, NotFound, SettingsError, StoreUnavailable
 from graph.neo4j.server.assembly import assemble, jar_cache
-from graph.neo4j.server.conf import DEFAULT_API, common_settings, home_settings, written_conf
+from graph.neo4j.server.conf import DEFAULT_API, GUIDE, common_settings, home_settings, read_conf, written_conf
 from graph.neo4j.server.connection import Connection, read_connection, write_connection
 from graph.neo4j.server.java import find_java
 from graph.neo4j.server.lines import LINES, Line
@@ -102,6 +102,26 @@ def line_of_home(home: Path) -> Line:
         if line.version == held:
             return line
     raise NotFound("no Neo4j server here", got=held, where=str(home), remedy="`kindred neo4j start` makes one.")
+
+
+def order_as_last_started(home: Path) -> ServerOrder:
+    """What :func:`start` was asked for the last time, so that it can be asked for it again."""
+    common = common_settings()
+    file = home / "conf" / "neo4j.conf"
+    written = read_conf(file.read_text()) if file.exists() else common
+
+    def chosen(name: str) -> str | None:
+        value = written.get(name)
+        return None if value == common[name] else value
+
+    api = written.get("browser.post_connect_cmd", "").removeprefix("play ").removesuffix(GUIDE)
+    return ServerOrder(
+        home,
+        line_of_home(home),
+        api=api or DEFAULT_API,
+        heap=chosen("server.memory.heap.max_size"),
+        page_cache=chosen("server.memory.pagecache.size"),
+    )
 
 
 @contextmanager

@@ -63,7 +63,7 @@ def serving(work: Path = ROOT / "var") -> Iterator[str]:
 
 
 def _ready(address: str, server: subprocess.Popen[bytes]) -> str:
-    for _ in range(900):
+    for _ in range(3_000):
         if server.poll() is not None:
             sys.exit(f"the server stopped with {server.returncode}")
         try:
@@ -71,7 +71,7 @@ def _ready(address: str, server: subprocess.Popen[bytes]) -> str:
                 return address
         except (urllib.error.URLError, OSError):
             time.sleep(0.2)
-    sys.exit("the server did not become ready in three minutes")
+    sys.exit("the server did not become ready in ten minutes")
 
 
 def answer(command: str, address: str) -> tuple[int, str]:

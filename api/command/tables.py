@@ -9,7 +9,7 @@ from typing import Any
 from api.command.quality_page import belongs, page, table_of
 from api.command.quality_rows import Row, read_rows, rows_of
 from api.command.quality_tables import TABLES, QualityTable
-from api.command.recipe import Order, controls_on, experiment_on, material_from
+from api.command.recipe import Order, controls_on, experiment_on, forget_trainings, material_from
 from api.command.related_tables import RELATED, run_related_tables
 from api.command.terminal import Telling, output, warn
 from api.command.workshop import epoch_seconds, ingest_into, mapping_named, opened, working_folder
@@ -93,6 +93,7 @@ def _measure(name: str, table: QualityTable, seed: int, settings: Settings, *, f
         controls = None
         if table.controls:
             controls = controls_on(material, protocol, experiment, order, here, tell, kept=kept)
+    forget_trainings(settings)
     return rows_of(experiment, data=table.data, protocol=protocol, command=table.command(seed), controls=controls)
 
 

@@ -30,11 +30,10 @@ IMAGES = ROOT / "docs" / "images"
 FOLDER = ROOT / "var" / "shops"
 SHOPS = {"online-retail": ONLINE_RETAIL, "beauty": BEAUTY}
 PICTURES = {
-    "guide": None,
     "neighbourhood": "The neighbourhood of an item",
     "similar": "Similar items by vector",
 }
-"""What a picture is called → the query of the guide that it shows; the guide shows itself."""
+"""What a picture is called → the query of the guide that it shows, above the guide itself."""
 CAPTIONS = {
     (
         "online-retail",
@@ -48,17 +47,16 @@ CAPTIONS = {
 }
 CAST = Cast(
     attribute=("Item", "HAS_TERM", "Term"),
-    item="85123A",
-    wrong="cream",
-    right="white",
-    duplicate="strawbery",
-    keeps="strawberry",
-    has_duplicate="22055",
-    partner="20878",
+    item="22055",
+    wrong="strawbery",
+    right="strawberry",
+    duplicate="hydranga",
+    keeps="hydrangea",
+    has_duplicate="84805A",
+    partner="22649",
     pinned="",
 )
-"""What the data has wrong: a white heart that some lines call cream, and a misspelled strawberry. Pinned is whatever
-comes fifth."""
+"""Words that are misspelled in the data. Pinned is whatever comes fifth."""
 
 
 def main(names: Iterable[str]) -> None:
@@ -85,7 +83,7 @@ def material(folder: Path, server: TestServer) -> tuple[Spelling, Examples]:
 
 
 def pictures(name: str, server: TestServer, port: int, queries: Iterable[SavedQuery]) -> None:
-    """Nothing; the guide as it opens, and what its queries show, are in the folder of images."""
+    """Nothing; what the guide's queries show, above the guide, is in the folder of images."""
     texts = {query.title: query.text for query in queries}
     with window(server, port) as browser:
         browser.log_in(server)
@@ -93,7 +91,7 @@ def pictures(name: str, server: TestServer, port: int, queries: Iterable[SavedQu
         browser.tidy()
         browser.run(f":style http://{guide_address(server)}/curator/style.grass")
         for picture, title in PICTURES.items():
-            shown = "" if title is None else browser.run(texts[title], keep=True)
+            shown = browser.run(texts[title], keep=True)
             if "ERROR" in shown or "no changes, no records" in shown:
                 sys.exit(f"{title}: {shown}")
             browser.picture(IMAGES / f"browser-{name}-{picture}.png", settle_s=8.0)

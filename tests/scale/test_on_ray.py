@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -16,8 +17,10 @@ from gnn.fitting import fit_models
 from gnn.foldin import ItemFoldIn
 from gnn.operators import EmbeddingOperator, OperatorRanker
 from gnn.splits import Split, leave_one_out
+from gnn.training.on_ray import OnRay
 from gnn.training.record import RunRecord
 from gnn.training.run import TrainingRun
+from graph.errors import InputError
 from graph.ray import ray_with
 from ingest.text import TextModel, encode_items
 
@@ -126,12 +129,18 @@ def test_two_workers_train_the_model_that_one_process_trains(tmp_path: Path) -> 
     assert together.options["lightgcn"]["epochs"] == records[1].best_epoch
 
 
-def test_what_embeds_new_items_comes_back_from_the_workers_and_so_does_a_refusal() -> None:
+def test_a_refusal_of_the_model_is_told_as_its_own(tmp_path: Path) -> None:
+    """Workers hand it over as they hand over a result."""
+    (tmp_path / "result.json").write_text(json.dumps({"refused": "GraphSAGE cannot be trained", "record": None}))
+    with pytest.raises(InputError, match="GraphSAGE cannot be trained"):
+        OnRay("graphsage", {}, TrainingRun())._read(tmp_path)
+
+
+def test_what_embeds_new_items_comes_back_from_the_workers() -> None:
     pytest.importorskip("torch_geometric", reason="NOT TESTED: GraphSAGE needs torch-geometric")
     split = brands_and_people()
     text = np.eye(5, dtype=np.float32)[np.arange(60) % 5]
     data = TrainingData(split.train, ItemKnowledge(text=text), seed=5)
-    nothing = TrainingData(split.train.where(np.zeros(len(split.train), bool)), ItemKnowledge(), seed=5)
     runs = lambda stage, model, options: TrainingRun(ray_workers=WORKERS)  # noqa: E731
     options = {"graphsage": {"epochs": 8, "embedding_dim": 8, "threads": 1}}
     fitted = fit_models(options, data, runs=runs)
@@ -140,4 +149,3 @@ def test_what_embeds_new_items_comes_back_from_the_workers_and_so_does_a_refusal
     items = fitted.operators["graphsage"].item_embedding
     of_brand = np.stack([items[brand::5].mean(axis=0) for brand in range(5)])
     np.testing.assert_array_equal((rows @ of_brand.T).argmax(axis=1), np.arange(5))
-    assert "at least one interaction" in fit_models(options, nothing, runs=runs).skipped["graphsage"]

@@ -25,8 +25,9 @@ from gnn.keeping import Keeper
 from gnn.knowledge import holdout_from, interactions_from, knowledge_from
 from gnn.models import DEFAULT_MODELS, MODELS
 from gnn.operators import Operator
-from gnn.protocols import Cuts, protocol_for, protocol_named
+from gnn.protocols import Cuts, Protocol, protocol_for, protocol_named
 from gnn.segments import user_segments
+from gnn.splits import Split
 from gnn.training.run import TrainingRun
 from gnn.training.tracking import track, tracking_is_on
 from graph.errors import InputError, MissingExtra
@@ -198,16 +199,20 @@ def experiment_on(
         test=order.test,
         progress=tell,
         runs=training_runs(material, f"{name} {split.protocol} {order.cuts}", settings, order.ray_workers),
-        keeper=keeper_of(material, name, order, kept),
+        keeper=keeper_of(material, split, protocol, order, kept),
     )
     return name, experiment
 
 
-def keeper_of(material: Material, protocol: str, order: Order, kept: Path | None) -> Keeper | None:
-    """Keeps what an experiment under these conditions works out; ``None`` keeps nothing."""
+def keeper_of(material: Material, split: Split, protocol: Protocol, order: Order, kept: Path | None) -> Keeper | None:
+    """Keeps what an experiment under these conditions works out; ``None`` keeps nothing.
+
+    Protocols that cut alike share what is selected; what they measure on test has names of its own.
+    """
     if kept is None:
         return None
-    return Keeper(kept, f"{material.snapshot.digest} {order.text} {protocol} {order.cuts} {order.tuned} {order.device}")
+    cut = f"{split.name} {split.protocol} {protocol.ordered} {protocol.repeats} {order.cuts}"
+    return Keeper(kept, f"{material.snapshot.digest} {order.text} {cut} {order.tuned} {order.device}")
 
 
 def budgeted(name: str, options: Mapping[str, Any], budget_s: float) -> dict[str, Any]:
@@ -235,7 +240,7 @@ def controls_on(
         repeats=how.repeats,
         progress=tell,
         runs=training_runs(material, f"controls of {protocol} {order.cuts}", settings),
-        keeper=keeper_of(material, protocol, order, kept),
+        keeper=keeper_of(material, experiment.split, protocol_named(protocol), order, kept),
     )
     whole = next(row.validation.metrics[GATE_METRIC] for row in experiment.rows if row.model == FUSED)
     told = sentence(results, whole, material.knowledge)

@@ -30,19 +30,23 @@ def run_tables(settings: Settings, *, only: str | None, seeds: int, fresh: bool)
     Raises:
         InputError: for a table that does not exist.
     """
+    seeded = range(42, 42 + seeds)
     chosen = list(TABLES) if only is None else [name.strip() for name in only.split(",")]
     for name in chosen:
         if name not in TABLES and name != RELATED:
             raise InputError("unknown table", expected=", ".join([*TABLES, RELATED]), got=name)
+    if fresh:
+        for kept in {kept_by(TABLES[name], seed, settings) for name in chosen if name != RELATED for seed in seeded}:
+            forget(kept)
     for name in chosen:
         if name == RELATED:
             continue
-        for seed in range(42, 42 + seeds):
+        for seed in seeded:
             if not fresh and any(belongs(row, TABLES[name]) and row["seed"] == seed for row in kept_rows()):
                 output.print(f"{name}, seed {seed}: measured already")
                 continue
             try:
-                found = _measure(name, TABLES[name], seed, settings, fresh=fresh)
+                found = _measure(name, TABLES[name], seed, settings)
             except NotFound as missing:
                 warn(f"{name} is left out: {missing}")
                 continue
@@ -75,15 +79,18 @@ def write_rows(rows: list[Row]) -> None:
     (DOCS / "quality.md").write_text("\n".join(page(rows)) + "\n")
 
 
-def _measure(name: str, table: QualityTable, seed: int, settings: Settings, *, fresh: bool) -> list[Row]:
+def kept_by(table: QualityTable, seed: int, settings: Settings) -> Path:
+    """Where the tables of one data set and seed keep what they have worked out: some share their selection."""
+    return settings.work_dir / KEPT / f"{table.folder or table.source}-{seed}"
+
+
+def _measure(name: str, table: QualityTable, seed: int, settings: Settings) -> list[Row]:
     tell = Telling()
     tell.step(f"{name}, seed {seed}: {table.title}")
     data_dir = settings.data_dir / table.folder if settings.data_dir and table.folder else settings.data_dir
     cuts = Cuts(seed, test_from=None if table.test_from is None else epoch_seconds(table.test_from))
     order = Order(table.protocol, cuts, text=table.text, budget_s=table.budget_s)
-    kept = settings.work_dir / KEPT / f"{name}-{seed}"
-    if fresh:
-        forget(kept)
+    kept = kept_by(table, seed, settings)
     with working_folder(settings) as folder:
         here = settings.model_copy(update={"store": f"sqlite:{folder / 'graph.db'}", "data_dir": data_dir})
         with opened(here) as graph:

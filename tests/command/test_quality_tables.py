@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +73,18 @@ def test_an_interrupted_table_goes_on_model_by_model(tmp_path: Path, monkeypatch
     assert "fitting rp3beta" not in gone_on.err
     anew = measure(folder, monkeypatch, "--fresh")
     assert "fitting rp3beta" in anew.err
+
+
+def test_tables_that_cut_alike_share_what_was_selected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = write_shop(tmp_path)
+    monkeypatch.setitem(tables.TABLES, "deployed", replace(SMALL, protocol="leave-one-out-deployed", controls=False))
+    assert measure(folder, monkeypatch).code == 0
+    deployed = kindred_in(folder, "tables", "--only", "deployed")
+    assert deployed.code == 0, deployed.err
+    assert "tuning rp3beta" not in deployed.err
+    assert deployed.err.count("fitting rp3beta") == 1, "once more for the test, and not for the selection"
+    rows = json.loads((folder / "docs" / "quality.json").read_text())
+    assert {row["protocol"] for row in rows} == {"leave-one-out", "leave-one-out-deployed"}
 
 
 def test_tables_of_the_earlier_format_are_read_as_rows_and_shown() -> None:

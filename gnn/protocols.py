@@ -23,7 +23,8 @@ class Cuts:
 class Protocol:
     """One way to measure. ``refit`` fits the final models to validation interactions too, as deployed systems do;
     ``ordered`` says whether the order of a user's events means anything here, ``repeats`` whether users may be asked
-    about items they have chosen before. ``beside`` names models that suit such data, beside the default ones.
+    about items they have chosen before. ``beside`` names models that suit such data, beside the default ones, and
+    ``without`` default ones that do not earn here what they cost (docs/lab-notes.md).
     """
 
     split: Callable[[Interactions, Interactions, Cuts], Split]
@@ -32,6 +33,11 @@ class Protocol:
     ordered: bool = True
     repeats: bool = False
     beside: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
+
+    def models(self, default: tuple[str, ...]) -> tuple[str, ...]:
+        """The models that suit such data, of which ``default`` suit most."""
+        return (*(name for name in default if name not in self.without), *self.beside)
 
 
 def _fixed(interactions: Interactions, holdout: Interactions, cuts: Cuts) -> Split:
@@ -44,6 +50,7 @@ def _fixed(interactions: Interactions, holdout: Interactions, cuts: Cuts) -> Spl
 
 
 ORDER_FREE = ("bandfilter",)
+READS_ORDER = ("sequence",)
 
 PROTOCOLS: dict[str, Protocol] = {
     "temporal": Protocol(
@@ -63,10 +70,17 @@ PROTOCOLS: dict[str, Protocol] = {
         "a random fifth of each user's items is the test, another fifth the validation",
         ordered=False,
         beside=ORDER_FREE,
+        without=READS_ORDER,
     ),
-    "fixed-files": Protocol(_fixed, "the data set's own test file", ordered=False, beside=ORDER_FREE),
+    "fixed-files": Protocol(
+        _fixed, "the data set's own test file", ordered=False, beside=ORDER_FREE, without=READS_ORDER
+    ),
     "lightgcn": Protocol(
-        _fixed, "LightGCN's own files: train.txt is learned from, test.txt asked", ordered=False, beside=ORDER_FREE
+        _fixed,
+        "LightGCN's own files: train.txt is learned from, test.txt asked",
+        ordered=False,
+        beside=ORDER_FREE,
+        without=READS_ORDER,
     ),
     "next-basket": Protocol(
         lambda known, holdout, _: next_basket(known, holdout),

@@ -170,7 +170,7 @@ def experiment_on(
     protocol = protocol_named(name)
     tell.step(f"{name}: {protocol.summary}")
     split = protocol.split(material.interactions, material.holdout, order.cuts)
-    models = models_installed((*DEFAULT_MODELS, *protocol.beside)) if order.models is None else order.models
+    models = models_installed(protocol.models(DEFAULT_MODELS)) if order.models is None else order.models
     if order.budget_s is not None:
         models = {name: budgeted(name, options, order.budget_s) for name, options in models.items()}
     recipe = Recipe(

@@ -129,3 +129,10 @@ def test_an_unknown_protocol_is_told_the_known_ones() -> None:
     with pytest.raises(InputError, match="leave-one-out-deployed"):
         protocol_named("wishful")
     assert protocol_named("temporal") is PROTOCOLS["temporal"]
+
+
+def test_data_without_order_is_not_given_the_model_that_lives_by_it_unless_asked() -> None:
+    default = ("ease", "sequence")
+    assert "sequence" in protocol_named("temporal").models(default)
+    for name in ("random-80-20", "lightgcn", "fixed-files"):
+        assert protocol_named(name).models(default) == ("ease", "bandfilter")

@@ -13,6 +13,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from tests.benchmarks.load import reply
 from tests.benchmarks.served import serving
 from tests.benchmarks.shops import Shop, shared_movielens
 
@@ -117,12 +118,6 @@ def _bodies(number: int, batch: int) -> Iterator[bytes]:
 
 
 def _accepted(connection: socket.socket) -> int:
-    received = bytearray()
-    while b"\r\n\r\n" not in received:
-        received += connection.recv(65536)
-    head, _, body = bytes(received).partition(b"\r\n\r\n")
-    length = int(head.lower().split(b"content-length:")[1].split(b"\r\n")[0])
-    while len(body) < length:
-        body += connection.recv(65536)
+    head, body = reply(connection)
     assert head.startswith(b"HTTP/1.1 200"), body
     return int(json.loads(body)["accepted"])

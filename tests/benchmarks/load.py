@@ -99,7 +99,7 @@ def _by_sockets(port: int, asked: Sequence[Asked], connections: int, seconds: fl
             while time.perf_counter() < ends:
                 began = time.perf_counter()
                 connection.sendall(_request(asked[at % len(asked)], key))
-                lost += not _reply(connection).startswith(b"HTTP/1.1 2")
+                lost += not reply(connection)[0].startswith(b"HTTP/1.1 2")
                 mine.append(time.perf_counter() - began)
                 at += connections
                 time.sleep(wait_ms / 1000)
@@ -123,7 +123,8 @@ def _request(one: Asked, key: str) -> bytes:
     return f"{head}\r\n{one.body}".encode()
 
 
-def _reply(connection: socket.socket) -> bytes:
+def reply(connection: socket.socket) -> tuple[bytes, bytes]:
+    """Head and body of one answer."""
     received = bytearray()
     while b"\r\n\r\n" not in received:
         received += connection.recv(65536)
@@ -131,4 +132,4 @@ def _reply(connection: socket.socket) -> bytes:
     length = int(head.lower().split(b"content-length:")[1].split(b"\r\n")[0])
     while len(body) < length:
         body += connection.recv(65536)
-    return head
+    return head, body

@@ -1,7 +1,7 @@
 """What every room's tests may use: real Neo4j servers, and the last lines that say which stores really ran.
 
-Tests run in several processes (pytest-xdist). Tests of one file share a process, and so its fixtures; tests of one
-room and line of Neo4j share a process, and so its server.
+Tests run in several processes (pytest-xdist). Tests of one file share a process, and so its fixtures; every process
+has Neo4j servers of its own.
 """
 
 from __future__ import annotations
@@ -17,6 +17,12 @@ from tests.neo4j_servers import LINES_UNDER_TEST, REQUIRED_LINE, Seen, TestServe
 os.environ.setdefault("KINDRED_AUTH", "off")  # the door is open unless a test closes it
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # two processes of two threads each would wait for one another
 SERVERS = pytest.StashKey[TestServers]()
+LONG = (
+    "tests/neo4j/test_faults.py",
+    "tests/graph/test_store_contract_random.py",
+    "tests/api/test_page_browser.py",
+    "tests/neo4j/",
+)
 SEEN = pytest.StashKey[Seen]()
 """What the other processes of the run found."""
 
@@ -56,18 +62,9 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[SEEN] = Seen()
 
 
-def pytest_itemcollected(item: pytest.Item) -> None:
-    item.add_marker(pytest.mark.xdist_group(_group(item)))
-
-
-def _group(item: pytest.Item) -> str:
-    """What a test shares a process with: its file, or its room's other tests of the same Neo4j."""
-    file = item.nodeid.partition("::")[0]
-    if "neo4j_servers" not in getattr(item, "fixturenames", ()):
-        return file
-    asked = item.callspec.params if hasattr(item, "callspec") else {}
-    store = asked.get("store_factory", f"neo4j-{asked.get('every_neo4j', REQUIRED_LINE)}")
-    return file if store == "sqlite" else f"{file.rpartition('/')[0]} {store}"
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The files that take longest first, so that no process is left with one of them at the end."""
+    items.sort(key=lambda item: next((at for at, file in enumerate(LONG) if item.nodeid.startswith(file)), len(LONG)))
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -119,6 +119,19 @@ def _kgcn(folder: Path) -> None:
     )
 
 
+def _industrial_office(folder: Path) -> None:
+    folder.mkdir(parents=True)
+    items = {
+        "0": {"title": "Wood screws", "description": "['Hundred of them.']", "brand": "Elm", "categories": ""},
+        "1": {"title": "Glue", "description": "[]", "brand": "", "categories": ""},
+        "2": {"title": "Nails", "description": "", "brand": "elm ", "categories": ""},
+    }
+    (folder / "index__Tools.item.json").write_text(json.dumps(items))
+    head = "user_id,history_item_title,item_title,history_item_id,item_id,history_item_sid,item_sid"
+    for part, line in {"valid": "A1,\"['Wood screws']\",Glue,[0],1,x,y", "test": 'A1,x,Nails,"[0, 1]",2,x,y'}.items():
+        (folder / f"{part}__Tools_5_2016-10-2018-11.csv").write_text(f"{head}\n{line}\n")
+
+
 @dataclass
 class Small:
     write: Callable[[Path], None]
@@ -133,6 +146,9 @@ SMALL = {
         {"User": 1, "Item": 2, "Brand": 1, "Category": 2},
         {"VIEWED": 1, "PURCHASED": 1, "HAS_BRAND": 2, "IN_CATEGORY": 2, "GOES_WITH": 1},
         filtered=0,
+    ),
+    "industrial-office": Small(
+        _industrial_office, {"User": 1, "Item": 3, "Brand": 1}, {"PURCHASED": 3, "HAS_BRAND": 2, "NEXT": 3}, filtered=0
     ),
     "movielens": Small(
         _movielens,

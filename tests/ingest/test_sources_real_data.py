@@ -48,6 +48,10 @@ KNOWN: dict[str, tuple[dict[str, int], dict[str, int]]] = {
             "ALSO_VIEWED": 155_350, "BOUGHT_TOGETHER": 9_021, "HAS_ATTRIBUTE": 0,
         },
     ),
+    "industrial-office": (
+        {"User": 6_516, "Item": 7_145, "Brand": 2_045},
+        {"PURCHASED": 42_852, "HAS_BRAND": 7_129, "NEXT": 82_197},
+    ),
     "amazon-sports": (
         {"User": 35_598, "Item": 18_357, "Attribute": 2_277},
         {"PURCHASED": 296_337, "HAS_BRAND": 0, "ALSO_BOUGHT": 0},

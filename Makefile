@@ -10,6 +10,8 @@ SERVE ?= 1
 TORCH_INDEX ?=
 SEEDS ?= 1
 ONLY ?=
+CORES := $(shell nproc 2>/dev/null || echo 2)
+WORKERS ?= $(shell n=$$(( $(CORES) + 1 )); echo $$(( n > 4 ? 4 : n )))
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
@@ -65,7 +67,7 @@ java: # what the Neo4j tests need, where it can be installed; without it they sa
 	 echo "==> No JDK or no Maven: the Neo4j tests will not run. On Debian: sudo apt-get install openjdk-17-jre-headless maven"
 
 test: $(VENV)/.dev java ## the whole test suite, Neo4j included where there is a JDK
-	@$(BIN)/pytest -n auto --maxprocesses 4
+	@$(BIN)/pytest -n $(WORKERS)
 
 lint: $(VENV)/.dev ## ruff, mypy --strict, import contracts
 	$(BIN)/ruff check .

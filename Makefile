@@ -10,8 +10,7 @@ SERVE ?= 1
 TORCH_INDEX ?=
 SEEDS ?= 1
 ONLY ?=
-CORES := $(shell nproc 2>/dev/null || echo 2)
-WORKERS ?= $(shell n=$$(( $(CORES) + 1 )); echo $$(( n > 4 ? 4 : n )))
+WORKERS ?= 2
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 

@@ -1,7 +1,7 @@
 """What every room's tests may use: real Neo4j servers, and the last lines that say which stores really ran.
 
-Tests run in several processes (pytest-xdist). Tests of one file share a process, and so its fixtures; every process
-has Neo4j servers of its own.
+Tests run in several processes (pytest-xdist). Tests of one file share a process, and so its fixtures; all tests that
+ask for Neo4j share one, and so its servers.
 """
 
 from __future__ import annotations
@@ -17,12 +17,7 @@ from tests.neo4j_servers import LINES_UNDER_TEST, REQUIRED_LINE, Seen, TestServe
 os.environ.setdefault("KINDRED_AUTH", "off")  # the door is open unless a test closes it
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # two processes of two threads each would wait for one another
 SERVERS = pytest.StashKey[TestServers]()
-LONG = (
-    "tests/neo4j/test_faults.py",
-    "tests/graph/test_store_contract_random.py",
-    "tests/api/test_page_browser.py",
-    "tests/neo4j/",
-)
+LONG = ("neo4j", "tests/api/test_page_browser.py", "tests/scale/")
 SEEN = pytest.StashKey[Seen]()
 """What the other processes of the run found."""
 
@@ -63,8 +58,19 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The files that take longest first, so that no process is left with one of them at the end."""
-    items.sort(key=lambda item: next((at for at, file in enumerate(LONG) if item.nodeid.startswith(file)), len(LONG)))
+    """What takes longest first, so that no process is left with it at the end."""
+    items.sort(key=lambda item: next((at for at, name in enumerate(LONG) if name in item.nodeid), len(LONG)))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Rooms(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return "neo4j" if "neo4j" in nodeid else nodeid.partition("::")[0]
+
+    return Rooms(config, log)
 
 
 @pytest.hookimpl(optionalhook=True)

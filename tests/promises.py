@@ -23,7 +23,7 @@ FIGURES = ("neo4j", "neo4j_edits", "neo4j_faults")
 HEAD = """\
 # How it is tested
 
-`make test` runs everything on a fresh machine, in a process a core and one more, at most four (`WORKERS=`).
+`make test` runs everything on a fresh machine, in two processes (`WORKERS=`), one of them for Neo4j.
 `make check` adds lint, types and import contracts, and `.ci/run` is what CI runs. Tests are named after behaviour
 and lie in a folder per room. What is fast has a slow, plain twin in the
 tests that it must agree with; every store passes the same contract suite; every model the same conformance suite;

@@ -21,6 +21,9 @@ from tests.free_ports import free_port
 
 _GENEROUS = {"rate_limit": "10000000/second", "read_deadline_s": 10, "write_deadline_s": 10, "backpressure": 512}
 
+_ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1"}
+"""Answers are computed side by side; a product of matrices that takes both cores holds up the other answer."""
+
 
 @contextmanager
 def serving(shop: Shop, **settings: Any) -> Iterator[tuple[int, str]]:
@@ -46,7 +49,7 @@ def running(command: list[str], folder: Path, port: int, path: str = "/ready") -
     """A server that is ready; ended afterwards."""
     with (folder / "server.log").open("wb") as log:
         server = subprocess.Popen(
-            command, stdout=log, stderr=log, start_new_session=True, cwd=Path(__file__).parents[2], env=os.environ
+            command, stdout=log, stderr=log, start_new_session=True, cwd=Path(__file__).parents[2], env=_ENVIRONMENT
         )
     try:
         until_ready(port, server, path, timeout_s=180)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, TypeAlias
 from urllib.parse import parse_qsl
 
@@ -19,7 +19,6 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.engine.answer import Answer
 from api.engine.phrases import language_of
-from api.engine.request import Request as EngineRequest
 from api.engine.steering import NO_RULES, Rules
 from api.envelope import envelope_of, parse_include
 from api.ids import new_id
@@ -27,7 +26,13 @@ from api.kept import AnswerCache, Basis, KeptAnswer
 from api.limits import checked_id
 from api.parts import Parts
 from api.problems import problem_response
-from api.routes.answers import RecommendationsQuery, RelatedQuery, recommend
+from api.routes.answers import (
+    RecommendationsQuery,
+    RelatedQuery,
+    recommend,
+    recommendations_request,
+    related_answer,
+)
 from api.routes.events import post_events
 from api.serving import Live
 from graph.errors import InputError, KindredError
@@ -69,17 +74,9 @@ class _Asked:
         query = self.query
         reasons, language = "reasons" in self.include, language_of(query.lang, self.accepted)
         if isinstance(query, RelatedQuery):
-            return live.engine.related(
-                self.subject_id,
-                query.kind,
-                query.n,
-                user_id=query.user_id,
-                reasons=reasons,
-                language=language,
-                steering=query.steering(),
-            )
+            return related_answer(live.engine, self.subject_id, query, reasons, language)
         return live.engine.recommend(
-            EngineRequest(self.subject_id, n=query.n, language=language, steering=query.steering(), reasons=reasons)
+            replace(recommendations_request(self.subject_id, query, language), reasons=reasons)
         )
 
 

@@ -116,20 +116,37 @@ def _lines(document: Any) -> Iterator[str]:
             yield start + json.dumps(value, ensure_ascii=False) + end
 
 
+class Tally:
+    """Runs examples, and counts those that failed."""
+
+    def __init__(self) -> None:
+        self.run = self.failed = 0
+
+    def answer(self, example: re.Match[str], address: str, page: str) -> tuple[bool, str]:
+        """Whether an example's command was answered well, and the body; a bad answer is printed."""
+        command = example["command"].strip()
+        status, body = answer(command, address)
+        good = 200 <= status < 300
+        self.run += 1
+        if not good:
+            self.failed += 1
+            print(f"{page}: {status} from {command}: {body[:300]}")
+        return good, body
+
+    def told(self) -> int:
+        """Prints the counts; the exit code."""
+        print(f"{self.run} examples run, {self.failed} failed")
+        return 1 if self.failed or not self.run else 0
+
+
 def main(check: bool) -> int:
-    failed = run = 0
+    tally = Tally()
     with serving() as address:
         for page in PAGES:
             text = page.read_text()
 
             def renewed(example: re.Match[str], page: Path = page) -> str:
-                nonlocal failed, run
-                command = example["command"].strip()
-                status, body = answer(command, address)
-                run += 1
-                if not 200 <= status < 300:
-                    failed += 1
-                    print(f"{page.name}: {status} from {command}: {body[:300]}")
+                _, body = tally.answer(example, address, page.name)
                 if example["answer"] is None:
                     return example[0]
                 return f"```sh\n{example['command']}```\n{example['gap']}{shown(body)}"
@@ -137,8 +154,7 @@ def main(check: bool) -> int:
             fresh = EXAMPLE.sub(renewed, text)
             if not check:
                 page.write_text(fresh)
-    print(f"{run} examples run, {failed} failed")
-    return 1 if failed or not run else 0
+    return tally.told()
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.examples import EXAMPLE, ROOT, answer, serving
+from tests.examples import EXAMPLE, ROOT, Tally, answer, serving
 
 PAGE = ROOT / "docs" / "shops.md"
 WORK = ROOT / "var" / "shops"
@@ -142,26 +142,20 @@ def release_line(address: str) -> str:
 
 def main(check: bool) -> int:
     first, *rest = SECTION.split(PAGE.read_text())
-    fresh, failed, run = [first], 0, 0
+    fresh, tally = [first], Tally()
     for name, text in zip(rest[::2], rest[1::2], strict=True):
         with serving(open_shop(name)) as address:
 
             def renewed(example: re.Match[str], address: str = address) -> str:
-                nonlocal failed, run
-                command = example["command"].strip()
-                status, body = answer(command, address)
-                run += 1
-                if not 200 <= status < 300:
-                    failed += 1
-                    print(f"{status} from {command}: {body[:300]}")
+                good, body = tally.answer(example, address, PAGE.name)
+                if not good:
                     return example[0]
                 return f"```sh\n{example['command']}```\n\n```text\n" + "\n".join(told(json.loads(body))) + "\n```"
 
             fresh.append(f"<!-- shop: {name} -->\n" + RELEASE.sub(release_line(address), EXAMPLE.sub(renewed, text)))
     if not check:
         PAGE.write_text("".join(fresh))
-    print(f"{run} examples run, {failed} failed")
-    return 1 if failed or not run else 0
+    return tally.told()
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from msgspec import Struct, field
 from pydantic import Field
 
 from api.asking import ListQuery, SteeringBody, asked_language
+from api.engine.answer import Answer
 from api.engine.phrases import Language
 from api.engine.request import Event as SessionEvent
 from api.engine.request import RelatedKind
@@ -20,6 +21,7 @@ from api.envelope import enveloped, parse_include
 from api.limits import MAX_LIST, MAX_RESULTS, checked_id, decode_json, read_body
 from api.openapi import json_body, reply
 from api.parts import now_ms, parts_of
+from api.serving import Answering
 from api.timestamps import timestamp_ms_of
 
 router = APIRouter(prefix="/v1", tags=["answers"])
@@ -85,16 +87,11 @@ async def related(request: Request, item_id: str, query: Annotated[RelatedQuery,
     include = parse_include(query.include)
     began, parts = time.perf_counter(), parts_of(request)
     live = parts.serving.live
-    answer = await parts.lane.run(
-        live.engine.related,
-        checked_id(item_id, "item_id"),
-        query.kind,
-        query.n,
-        user_id=None if query.user_id is None else checked_id(query.user_id, "user_id"),
-        reasons="reasons" in include,
-        language=asked_language(request, query.lang),
-        steering=query.steering(),
-    )
+    checked_id(item_id, "item_id")
+    if query.user_id is not None:
+        checked_id(query.user_id, "user_id")
+    language = asked_language(request, query.lang)
+    answer = await parts.lane.run(related_answer, live.engine, item_id, query, "reasons" in include, language)
     given = (parts, f"related:{query.kind}")
     return enveloped(answer, live, include=include, stale=parts.serving.stale, began=began, given=given)
 
@@ -102,8 +99,7 @@ async def related(request: Request, item_id: str, query: Annotated[RelatedQuery,
 @router.get("/users/{user_id:path}/recommendations", summary="Recommendations", responses=reply("Envelope"))
 async def recommendations(request: Request, user_id: str, query: Annotated[RecommendationsQuery, Query()]) -> Response:
     """Recommendations for a user; an unknown one is answered as a newcomer, and `fallback_used` says so."""
-    language = asked_language(request, query.lang)
-    asked = EngineRequest(checked_id(user_id, "user_id"), n=query.n, language=language, steering=query.steering())
+    asked = recommendations_request(checked_id(user_id, "user_id"), query, asked_language(request, query.lang))
     return await _recommended(request, asked, parse_include(query.include))
 
 
@@ -139,6 +135,24 @@ async def trending(request: Request, query: Annotated[TrendingQuery, Query()]) -
     )
     given = (parts, "trending")
     return enveloped(answer, live, include=include, stale=parts.serving.stale, began=began, given=given)
+
+
+def related_answer(engine: Answering, item_id: str, query: RelatedQuery, reasons: bool, language: Language) -> Answer:
+    """What the engine says to a query for related items, of ids that are checked."""
+    return engine.related(
+        item_id,
+        query.kind,
+        query.n,
+        user_id=query.user_id,
+        reasons=reasons,
+        language=language,
+        steering=query.steering(),
+    )
+
+
+def recommendations_request(user_id: str, query: RecommendationsQuery, language: Language) -> EngineRequest:
+    """What a query for a user's recommendations asks of the engine; the id is checked."""
+    return EngineRequest(user_id, n=query.n, language=language, steering=query.steering())
 
 
 def engine_request(body: RecommendationsBody, language: Language = "en") -> EngineRequest:

@@ -86,7 +86,7 @@ def curvature_of(examples: FusionExamples, weights: FusionWeights) -> Matrix:
     """The second derivative of the mean cross-entropy at these weights, of a part of the users. Shape (2F, 2F)."""
     part = examples.first(CURVATURE_USERS)
     length = weights.standard_length(part.length)
-    share = _softmax(part.scores(weights))
+    share = softmax(part.scores(weights))
     features = np.asarray(part.features, np.float32)
     around = features - np.einsum("nc,ncf->nf", share, features, optimize=True)[:, None]
     around *= np.sqrt(share)[:, :, None]
@@ -123,7 +123,8 @@ def _loss(examples: FusionExamples, flat: Matrix, length: FloatArray) -> tuple[f
     return loss / num_users, np.asarray(against @ features, np.float64).ravel() / num_users
 
 
-def _softmax(score: FloatArray) -> FloatArray:
+def softmax(score: FloatArray) -> FloatArray:
+    """Each row's shares; -inf has none. Shape (N, C)."""
     exponent = np.exp(score - score.max(axis=1, keepdims=True))
     return np.asarray(exponent / exponent.sum(axis=1, keepdims=True), np.float32)
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from gnn.fusion.examples import FusionExamples
+from gnn.fusion.fitting import softmax
 from gnn.fusion.hidden import HiddenLayer
 from gnn.fusion.weights import FusionWeights
 from gnn.histories import FloatArray
@@ -35,8 +36,8 @@ def learned_layer(examples: FusionExamples, weights: FusionWeights, seed: int) -
     generator = np.random.default_rng(seed)
     offset, length = examples.scores(weights), weights.standard_length(examples.length)
     spread = np.maximum(examples.features[:500].reshape(-1, examples.features.shape[-1]).std(axis=0), LEAST_SPREAD)
-    unit = np.append(1.0 / spread, 1.0).astype(np.float32)[:, None]
-    fan_in = unit.shape[0]
+    unit = np.append(1.0 / spread, 1.0).astype(np.float32)
+    fan_in = unit.size
     parts = [
         generator.uniform(-1, 1, (fan_in, UNITS)) / np.sqrt(fan_in),
         generator.uniform(-1, 1, UNITS) / np.sqrt(fan_in),
@@ -49,7 +50,7 @@ def learned_layer(examples: FusionExamples, weights: FusionWeights, seed: int) -
     for _ in range(EPOCHS):
         for rows in np.array_split(generator.permutation(len(examples)), steps_an_epoch):
             kept = (generator.random(UNITS) >= DROPOUT).astype(np.float32) / (1 - DROPOUT)
-            inputs = _inputs(examples.features[rows], length[rows]) * unit[:, 0]
+            inputs = _inputs(examples.features[rows], length[rows]) * unit
             gradients = _gradients(parts, kept, inputs, offset[rows], examples.chosen[rows])
             step += 1
             rate = RATE * _schedule(step / (EPOCHS * steps_an_epoch))
@@ -59,7 +60,7 @@ def learned_layer(examples: FusionExamples, weights: FusionWeights, seed: int) -
                 size = np.sqrt(square / (1 - SECOND_MOMENT**step)) + TINY
                 part *= 1 - rate * DECAY
                 part -= rate * mean / (1 - FIRST_MOMENT**step) / size
-    return HiddenLayer(parts[0] * unit, parts[1], parts[2])
+    return HiddenLayer(parts[0] * unit[:, None], parts[1], parts[2])
 
 
 def _inputs(features: Any, length: FloatArray) -> FloatArray:
@@ -77,8 +78,7 @@ def _gradients(
     inner = flat @ into + bias
     active = np.maximum(inner, 0.0) * kept
     score = offset + (active @ out).reshape(offset.shape)
-    exponent = np.exp(score - score.max(axis=1, keepdims=True))
-    residual = ((exponent / exponent.sum(axis=1, keepdims=True) - chosen) / len(chosen)).astype(np.float32).ravel()
+    residual = np.asarray((softmax(score) - chosen) / len(chosen), np.float32).ravel()
     back = np.where(inner > 0, residual[:, None] * (out * kept), np.float32(0.0))
     return flat.T @ back, back.sum(axis=0), residual @ active
 

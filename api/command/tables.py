@@ -34,7 +34,9 @@ class Measuring:
     controls: bool
 
 
-def run_tables(settings: Settings, *, only: str | None, seeds: int, fresh: bool, jobs: int = 1) -> None:
+def run_tables(
+    settings: Settings, *, only: str | None, seeds: int, fresh: bool, jobs: int = 1, controls: bool = True
+) -> None:
     """Measures what is not measured yet, and writes the page after each; first all tables, then their controls.
 
     What a table has worked out is kept model by model, so that one that was interrupted goes on where it was. With
@@ -52,9 +54,9 @@ def run_tables(settings: Settings, *, only: str | None, seeds: int, fresh: bool,
     if fresh:
         for kept in {kept_by(TABLES[name], seed, settings) for name, seed in measured}:
             forget(kept)
-    for controls in (False, True):
-        lacking = measured if fresh else [(name, seed) for name, seed in measured if _lacks(name, seed, controls)]
-        if controls:
+    for with_controls in (False, True) if controls else (False,):
+        lacking = measured if fresh else [(name, seed) for name, seed in measured if _lacks(name, seed, with_controls)]
+        if with_controls:
             lacking = [(name, seed) for name, seed in lacking if TABLES[name].controls]
         else:
             for name, seed in (pair for pair in measured if pair not in lacking):
@@ -63,13 +65,14 @@ def run_tables(settings: Settings, *, only: str | None, seeds: int, fresh: bool,
         for name, seed in lacking:
             together.setdefault(kept_by(TABLES[name], seed, settings), []).append((name, seed))
         tasks = [
-            Measuring(tuple(name for name, _ in pairs), pairs[0][1], settings, controls) for pairs in together.values()
+            Measuring(tuple(name for name, _ in pairs), pairs[0][1], settings, with_controls)
+            for pairs in together.values()
         ]
         for task, found in side_by_side(_measure_all, tasks, jobs, _log_of):
             for name, rows in found.items():
                 write_rows([*_others(TABLES[name], task.seed), *rows])
                 if jobs > 1:
-                    output.print(f"{name}, seed {task.seed}: {'controls ' if controls else ''}measured")
+                    output.print(f"{name}, seed {task.seed}: {'controls ' if with_controls else ''}measured")
     if measured:
         forget_trainings(settings)
     if kept_rows():

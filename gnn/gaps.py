@@ -44,4 +44,5 @@ def num_gap_buckets(histories: Histories) -> int:
 
 
 def _bucket(gap_s: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    return np.log2(1.0 + np.maximum(gap_s, 0) / _UNIT_S).astype(np.int64)
+    # The whole part of log2, exact and in a quarter of the time.
+    return np.asarray(np.frexp(1.0 + np.maximum(gap_s, 0) / _UNIT_S)[1] - 1, np.int64)

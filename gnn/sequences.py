@@ -234,7 +234,7 @@ def _layer(
     back = np.arange(length - num_asking, length)[:, None] - np.arange(length)
     attention += np.where(back >= 0, layer.distance[:, np.maximum(back, 0)], np.float32(-1e9))
     if layer.gap is not None and gaps is not None:
-        attention += layer.gap.T[gaps[:, -num_asking:]].transpose(0, 3, 1, 2)
+        attention += layer.gap[:, gaps[:, -num_asking:]].swapaxes(0, 1)
     attention += np.where(padding, np.float32(-1e9), np.float32(0.0))[:, None, None, :]
     attention = np.exp(attention - attention.max(axis=-1, keepdims=True))
     attention /= attention.sum(axis=-1, keepdims=True)

@@ -62,9 +62,9 @@ class GraphSequence:
         heads: int = Field(2, ge=1)
         events: int = Field(50, ge=1)
         """Events of a history that are read, the last ones."""
-        gaps: bool = True
+        gaps: bool = False
         """Whether attention reads how long ago an event was, where times are known."""
-        kinds: bool = True
+        kinds: bool = False
         """Whether it reads of which kind an event is, where there are several."""
         untold: float = Field(0.1, ge=0, lt=1)
         """The share of histories whose times and kinds are hidden in a step: sessions without them are read too."""

@@ -67,10 +67,13 @@ def test_what_decides_is_found_by_the_model_that_reads_it_alone(decides: str, op
     assert right[False] < 0.7
 
 
+SMALL = {"events": 5, "heads": 4, "embedding_dim": 16, "gaps": True, "kinds": True}
+
+
 def shaken(seed: int = 1, **options: object) -> tuple[SequenceObjective, SequenceOperator]:
     """An objective over times and kinds with random weights everywhere, and its numpy side."""
     data, _, _ = turning("kind", 130)
-    objective = SequenceObjective(GraphSequence.Config(events=5, heads=4, embedding_dim=16, **options), data)
+    objective = SequenceObjective(GraphSequence.Config(**{**SMALL, **options}), data)
     torch.manual_seed(seed)
     for parameter in objective.module.parameters():
         parameter.data += 0.3 * torch.randn_like(parameter)

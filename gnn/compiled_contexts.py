@@ -96,8 +96,9 @@ def spread_twice(
     scale: Any,
     out: Any,
 ) -> None:  # pragma: no cover
-    """The same over two sparse matrices one after the other: from items to attributes, and back."""
-    width, between = out.shape[2], indptr.size - 1
+    """The same over two sparse matrices one after the other, from items to attributes and back; or in one reading."""
+    contexts, _, width = out.shape
+    between = indptr.size - 1
     lanes = np.empty((width, 2), np.float32)
     reached = np.zeros((between, 3), np.float32)
     seen = np.zeros(between, np.bool_)
@@ -112,7 +113,7 @@ def spread_twice(
                     seen[node] = True
                     order[count] = node
                     count += 1
-                for context in range(3):
+                for context in range(contexts):
                     reached[node, context] += weights[context, at] * value
         lanes[:] = 0.0
         for place in range(count):
@@ -127,7 +128,8 @@ def spread_twice(
             reached[node, :] = 0.0
         for item in range(width):
             out[0, row, item] += lanes[item, 0]
-            out[1, row, item] += lanes[item, 1]
+            if contexts > 1:
+                out[1, row, item] += lanes[item, 1]
 
 
 @intrinsic

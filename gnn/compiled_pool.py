@@ -1,4 +1,4 @@
-"""From raw scores to the candidates of a fusion and their features, compiled by numba: each row is read while it is hot.
+"""From raw scores to the candidates of a fusion and their features, compiled by numba: a row is read while it is near.
 
 Import it through :mod:`gnn.compiled`. Everything here runs without Python's lock.
 """

@@ -6,7 +6,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from gnn import compiled
-from gnn.histories import FloatArray
+from gnn.histories import FloatArray, IntArray
 from gnn.weighed import CONTEXTS, Weighed
 
 SHARED_BYTES = 8 << 20
@@ -16,11 +16,14 @@ FEW_VECTORS = 48
 
 
 def add_sparse(weighed: Weighed, matrix: sp.csr_array, scale: float, out: FloatArray) -> bool:
-    """Adds ``scale`` times the weighted rows of an (I, I) matrix to ``out`` (3, B, I); False without compiled loops."""
-    loops = compiled.kernels("compiled_contexts")
-    if loops is None or len(out) != CONTEXTS:
+    """Adds ``scale`` times the weighted rows of an (I, I) matrix to ``out`` (C, B, I); False without compiled loops."""
+    loops, of_rows = compiled.kernels("compiled_contexts"), compiled.kernels()
+    if loops is None or of_rows is None:
         return False
     parts = (matrix.indptr, matrix.indices, matrix.data)
+    if len(out) == 1:
+        of_rows.spread(weighed.indptr, weighed.item_index, np.float32(scale) * weighed.weight[0], *parts, out[0])
+        return True
     shared = _shared(weighed, out.shape[2])
     if shared is None:
         loops.spread_contexts(weighed.indptr, weighed.item_index, weighed.weight, *parts, np.float32(scale), out)
@@ -32,7 +35,7 @@ def add_sparse(weighed: Weighed, matrix: sp.csr_array, scale: float, out: FloatA
 def add_factor(weighed: Weighed, left: sp.csr_array, right: sp.csr_array, scale: float, out: FloatArray) -> bool:
     """The same over ``left`` (I, A), then ``right`` (A, I)."""
     loops = compiled.kernels("compiled_contexts")
-    if loops is None or len(out) != CONTEXTS:
+    if loops is None:
         return False
     sides = (left.indptr, left.indices, left.data, right.indptr, right.indices, right.data)
     loops.spread_twice(weighed.indptr, weighed.item_index, weighed.weight, *sides, np.float32(scale), out)
@@ -61,11 +64,20 @@ def add_products(table: FloatArray, vectors: FloatArray, scale: float, out: Floa
         out += (vectors * np.float32(scale)) @ table.T
 
 
+def products(table: FloatArray, vectors: FloatArray) -> FloatArray:
+    """Every product of vectors and rows. Shapes: (I, D), (V, D) → (V, I)."""
+    if len(vectors) > FEW_VECTORS:
+        return np.asarray(vectors @ table.T, np.float32)
+    out = np.zeros((len(vectors), len(table)), np.float32)
+    add_products(table, vectors, 1.0, out)
+    return out
+
+
 def _in_rows(table: FloatArray) -> bool:
     return table.dtype == np.float32 and table.flags.c_contiguous
 
 
-def _shared(weighed: Weighed, num_items: int) -> tuple[np.ndarray, np.ndarray] | None:
+def _shared(weighed: Weighed, num_items: int) -> tuple[IntArray, FloatArray] | None:
     """The distinct items of a block with their weights in every row and context, where rows are of about one history.
 
     Then each row of a matrix is read once for all of them, as when a history is asked without one of its items.

@@ -15,7 +15,7 @@ import numpy.typing as npt
 import scipy.sparse as sp
 
 from gnn.compiled import sparse_scores
-from gnn.contexts import add_factor, add_products, add_sparse, folded
+from gnn.contexts import add_factor, add_products, add_sparse, folded, products
 from gnn.histories import FloatArray, Histories, IntArray
 from gnn.personal import PersonalOperator
 from gnn.ranker import top_k
@@ -181,9 +181,7 @@ class EmbeddingOperator:
 
     def score(self, weights: sp.csr_array, user_index: IntArray | None = None) -> FloatArray:
         users = self.user_embedding(weights, user_index)
-        # A product with one vector reads the items once; one of matrices packs them first.
-        one = len(users) == 1
-        scores = (self.item_embedding @ users[0])[None, :] if one else users @ self.item_embedding.T
+        scores = products(self.item_embedding, users)
         return scores if self.item_bias is None else np.asarray(scores + self.item_bias, np.float32)
 
     def user_embeddings(self, weighed: Weighed, contexts: int) -> FloatArray:

@@ -43,6 +43,12 @@ class Weighed:
         return cls(histories.user_index, indptr, items, weight, histories.num_items)
 
     @classmethod
+    def of_item(cls, item_index: int, num_items: int) -> Weighed:
+        """A history of one item, in one reading."""
+        nobody, ends = np.full(1, -1, np.int32), np.array([0, 1], np.int32)
+        return cls(nobody, ends, np.array([item_index], np.int32), np.ones((1, 1), np.float32), num_items)
+
+    @classmethod
     def _plainly(cls, histories: Histories, contexts: int) -> Weighed:
         even = histories.even()
         weight = np.zeros((contexts, even.nnz), np.float32)
@@ -75,6 +81,8 @@ class Weighed:
 
     def totals(self, contexts: int) -> FloatArray:
         """The sum of each history's weights in the first readings. Shape (C, B)."""
+        if len(self) == 1:
+            return self.weight[:contexts].sum(axis=1, keepdims=True)
         before = np.zeros((contexts, self.item_index.size + 1), np.float64)
         np.cumsum(self.weight[:contexts], axis=1, out=before[:, 1:])
         return np.asarray(before[:, self.indptr[1:]] - before[:, self.indptr[:-1]], np.float32)

@@ -12,7 +12,6 @@ from gnn.histories import ItemSets
 
 def stacked_rows(rows: Sequence[npt.NDArray[np.integer]]) -> ItemSets:
     """Sets of items, given in any order and with repetitions."""
-    columns = [np.unique(row) for row in rows]
     indptr = np.zeros(len(rows) + 1, np.int32)
-    np.cumsum([row.size for row in columns], out=indptr[1:])
-    return ItemSets(indptr, np.concatenate([np.empty(0, np.int32), *columns]).astype(np.int32))
+    np.cumsum([row.size for row in rows], out=indptr[1:])
+    return ItemSets(indptr, np.concatenate(rows).astype(np.int32, copy=False))

@@ -1,4 +1,4 @@
-"""Scores in all readings at once, and where items stand in them: compiled against numpy, and both against one by one."""
+"""All readings at once, and where items stand in them: compiled against numpy, and both against one by one."""
 
 from __future__ import annotations
 

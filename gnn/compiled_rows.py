@@ -1,4 +1,4 @@
-"""Rows of scores, compiled by numba: summed from sparse rows, standardised, and their best found, in one pass each.
+"""Rows of scores, compiled by numba: summed from sparse rows, measured, and their best found, in one pass each.
 
 Import it through :mod:`gnn.compiled`, which says what to do where numba is not installed. Everything here runs without
 Python's lock, so that two answers are computed at once.
@@ -40,15 +40,6 @@ def moments(row: Any) -> Any:  # pragma: no cover
         squares += centred * centred
     spread_ = np.sqrt(squares / row.size)
     return mean, np.float32(1.0 / spread_) if spread_ > 1e-12 else np.float32(0.0)
-
-
-@njit(cache=True, nogil=True, fastmath={"reassoc", "nsz"})
-def standardize(scores: Any, out: Any) -> None:  # pragma: no cover
-    """Each row's z-scores; all 0 where a row does not tell items apart."""
-    for row in range(scores.shape[0]):
-        mean, scale = moments(scores[row])
-        for item in range(scores.shape[1]):
-            out[row, item] = (scores[row, item] - mean) * scale
 
 
 @njit(cache=True, nogil=True)

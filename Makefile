@@ -29,11 +29,11 @@ $(VENV)/bin/pip:
 	     echo "==> python3-venv is missing; installing it"; apt-get update -qq && apt-get install -y -qq python3-venv && $(PYTHON) -m venv $$keep $(VENV); \
 	   else echo "python3 -m venv failed. On Debian: sudo apt-get install python3-venv"; exit 1; fi; }
 
+# torch comes with the other packages, in one resolution, unless it is there or TORCH_INDEX names where to take it from.
 $(VENV)/.torch: | $(VENV)/bin/pip
 	@if $(BIN)/python -c 'import torch' 2>/dev/null; then echo "==> torch is already installed, keeping it"; \
 	 elif [ -n "$(TORCH_INDEX)" ]; then echo "==> Installing torch from $(TORCH_INDEX)"; $(BIN)/pip install --quiet torch --index-url "$(TORCH_INDEX)"; \
-	 else echo "==> Installing torch (the default build brings CUDA libraries, about 5 GB; TORCH_INDEX= takes smaller CPU wheels)"; \
-	   $(BIN)/pip install --quiet torch; fi
+	 else echo "==> torch's default build brings CUDA libraries, about 5 GB; TORCH_INDEX= takes smaller CPU wheels"; fi
 	@touch $@
 
 $(VENV)/.train: pyproject.toml | $(VENV)/.torch
@@ -41,10 +41,10 @@ $(VENV)/.train: pyproject.toml | $(VENV)/.torch
 	@$(BIN)/pip install --quiet --editable '.[train]'
 	@touch $@
 
-$(VENV)/.dev: pyproject.toml $(VENV)/.train
-	@echo "==> Installing the development packages"
+$(VENV)/.dev: pyproject.toml | $(VENV)/.torch
+	@echo "==> Installing Kindred, its training packages and the development packages"
 	@$(BIN)/pip install --quiet --editable '.[train,dev]'
-	@touch $@
+	@touch $(VENV)/.train $@
 
 demo: ## install, ingest real MovieLens, train, evaluate, serve (SERVE=0 stops after printing; PORT=8000)
 	@start=$$(date +%s.%N); $(MAKE) --no-print-directory $(VENV)/.train && \

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from api.given import Given, Outcome, Record
+if TYPE_CHECKING:
+    from api.given import Given, Outcome, Record
 
 CLICKS = frozenset({"view", "click"})
 WINDOW_S = 7 * 86_400

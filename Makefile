@@ -10,7 +10,8 @@ SERVE ?= 1
 TORCH_INDEX ?=
 SEEDS ?= 1
 ONLY ?=
-WORKERS ?= 2
+# Tests wait for servers about half of their time: three processes keep two cores busy.
+WORKERS ?= 3
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 

@@ -14,6 +14,9 @@ ONLY ?=
 WORKERS ?= 3
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# pip compiles one module after another; all processors do it together afterwards.
+INSTALL := $(BIN)/pip install --quiet --no-compile
+COMPILE := $(BIN)/python -m compileall -q -j 0 $(VENV)/lib >/dev/null 2>&1 || true
 
 .PHONY: help demo neo4j neo4j-stop java test check lint bench tables examples notebooks screenshots screenshots-curators screenshots-shops shops typescript promises wheel-test clean
 
@@ -33,18 +36,20 @@ $(VENV)/bin/pip:
 # torch comes with the other packages, in one resolution, unless it is there or TORCH_INDEX names where to take it from.
 $(VENV)/.torch: | $(VENV)/bin/pip
 	@if $(BIN)/python -c 'import torch' 2>/dev/null; then echo "==> torch is already installed, keeping it"; \
-	 elif [ -n "$(TORCH_INDEX)" ]; then echo "==> Installing torch from $(TORCH_INDEX)"; $(BIN)/pip install --quiet torch --index-url "$(TORCH_INDEX)"; \
+	 elif [ -n "$(TORCH_INDEX)" ]; then echo "==> Installing torch from $(TORCH_INDEX)"; $(INSTALL) torch --index-url "$(TORCH_INDEX)"; \
 	 else echo "==> torch's default build brings CUDA libraries, about 5 GB; TORCH_INDEX= takes smaller CPU wheels"; fi
 	@touch $@
 
 $(VENV)/.train: pyproject.toml | $(VENV)/.torch
 	@echo "==> Installing Kindred and its training packages"
-	@$(BIN)/pip install --quiet --editable '.[train]'
+	@$(INSTALL) --editable '.[train]'
+	@$(COMPILE)
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml | $(VENV)/.torch
 	@echo "==> Installing Kindred, its training packages and the development packages"
-	@$(BIN)/pip install --quiet --editable '.[train,dev]'
+	@$(INSTALL) --editable '.[train,dev]'
+	@$(COMPILE)
 	@touch $(VENV)/.train $@
 
 demo: ## install, ingest real MovieLens, train, evaluate, serve (SERVE=0 stops after printing; PORT=8000)
@@ -110,8 +115,8 @@ screenshots-shops: $(VENV)/.dev ## public shops on Neo4j: pictures and the walk 
 
 wheel-test: $(VENV)/.dev ## build the wheel, install it into an empty environment, run it outside the checkout
 	@rm -rf build dist && $(BIN)/python -m build --wheel --outdir dist . >/dev/null
-	@wheel=$$(ls $(CURDIR)/dist/*.whl); place=$$(mktemp -d); cd $$place && $(abspath $(BIN))/python -m venv empty \
-	  && empty/bin/pip install --quiet "$$wheel" && empty/bin/kindred doctor && empty/bin/kindred sources \
+	@wheel=$$(ls $(CURDIR)/dist/*.whl); place=$$(mktemp -d); cd $$place && $(abspath $(BIN))/python -m venv --without-pip empty \
+	  && $(abspath $(BIN))/pip --python empty/bin/python install --quiet --no-compile "$$wheel" && empty/bin/kindred doctor && empty/bin/kindred sources \
 	  && echo "wheel-test: the wheel installs and runs outside a checkout"; status=$$?; rm -rf $$place; exit $$status
 
 clean: ## remove the environment, builds and var/

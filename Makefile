@@ -14,8 +14,8 @@ ONLY ?=
 WORKERS ?= 3
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
-# pip compiles one module after another; all processors do it together afterwards.
-INSTALL := $(BIN)/pip install --quiet --no-compile
+# pip compiles one module after another; all processors do it together afterwards. setuptools warns of every editable install.
+INSTALL := PYTHONWARNINGS=ignore $(BIN)/pip install --quiet --no-compile
 COMPILE := $(BIN)/python -m compileall -q -j 0 $(VENV)/lib >/dev/null 2>&1 || true
 
 .PHONY: help demo neo4j neo4j-stop java test check lint bench tables examples notebooks screenshots screenshots-curators screenshots-shops shops typescript promises wheel-test clean
@@ -32,6 +32,7 @@ $(VENV)/bin/pip:
 	   if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 	     echo "==> python3-venv is missing; installing it"; apt-get update -qq && apt-get install -y -qq python3-venv && $(PYTHON) -m venv $$keep $(VENV); \
 	   else echo "python3 -m venv failed. On Debian: sudo apt-get install python3-venv"; exit 1; fi; }
+	@$(INSTALL) --upgrade pip || echo "==> pip stays as it is; Debian's takes half a minute longer to find what fits together"
 
 # torch comes with the other packages, in one resolution, unless it is there or TORCH_INDEX names where to take it from.
 $(VENV)/.torch: | $(VENV)/bin/pip

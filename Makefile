@@ -10,6 +10,7 @@ SERVE ?= 1
 TORCH_INDEX ?=
 SEEDS ?= 1
 ONLY ?=
+JOBS ?= 2
 # Tests wait for servers about half of their time: three processes keep two cores busy.
 WORKERS ?= 3
 
@@ -87,8 +88,8 @@ bench: $(VENV)/.dev ## benchmarks with peers in the same run, into docs/benchmar
 	@command -v wrk >/dev/null || echo "==> wrk is not there: slower Python makes the HTTP load. On Debian: apt-get install wrk"
 	@env -u OPENBLAS_CORETYPE OMP_NUM_THREADS=2 $(BIN)/python -m tests.benchmarks.run $(ONLY)
 
-tables: $(VENV)/.train ## quality tables into docs/quality.md (needs KINDRED_DATA_DIR; SEEDS=1)
-	@$(BIN)/kindred tables --seeds $(SEEDS)
+tables: $(VENV)/.train ## quality tables into docs/quality.md (needs KINDRED_DATA_DIR; SEEDS=1; JOBS=2 side by side, up to 5 GB each)
+	@env -u OPENBLAS_CORETYPE $(BIN)/kindred tables --seeds $(SEEDS) --jobs $(JOBS)
 
 examples: $(VENV)/.train ## run every curl example against the demo's release and write its answer into the docs
 	@$(BIN)/python -m tests.examples

@@ -276,15 +276,16 @@ def tables(
     only: Annotated[str | None, typer.Option("--only", help="Tables to measure, by comma. Default: all.")] = None,
     seeds: Annotated[int, typer.Option("--seeds", help="How many seeds of every table.")] = 1,
     fresh: Annotated[bool, typer.Option("--fresh", help="Measure again what is already measured.")] = False,
+    jobs: Annotated[int, typer.Option("--jobs", min=1, help="Data sets side by side, up to 5 GB each.")] = 1,
+    controls: Annotated[bool, typer.Option(help="Measure what each part adds, after the figures.")] = True,
 ) -> None:
     """Measure the quality tables and write docs/quality.md and docs/quality.json.
 
     Example: kindred tables --data-dir data/ --only movielens-100k
     """
-
     from api.command.tables import run_tables
 
-    run_tables(settings_with(data_dir=data_dir), only=only, seeds=seeds, fresh=fresh)
+    run_tables(settings_with(data_dir=data_dir), only=only, seeds=seeds, fresh=fresh, jobs=jobs, controls=controls)
 
 
 @app.command()

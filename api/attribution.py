@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from api.given import Given, Outcome, Record
+from api.given import Given, Outcome, Record
 
 CLICKS = frozenset({"view", "click"})
 WINDOW_S = 7 * 86_400

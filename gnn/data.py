@@ -9,11 +9,9 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
+from gnn.histories import NO_TIME as NO_TIME
 from gnn.histories import FloatArray, Histories, IntArray
 from graph.schema import EdgeType
-
-NO_TIME = np.iinfo(np.int64).min
-"""The timestamp of an interaction whose time is unknown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +114,13 @@ class Interactions:
         indptr = np.zeros(self.num_users + 1, np.int64)
         np.cumsum(np.bincount(self.user_index, minlength=self.num_users), out=indptr[1:])
         return Histories(
-            np.arange(self.num_users, dtype=np.int32), indptr, self.item_index, self.timestamp_s, self.num_items
+            np.arange(self.num_users, dtype=np.int32),
+            indptr,
+            self.item_index,
+            self.timestamp_s,
+            self.kind,
+            self.num_items,
+            self.kinds,
         )
 
 

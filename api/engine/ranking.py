@@ -45,7 +45,7 @@ def ranked(
     Shapes: ``exclude`` (B, I), by default the items of the history; ``allowed`` (I,); ``bias`` (I,) is added to
     fused scores, and popularity counts ``exp(bias)`` times.
     """
-    histories = at_size(histories, sources.num_items)
+    histories = histories.at_size(sources.num_items)
     exclude = histories.even() if exclude is None else exclude
     permitted = sources.allowed if allowed is None else sources.allowed & allowed
     num_rows = len(histories)
@@ -103,13 +103,6 @@ def weighed_popularity(sources: Sources, bias: FloatArray) -> FloatArray:
     """Popularity times ``exp(bias)``, at most 1. Shape (I,)."""
     weighed = (sources.popularity + np.float32(_UNSEEN)) * np.exp(bias)
     return np.asarray(weighed / max(float(weighed.max(initial=0.0)), 1e-9), np.float32)
-
-
-def at_size(histories: Histories, num_items: int) -> Histories:
-    """The same histories over the graph's present number of items."""
-    if histories.num_items == num_items:
-        return histories
-    return Histories(histories.user_index, histories.indptr, histories.item_index, histories.timestamp_s, num_items)
 
 
 def _fill(

@@ -11,9 +11,13 @@ TORCH_INDEX ?=
 SEEDS ?= 1
 ONLY ?=
 JOBS ?= 2
-WORKERS ?= 2
+# Tests wait for servers about half of their time: three processes keep two cores busy.
+WORKERS ?= 3
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# pip compiles one module after another; all processors do it together afterwards. setuptools warns of every editable install.
+INSTALL := PYTHONWARNINGS=ignore $(BIN)/pip install --quiet --no-compile
+COMPILE := $(BIN)/python -m compileall -q -j 0 $(VENV)/lib >/dev/null 2>&1 || true
 
 .PHONY: help demo neo4j neo4j-stop java test check lint bench tables examples notebooks screenshots screenshots-curators screenshots-shops shops typescript promises wheel-test clean
 
@@ -29,23 +33,26 @@ $(VENV)/bin/pip:
 	   if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 	     echo "==> python3-venv is missing; installing it"; apt-get update -qq && apt-get install -y -qq python3-venv && $(PYTHON) -m venv $$keep $(VENV); \
 	   else echo "python3 -m venv failed. On Debian: sudo apt-get install python3-venv"; exit 1; fi; }
+	@$(INSTALL) --upgrade pip || echo "==> pip stays as it is; Debian's takes half a minute longer to find what fits together"
 
+# torch comes with the other packages, in one resolution, unless it is there or TORCH_INDEX names where to take it from.
 $(VENV)/.torch: | $(VENV)/bin/pip
 	@if $(BIN)/python -c 'import torch' 2>/dev/null; then echo "==> torch is already installed, keeping it"; \
-	 elif [ -n "$(TORCH_INDEX)" ]; then echo "==> Installing torch from $(TORCH_INDEX)"; $(BIN)/pip install --quiet torch --index-url "$(TORCH_INDEX)"; \
-	 else echo "==> Installing torch (the default build brings CUDA libraries, about 5 GB; TORCH_INDEX= takes smaller CPU wheels)"; \
-	   $(BIN)/pip install --quiet torch; fi
+	 elif [ -n "$(TORCH_INDEX)" ]; then echo "==> Installing torch from $(TORCH_INDEX)"; $(INSTALL) torch --index-url "$(TORCH_INDEX)"; \
+	 else echo "==> torch's default build brings CUDA libraries, about 5 GB; TORCH_INDEX= takes smaller CPU wheels"; fi
 	@touch $@
 
 $(VENV)/.train: pyproject.toml | $(VENV)/.torch
 	@echo "==> Installing Kindred and its training packages"
-	@$(BIN)/pip install --quiet --editable '.[train]'
+	@$(INSTALL) --editable '.[train]'
+	@$(COMPILE)
 	@touch $@
 
-$(VENV)/.dev: pyproject.toml $(VENV)/.train
-	@echo "==> Installing the development packages"
-	@$(BIN)/pip install --quiet --editable '.[train,dev]'
-	@touch $@
+$(VENV)/.dev: pyproject.toml | $(VENV)/.torch
+	@echo "==> Installing Kindred, its training packages and the development packages"
+	@$(INSTALL) --editable '.[train,dev]'
+	@$(COMPILE)
+	@touch $(VENV)/.train $@
 
 demo: ## install, ingest real MovieLens, train, evaluate, serve (SERVE=0 stops after printing; PORT=8000)
 	@start=$$(date +%s.%N); $(MAKE) --no-print-directory $(VENV)/.train && \
@@ -110,8 +117,8 @@ screenshots-shops: $(VENV)/.dev ## public shops on Neo4j: pictures and the walk 
 
 wheel-test: $(VENV)/.dev ## build the wheel, install it into an empty environment, run it outside the checkout
 	@rm -rf build dist && $(BIN)/python -m build --wheel --outdir dist . >/dev/null
-	@wheel=$$(ls $(CURDIR)/dist/*.whl); place=$$(mktemp -d); cd $$place && $(abspath $(BIN))/python -m venv empty \
-	  && empty/bin/pip install --quiet "$$wheel" && empty/bin/kindred doctor && empty/bin/kindred sources \
+	@wheel=$$(ls $(CURDIR)/dist/*.whl); place=$$(mktemp -d); cd $$place && $(abspath $(BIN))/python -m venv --without-pip empty \
+	  && $(abspath $(BIN))/pip --python empty/bin/python install --quiet --no-compile "$$wheel" && empty/bin/kindred doctor && empty/bin/kindred sources \
 	  && echo "wheel-test: the wheel installs and runs outside a checkout"; status=$$?; rm -rf $$place; exit $$status
 
 clean: ## remove the environment, builds and var/

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -62,6 +62,33 @@ class History:
             np.concatenate([self.kind, later.kind]),
             self.kinds or later.kinds,
         )
+
+
+class ItemRows(Protocol):
+    """Sets of items, one a row: a sparse matrix, of which only the pattern counts, or :class:`ItemSets`."""
+
+    @property
+    def indptr(self) -> npt.NDArray[np.integer]: ...
+
+    @property
+    def indices(self) -> npt.NDArray[np.integer]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class ItemSets:
+    """Sets of items, one a row, without what a sparse matrix costs to make. Shapes: (B + 1,), (N,)."""
+
+    indptr: npt.NDArray[np.integer]
+    indices: npt.NDArray[np.integer]
+
+    @classmethod
+    def of(cls, rows: ItemRows, taken: npt.NDArray[np.int64]) -> ItemSets:
+        """Some of the rows, in the order given."""
+        starts, lengths = rows.indptr[taken], rows.indptr[taken + 1] - rows.indptr[taken]
+        indptr = np.zeros(taken.size + 1, np.int64)
+        np.cumsum(lengths, out=indptr[1:])
+        at = np.repeat(starts - indptr[:-1], lengths) + np.arange(indptr[-1])
+        return cls(indptr, rows.indices[at])
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,17 @@ from graph.errors import ReleaseError
 from graph.files import replacing
 
 MOST_BYTES = 512 << 20
-_FUSION_CODE = ("examples", "features", "fitting", "hidden", "hidden_fitting", "learning", "ranking", "weights")
+_FUSION_CODE = (
+    "examples",
+    "features",
+    "fitting",
+    "hidden",
+    "hidden_fitting",
+    "learning",
+    "ranking",
+    "standing",
+    "weights",
+)
 
 
 @dataclass(frozen=True)

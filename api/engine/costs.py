@@ -72,7 +72,7 @@ def costs_of(
         return NO_COSTS
     shorter = [past.where(history != anchor) for anchor in anchors]
     block = Histories.over([past, *shorter], sources.num_items, [user_index] * (1 + len(anchors)))
-    exclude = stacked_rows([shut, *(shut[shut != anchor] for anchor in anchors)], sources.num_items)
+    exclude = stacked_rows([shut, *(shut[shut != anchor] for anchor in anchors)])
     permitted = sources.allowed if allowed is None else sources.allowed & allowed
     listed = np.broadcast_to(items.astype(np.int32), (len(block), items.size))
     score = sources.ranker.score_items(block, listed, exclude=exclude, allowed=permitted).score

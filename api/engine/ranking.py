@@ -6,11 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-import scipy.sparse as sp
 
 from api.engine.sources import Sources
 from api.engine.watching import stage
-from gnn.histories import FloatArray, Histories, IntArray
+from gnn.histories import FloatArray, Histories, IntArray, ItemRows, ItemSets
 from gnn.ranker import top_k
 
 _UNSEEN = 1e-6
@@ -37,7 +36,7 @@ def ranked(
     histories: Histories,
     k: int,
     *,
-    exclude: sp.csr_array | None = None,
+    exclude: ItemRows | None = None,
     allowed: npt.NDArray[np.bool_] | None = None,
     bias: FloatArray | None = None,
 ) -> Ranked:
@@ -60,9 +59,9 @@ def ranked(
     step = sources.ranker.weights.space.block_rows(sources.num_items)
     for start in range(0, speaking.size, step):
         rows = speaking[start : start + step]
-        fused = sources.ranker.fuse(
-            histories.take(rows), k=k, exclude=sp.csr_array(exclude[rows]), allowed=permitted, bias=bias
-        )
+        whole = rows.size == num_rows
+        asked, shut = (histories, exclude) if whole else (histories.take(rows), ItemSets.of(exclude, rows))
+        fused = sources.ranker.fuse(asked, k=k, exclude=shut, allowed=permitted, bias=bias)
         result.item_index[rows] = fused.item_index
         result.score[rows] = fused.score
         result.contribution[rows] = fused.contribution

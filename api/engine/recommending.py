@@ -56,7 +56,7 @@ def recommended(moment: Moment, asked: Asked, n: int, *, demographics: Demograph
     sources, view = moment.sources, moment.view
     session, stage, history, shut = asked.session, asked.stage, asked.history, asked.shut
     block = asked.block(sources.num_items)
-    exclude = stacked_rows([shut], sources.num_items)
+    exclude = stacked_rows([shut])
     told = None
     if not history.size and session.user_index >= 0:
         told = demographics.scores(view, session.user_index, sources.num_items)

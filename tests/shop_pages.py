@@ -150,7 +150,9 @@ def main(check: bool) -> int:
                 good, body = tally.answer(example, address, PAGE.name)
                 if not good:
                     return example[0]
-                return f"```sh\n{example['command']}```\n\n```text\n" + "\n".join(told(json.loads(body))) + "\n```"
+                behind = "" if example["answer"] else "\n" + example["gap"]
+                written = "\n".join(told(json.loads(body)))
+                return f"```sh\n{example['command']}```\n\n```text\n{written}\n```{behind}"
 
             fresh.append(f"<!-- shop: {name} -->\n" + RELEASE.sub(release_line(address), EXAMPLE.sub(renewed, text)))
     if not check:

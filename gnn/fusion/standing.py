@@ -82,15 +82,15 @@ def united(parts: Sequence[IntArray], num_items: int) -> IntArray:
     loops = compiled.kernels("compiled_pool")
     if loops is not None:
         pool = np.empty(joined.shape, np.int32)
-        most = loops.unite(joined, num_items, pool)
+        most = int(loops.unite(joined, num_items, pool))
         return pool[:, : max(most, 1)]
     joined = np.sort(joined, axis=1)
     fresh = joined >= 0
     fresh[:, 1:] &= joined[:, 1:] != joined[:, :-1]
     counts = fresh.sum(axis=1)
-    pool = np.full((len(joined), max(int(counts.max(initial=0)), 1)), -1, np.int32)
-    pool[np.arange(pool.shape[1]) < counts[:, None]] = joined[fresh]
-    return pool
+    padded = np.full((len(joined), max(int(counts.max(initial=0)), 1)), -1, np.int32)
+    padded[np.arange(padded.shape[1]) < counts[:, None]] = joined[fresh]
+    return padded
 
 
 def views(z: FloatArray, pool: IntArray, tops: Tops) -> FloatArray:

@@ -101,6 +101,10 @@ class BrowserWindow:
             )
         return shown
 
+    def newest(self) -> str:
+        """What the newest answer says by now."""
+        return str(self.page.locator(_FRAME).first.inner_text())
+
     def picture(self, file: Path, settle_s: float = 3.0) -> None:
         """Nothing; the window is in the file as a small PNG, once what moves has come to rest."""
         self.page.wait_for_timeout(settle_s * 1000)

@@ -1,4 +1,7 @@
-"""A public shop in a Neo4j of its own: ingested, trained, published, and kept until its folder is removed."""
+"""A public shop in a Neo4j of its own: ingested, trained, published, and kept until its folder is removed.
+
+Whoever opens it again finds it as it was published, whatever was edited since.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from graph.neo4j.server import ServerOrder, start
+from graph.neo4j.server import ServerOrder, start, stop
+from graph.neo4j.server.backup import dump, load_dump
 from graph.neo4j.server.lines import DEFAULT_LINE, LINES
 from tests.free_ports import free_port
 from tests.neo4j_servers import TestServer
@@ -45,10 +49,12 @@ def environment(folder: Path) -> dict[str, str]:
 def open_real_shop(shop: RealShop, folder: Path) -> TestServer:
     """Its running server; what a run before this one has done is not done again."""
     folder.mkdir(parents=True, exist_ok=True)
-    home = folder / "neo4j"
-    ports = (None, None) if (home / "connection.json").exists() else (free_port(), free_port())
-    found = start(ServerOrder(home, LINES[DEFAULT_LINE], *ports, heap="1g", page_cache="256m"), say=print)
-    server = TestServer(home, DEFAULT_LINE, found.version, found.connection)
+    published = folder / "published.dump"
+    if published.exists():
+        stop(folder / "neo4j")
+        load_dump(folder / "neo4j", published, print, overwrite=True)
+        return _started(folder)
+    server = _started(folder)
     data = Path(os.environ["KINDRED_DATA_DIR"]) / shop.folder
     for name, *arguments in (
         ("ingested", "ingest", shop.source, "--data-dir", str(data), "--bulk"),
@@ -56,9 +62,19 @@ def open_real_shop(shop: RealShop, folder: Path) -> TestServer:
         ("published", "release", "publish", "--similar-to", "10"),
     ):
         if not (folder / name).exists():
-            kindred(folder, server, *arguments)
+            print(kindred(folder, server, *arguments))
             (folder / name).touch()
-    return server
+    stop(server.home)
+    dump(server.home, published, print)
+    return _started(folder)
+
+
+def _started(folder: Path) -> TestServer:
+    """The server of the folder; it runs."""
+    home = folder / "neo4j"
+    ports = (None, None) if (home / "connection.json").exists() else (free_port(), free_port())
+    found = start(ServerOrder(home, LINES[DEFAULT_LINE], *ports, heap="1g", page_cache="256m"), say=print)
+    return TestServer(home, DEFAULT_LINE, found.version, found.connection)
 
 
 def kindred(folder: Path, server: TestServer, *arguments: str, code: int = 0) -> str:

@@ -1,7 +1,4 @@
-"""A public shop in a Neo4j of its own: ingested, trained, published, and kept until its folder is removed.
-
-Whoever opens it again finds it as it was published, whatever was edited since.
-"""
+"""A public shop in a Neo4j of its own: ingested, trained, published, and kept until its folder is removed."""
 
 from __future__ import annotations
 
@@ -49,11 +46,6 @@ def environment(folder: Path) -> dict[str, str]:
 def open_real_shop(shop: RealShop, folder: Path) -> TestServer:
     """Its running server; what a run before this one has done is not done again."""
     folder.mkdir(parents=True, exist_ok=True)
-    published = folder / "published.dump"
-    if published.exists():
-        stop(folder / "neo4j")
-        load_dump(folder / "neo4j", published, print, overwrite=True)
-        return _started(folder)
     server = _started(folder)
     data = Path(os.environ["KINDRED_DATA_DIR"]) / shop.folder
     for name, *arguments in (
@@ -64,8 +56,17 @@ def open_real_shop(shop: RealShop, folder: Path) -> TestServer:
         if not (folder / name).exists():
             print(kindred(folder, server, *arguments))
             (folder / name).touch()
-    stop(server.home)
-    dump(server.home, published, print)
+    return server
+
+
+def put_back(folder: Path) -> TestServer:
+    """The running server of a shop as it was when this was first called, whatever was edited since."""
+    home, kept = folder / "neo4j", folder / "published.dump"
+    stop(home)
+    if kept.exists():
+        load_dump(home, kept, print, overwrite=True)
+    else:
+        dump(home, kept, print)
     return _started(folder)
 
 

@@ -21,7 +21,7 @@ from graph.view import GraphView
 from tests.neo4j.browser_window import guide_address, window
 from tests.neo4j.curated_shop import Hand, asked, kindred_serve
 from tests.neo4j.mistakes import mended, mistakes
-from tests.neo4j.real_shop import BEAUTY, ONLINE_RETAIL, ROOT, kindred, open_real_shop, patient
+from tests.neo4j.real_shop import BEAUTY, ONLINE_RETAIL, ROOT, kindred, open_real_shop, patient, put_back
 from tests.neo4j.walk import PINS, Cast, Taken, corrections, listed, marks, put_rules, related_to, taken
 from tests.neo4j_servers import TestServer
 
@@ -29,6 +29,8 @@ PAGE = ROOT / "docs" / "curators.md"
 IMAGES = ROOT / "docs" / "images"
 FOLDER = ROOT / "var" / "shops"
 SHOPS = {"online-retail": ONLINE_RETAIL, "beauty": BEAUTY}
+EDITED = "online-retail"
+"""The shop that the walk is taken in."""
 PICTURES = {
     "neighbourhood": "The neighbourhood of an item",
     "similar": "Similar items by vector",
@@ -64,11 +66,13 @@ def main(names: Iterable[str]) -> None:
         folder = (FOLDER / name).resolve()
         server = open_real_shop(SHOPS[name], folder)
         try:
-            with kindred_serve(folder, patient(server), ready_s=900.0) as port:
+            if name == EDITED:
+                server = put_back(folder)
+            with kindred_serve(folder, patient(server), ready_s=1800.0) as port:
                 spelling, examples = material(folder, server)
                 pictures(name, server, port, saved_queries(spelling, examples))
                 show_pictures()
-                if name == "online-retail":
+                if name == EDITED:
                     write_walk(spelling, server, folder, port)
         finally:
             stop(server.home)

@@ -96,10 +96,10 @@ def pictures(name: str, server: TestServer, port: int, queries: Iterable[SavedQu
         browser.run(f":style http://{guide_address(server)}/curator/style.grass")
         for picture, title in PICTURES.items():
             browser.run(texts[title], keep=True)
-            browser.picture(IMAGES / f"browser-{name}-{picture}.png", settle_s=8.0)
             shown = browser.newest()
             if "ERROR" in shown or "no changes, no records" in shown:
                 sys.exit(f"{title}: {shown}")
+            browser.picture(IMAGES / f"browser-{name}-{picture}.png", settle_s=8.0)
             print(f"docs/images/browser-{name}-{picture}.png")
 
 

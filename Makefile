@@ -10,9 +10,14 @@ SERVE ?= 1
 TORCH_INDEX ?=
 SEEDS ?= 1
 ONLY ?=
-WORKERS ?= 2
+JOBS ?= 2
+# Tests wait for servers about half of their time: three processes keep two cores busy.
+WORKERS ?= 3
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# pip compiles one module after another; all processors do it together afterwards. setuptools warns of every editable install.
+INSTALL := PYTHONWARNINGS=ignore $(BIN)/pip install --quiet --no-compile
+COMPILE := $(BIN)/python -m compileall -q -j 0 $(VENV)/lib >/dev/null 2>&1 || true
 
 .PHONY: help demo neo4j neo4j-stop java test check lint bench tables examples notebooks screenshots screenshots-curators screenshots-shops shops typescript promises wheel-test clean
 
@@ -28,23 +33,26 @@ $(VENV)/bin/pip:
 	   if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 	     echo "==> python3-venv is missing; installing it"; apt-get update -qq && apt-get install -y -qq python3-venv && $(PYTHON) -m venv $$keep $(VENV); \
 	   else echo "python3 -m venv failed. On Debian: sudo apt-get install python3-venv"; exit 1; fi; }
+	@$(INSTALL) --upgrade pip || echo "==> pip stays as it is; Debian's takes half a minute longer to find what fits together"
 
+# torch comes with the other packages, in one resolution, unless it is there or TORCH_INDEX names where to take it from.
 $(VENV)/.torch: | $(VENV)/bin/pip
 	@if $(BIN)/python -c 'import torch' 2>/dev/null; then echo "==> torch is already installed, keeping it"; \
-	 elif [ -n "$(TORCH_INDEX)" ]; then echo "==> Installing torch from $(TORCH_INDEX)"; $(BIN)/pip install --quiet torch --index-url "$(TORCH_INDEX)"; \
-	 else echo "==> Installing torch (the default build brings CUDA libraries, about 5 GB; TORCH_INDEX= takes smaller CPU wheels)"; \
-	   $(BIN)/pip install --quiet torch; fi
+	 elif [ -n "$(TORCH_INDEX)" ]; then echo "==> Installing torch from $(TORCH_INDEX)"; $(INSTALL) torch --index-url "$(TORCH_INDEX)"; \
+	 else echo "==> torch's default build brings CUDA libraries, about 5 GB; TORCH_INDEX= takes smaller CPU wheels"; fi
 	@touch $@
 
 $(VENV)/.train: pyproject.toml | $(VENV)/.torch
 	@echo "==> Installing Kindred and its training packages"
-	@$(BIN)/pip install --quiet --editable '.[train]'
+	@$(INSTALL) --editable '.[train]'
+	@$(COMPILE)
 	@touch $@
 
-$(VENV)/.dev: pyproject.toml $(VENV)/.train
-	@echo "==> Installing the development packages"
-	@$(BIN)/pip install --quiet --editable '.[train,dev]'
-	@touch $@
+$(VENV)/.dev: pyproject.toml | $(VENV)/.torch
+	@echo "==> Installing Kindred, its training packages and the development packages"
+	@$(INSTALL) --editable '.[train,dev]'
+	@$(COMPILE)
+	@touch $(VENV)/.train $@
 
 demo: ## install, ingest real MovieLens, train, evaluate, serve (SERVE=0 stops after printing; PORT=8000)
 	@start=$$(date +%s.%N); $(MAKE) --no-print-directory $(VENV)/.train && \
@@ -80,8 +88,8 @@ bench: $(VENV)/.dev ## benchmarks with peers in the same run, into docs/benchmar
 	@command -v wrk >/dev/null || echo "==> wrk is not there: slower Python makes the HTTP load. On Debian: apt-get install wrk"
 	@env -u OPENBLAS_CORETYPE OMP_NUM_THREADS=2 $(BIN)/python -m tests.benchmarks.run $(ONLY)
 
-tables: $(VENV)/.train ## quality tables into docs/quality.md (needs KINDRED_DATA_DIR; SEEDS=1)
-	@$(BIN)/kindred tables --seeds $(SEEDS)
+tables: $(VENV)/.train ## quality tables into docs/quality.md (needs KINDRED_DATA_DIR; SEEDS=1; JOBS=2 side by side, up to 5 GB each)
+	@env -u OPENBLAS_CORETYPE $(BIN)/kindred tables --seeds $(SEEDS) --jobs $(JOBS)
 
 examples: $(VENV)/.train ## run every curl example against the demo's release and write its answer into the docs
 	@$(BIN)/python -m tests.examples
@@ -109,8 +117,8 @@ screenshots-shops: $(VENV)/.dev ## public shops on Neo4j: pictures and the walk 
 
 wheel-test: $(VENV)/.dev ## build the wheel, install it into an empty environment, run it outside the checkout
 	@rm -rf build dist && $(BIN)/python -m build --wheel --outdir dist . >/dev/null
-	@wheel=$$(ls $(CURDIR)/dist/*.whl); place=$$(mktemp -d); cd $$place && $(abspath $(BIN))/python -m venv empty \
-	  && empty/bin/pip install --quiet "$$wheel" && empty/bin/kindred doctor && empty/bin/kindred sources \
+	@wheel=$$(ls $(CURDIR)/dist/*.whl); place=$$(mktemp -d); cd $$place && $(abspath $(BIN))/python -m venv --without-pip empty \
+	  && $(abspath $(BIN))/pip --python empty/bin/python install --quiet --no-compile "$$wheel" && empty/bin/kindred doctor && empty/bin/kindred sources \
 	  && echo "wheel-test: the wheel installs and runs outside a checkout"; status=$$?; rm -rf $$place; exit $$status
 
 clean: ## remove the environment, builds and var/

@@ -45,7 +45,8 @@ from api.routes import (
 )
 from api.routes import rules as rules_routes
 from api.rules import RULES_FILE, RulesFile
-from api.security import Door, KeyFile
+from api.security import KeyFile
+from api.security.door import Door
 from api.serving import Releases, Serving
 from api.settings import Settings, given_folder
 from api.telemetry import Telemetry, TracedLane, Tracing

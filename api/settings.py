@@ -10,7 +10,6 @@ from typing import Any, Literal, Self
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
-from api.security.rates import rate_of
 from graph.errors import SettingsError
 
 SETTINGS_FILE = Path("kindred.toml")
@@ -91,6 +90,8 @@ class Settings(BaseSettings):
     @field_validator("rate_limit")
     @classmethod
     def _is_a_rate(cls, text: str) -> str:
+        from api.security.rates import rate_of
+
         rate_of(text)
         return text
 

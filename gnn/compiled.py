@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from functools import cache
+from importlib import import_module
 from types import ModuleType
 
 import numpy as np
@@ -23,15 +24,14 @@ PLAIN = "KINDRED_PLAIN_NUMPY"
 
 
 @cache
-def kernels() -> ModuleType | None:
-    """The compiled loops; ``None`` without numba. Compiled on first use, and kept on disk."""
+def kernels(name: str = "compiled_rows") -> ModuleType | None:
+    """The compiled loops of one module; ``None`` without numba. Compiled on first use, and kept on disk."""
     if os.environ.get(PLAIN) == "1":
         return None
     try:
-        from gnn import compiled_rows
+        return import_module(f"gnn.{name}")
     except (ImportError, RuntimeError):  # numba raises the latter where no folder can hold what it compiles
         return None
-    return compiled_rows
 
 
 def sparse_scores(weights: sp.csr_array, matrix: sp.csr_array) -> FloatArray:
@@ -46,25 +46,10 @@ def sparse_scores(weights: sp.csr_array, matrix: sp.csr_array) -> FloatArray:
 
 def standardized(scores: FloatArray) -> FloatArray:
     """Each row's z-scores; all 0 where a row does not tell items apart. Shape (B, I)."""
-    compiled = kernels()
-    if compiled is not None and scores.dtype == np.float32:
-        out = np.empty(scores.shape, np.float32)
-        compiled.standardize(np.ascontiguousarray(scores), out)
-        return out
     centred = scores - scores.mean(axis=1, keepdims=True, dtype=np.float64).astype(np.float32)
     spread = np.sqrt(np.einsum("bi,bi->b", centred, centred, dtype=np.float64) / scores.shape[1])
     scale = np.where(spread > 1e-12, 1.0 / np.maximum(spread, 1e-12), 0.0).astype(np.float32)
     return np.asarray(centred * scale[:, None], np.float32)
-
-
-def gather(z: FloatArray, barred: npt.NDArray[np.bool_], provisional: FloatArray, low: float, high: float) -> None:
-    """Adds the z-scores, clipped, to ``provisional``, and puts -inf into ``z`` where it is barred. Shapes (B, I)."""
-    compiled = kernels()
-    if compiled is not None:
-        compiled.gather(z, barred, provisional, np.float32(low), np.float32(high))
-        return
-    provisional += np.clip(z, low, high)
-    z[barred] = -np.inf
 
 
 def best(scores: FloatArray, k: int) -> tuple[IntArray, FloatArray]:
@@ -83,36 +68,6 @@ def best(scores: FloatArray, k: int) -> tuple[IntArray, FloatArray]:
     value = np.empty(index.shape, np.float32)
     compiled.best(np.ascontiguousarray(scores, np.float32), width, index, value)
     return index, value
-
-
-def put_views(
-    z: FloatArray, pool: IntArray, top_scores: FloatArray, features: FloatArray, first: int, depth: int
-) -> None:
-    """Writes how high each pooled item stands in one reading: its z-score, the log of it, and its rank.
-
-    Shapes: ``z`` (B, I); ``pool`` (B, C), -1 in the padding; ``top_scores`` (B, R), descending; ``features``
-    (B, C, F), of which the columns from ``first`` on are written.
-    """
-    compiled = kernels()
-    if compiled is not None:
-        compiled.views(z, pool, top_scores, features, first, depth)
-        return
-    chosen = np.take_along_axis(z, np.maximum(pool, 0), axis=1)
-    chosen[pool < 0] = 0.0
-    rank = ranks(chosen, top_scores)
-    features[..., first] = np.clip(chosen, -5.0, 20.0)
-    features[..., first + 1] = np.log1p(np.maximum(chosen, 0.0))
-    features[..., first + 2] = np.where((rank < depth) & (chosen > 0), 10.0 / (rank + 10.0), 0.0)
-    features[pool < 0] = 0.0
-
-
-def ranks(chosen: FloatArray, top_scores: FloatArray) -> npt.NDArray[np.int64]:
-    """How many of each row's best scores lie above each chosen score. Shapes (B, C), (B, R) descending → (B, C)."""
-    result = np.empty(chosen.shape, np.int64)
-    ascending = -top_scores
-    for row in range(len(chosen)):
-        result[row] = np.searchsorted(ascending[row], -chosen[row], side="left")
-    return result
 
 
 def add_likeness(scores: FloatArray, weight: float, total: FloatArray) -> FloatArray:

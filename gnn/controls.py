@@ -26,6 +26,8 @@ READ_NO_KNOWLEDGE = frozenset({"lightgcn", "xsimgcl"})
 ALSO_EMBEDDINGS = frozenset({"als", "bpr", "gfcf", "bandfilter"})
 """Baselines that rank by vectors, beside everything of the family ``gnn``."""
 ALSO_WALKS = frozenset({"itemknn"})
+MAX_USERS = 5_000
+"""Validation users that rankings are fused on and compared by, at most; the whole ranking too."""
 
 
 @dataclass(frozen=True)
@@ -140,6 +142,8 @@ class ControlResult:
     title: str
     evaluation: Evaluation | None
     difference: Difference | None
+    whole: Evaluation
+    """The ranking with everything, learned from and measured on the same users."""
 
     def to_document(self) -> dict[str, Any]:
         """As JSON; without figures where nothing was left to rank by."""
@@ -168,6 +172,7 @@ def run_controls(
 ) -> tuple[ControlResult, ...]:
     """The fused ranking on validation, cross-fitted as the experiment's own, under every control; test stays untouched.
 
+    Above :data:`MAX_USERS` validation users a part of them is drawn, and the whole ranking is fused on that part too.
     Options are those that the experiment chose; only models that read what changed are fitted again, for as many epochs
     as were best with everything, and the fusion. ``ordered`` and ``repeats`` as in the experiment's recipe. A control
     that takes away what the data does not have is the whole ranking.
@@ -178,16 +183,13 @@ def run_controls(
     whole = next((row.validation for row in experiment.rows if row.model == FUSED), None)
     if whole is None:
         raise InputError("controls compare fused rankings", got="an experiment without a fusion")
+    validation = experiment.split.validation.of_some_users(MAX_USERS, experiment.seed)
     data = TrainingData(
-        experiment.split.train,
-        knowledge,
-        experiment.split.validation,
-        experiment.seed,
-        experiment.device,
-        ordered,
-        repeats,
+        experiment.split.train, knowledge, validation, experiment.seed, experiment.device, ordered, repeats
     )
     running = _Running(experiment, whole, data, progress, runs, keeper)
+    if len(validation) < len(experiment.split.validation):
+        running = replace(running, whole=running.fused("nothing removed", running.kept(lambda name: False), data))
     return tuple(running(name, control) for name, control in controls.items())
 
 
@@ -204,29 +206,33 @@ class _Running:
 
     def __call__(self, name: str, control: Control) -> ControlResult:
         if control.has is not None and not control.has(self.data.knowledge):
-            return ControlResult(name, control.title, self.whole, self.whole.compare(self.whole, GATE_METRIC))
+            return self._result(name, control, self.whole)
         if self.progress is not None:
             self.progress.step(f"control: {name}")
-        fitted = self.experiment.fitted
-        sources = self.experiment.fusion.weights.space.sources
-        left = Fitted(
-            {source: fitted.operators[source] for source in sources if not control.removes(source)},
-            fitted.seconds,
-            fitted.peak_mb,
-            dict(fitted.options),
-        )
-        data = self.data
+        left, data = self.kept(control.removes), self.data
         if control.changed is not None:
             data = replace(data, knowledge=control.changed(data.knowledge, data.seed))
-            again = {source: fitted.options[source] for source in left.operators if _reads_knowledge(source)}
+            again = {source: left.options[source] for source in left.operators if _reads_knowledge(source)}
             known = replace(data, validation=None)  # the epochs are chosen, so there is nothing to stop by
             refitted = fit_models(again, known, self.progress, stage=name, runs=self.runs, keeper=self.keeper)
             left.operators.update(refitted.operators)
-        if not left.operators:
-            return ControlResult(name, control.title, None, None)
-        fusion = learned_fusion(left.operators, left, data, self.keeper, stage=name)
-        found = self._measured(name, fusion.cross_fitted(left.operators), left)
-        return ControlResult(name, control.title, found, self.whole.compare(found, GATE_METRIC))
+        return self._result(name, control, self.fused(name, left, data) if left.operators else None)
+
+    def kept(self, removed: Callable[[str], bool]) -> Fitted:
+        """The experiment's sources without those removed."""
+        fitted = self.experiment.fitted
+        sources = self.experiment.fusion.weights.space.sources
+        left = {source: fitted.operators[source] for source in sources if not removed(source)}
+        return Fitted(left, fitted.seconds, fitted.peak_mb, dict(fitted.options))
+
+    def fused(self, name: str, left: Fitted, data: TrainingData) -> Evaluation:
+        """The fusion of what is left, learned anew and measured on users it was not learned from."""
+        fusion = learned_fusion(left.operators, left, data, self.keeper, stage=f"{name}, {MAX_USERS} users")
+        return self._measured(name, fusion.cross_fitted(left.operators), left)
+
+    def _result(self, name: str, control: Control, found: Evaluation | None) -> ControlResult:
+        difference = None if found is None else self.whole.compare(found, GATE_METRIC)
+        return ControlResult(name, control.title, found, difference, self.whole)
 
     def _measured(self, name: str, ranker: Ranker, fitted: Fitted) -> Evaluation:
         seen, relevant = self.data.train, self.data.validation
@@ -234,7 +240,7 @@ class _Running:
         if self.keeper is None:
             return evaluate(ranker, seen, relevant, repeats=self.data.repeats)
         used = {source: fitted.options[source] for source in fitted.operators}
-        kept_as = self.keeper.fusion_name(f"{name}, lists", used)
+        kept_as = self.keeper.fusion_name(f"{name}, {MAX_USERS} users, lists", used)
         k = self.whole.ranked.shape[1]
         ranked = self.keeper.lists(
             kept_as, lambda: ranked_lists(ranker, seen, asked_users(relevant), k, repeats=self.data.repeats)
@@ -249,15 +255,15 @@ def _reads_knowledge(name: str) -> bool:
     return family == "text" or name in ("attributes", "relations", "fresh_attributes")
 
 
-def sentence(results: tuple[ControlResult, ...], whole: float, knowledge: ItemKnowledge | None = None) -> str:
-    """What the graph adds, also when it is nothing. ``whole`` is the full ranking's figure."""
+def sentence(results: tuple[ControlResult, ...], knowledge: ItemKnowledge | None = None) -> str:
+    """What the graph adds, also when it is nothing."""
     if knowledge is not None and not has_graph(knowledge):
         return "this data says nothing of items beside who chose them, so there is no graph that could add anything"
     named = {result.name: result for result in results}
     removed, shuffled = named["graph removed"], named["graph shuffled"]
     if removed.difference is None or shuffled.difference is None:
         return "without its graph nothing is left to rank by, so what the graph adds cannot be told"
-    adds = removed.difference
+    adds, whole = removed.difference, removed.whole.metrics[GATE_METRIC]
     figures = f"{GATE_METRIC} {adds.mean:+.4f}, 95 % interval {adds.low:+.4f} to {adds.high:+.4f}, of {whole:.4f}"
     if adds.is_better:
         told = f"the graph adds {adds.mean / whole:.1%} to the fused ranking ({figures})"

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
+from gnn.histories import NO_TIME as NO_TIME
 from gnn.histories import FloatArray, Histories, IntArray
 from graph.schema import EdgeType
-
-NO_TIME = np.iinfo(np.int64).min
-"""The timestamp of an interaction whose time is unknown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +75,26 @@ class Interactions:
             self.kinds,
         )
 
+    def of_some_users(self, max_users: int, seed: int) -> Interactions:
+        """The interactions of at most ``max_users`` users that have any, drawn with ``seed``."""
+        users = np.unique(self.user_index)
+        if users.size <= max_users:
+            return self
+        chosen = np.random.default_rng(seed).choice(users, max_users, replace=False)
+        return self.where(np.isin(self.user_index, chosen))
+
+    def most_chosen(self, count: int) -> npt.NDArray[np.int64]:
+        """The items with the most interactions, ascending; of equals the earlier. Shape (count,)."""
+        chosen = np.bincount(self.item_index, minlength=self.num_items)
+        return np.sort(np.argsort(-chosen, kind="stable")[:count])
+
+    def of_items(self, kept: npt.NDArray[np.int64]) -> Interactions:
+        """The interactions with some items, which become the whole catalogue, in this order. Shape ``kept`` (K,)."""
+        position = np.full(self.num_items, -1, np.int32)
+        position[kept] = np.arange(kept.size, dtype=np.int32)
+        found = self.where(position[self.item_index] >= 0)
+        return replace(found, item_index=position[found.item_index], num_items=kept.size)
+
     def until(self, timestamp_s: int) -> Interactions:
         """The interactions before an exclusive time cut."""
         return self.where(self.timestamp_s < timestamp_s)
@@ -96,7 +114,13 @@ class Interactions:
         indptr = np.zeros(self.num_users + 1, np.int64)
         np.cumsum(np.bincount(self.user_index, minlength=self.num_users), out=indptr[1:])
         return Histories(
-            np.arange(self.num_users, dtype=np.int32), indptr, self.item_index, self.timestamp_s, self.num_items
+            np.arange(self.num_users, dtype=np.int32),
+            indptr,
+            self.item_index,
+            self.timestamp_s,
+            self.kind,
+            self.num_items,
+            self.kinds,
         )
 
 

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -23,9 +22,20 @@ from gnn.histories import IntArray
 from gnn.models import MODELS
 from gnn.operators import Operator, operator_from_arrays
 from graph.errors import ReleaseError
+from graph.files import replacing
 
 MOST_BYTES = 512 << 20
-_FUSION_CODE = ("examples", "features", "fitting", "hidden", "hidden_fitting", "learning", "ranking", "weights")
+_FUSION_CODE = (
+    "examples",
+    "features",
+    "fitting",
+    "hidden",
+    "hidden_fitting",
+    "learning",
+    "ranking",
+    "standing",
+    "weights",
+)
 
 
 @dataclass(frozen=True)
@@ -71,7 +81,7 @@ class Keeper:
             return
         text = json.dumps({**document, "kind": operator.kind}).encode()
         arrays: dict[str, Any] = {**operator.arrays(), "document": np.frombuffer(text, np.uint8)}
-        self._written(f"{name}.npz", lambda path: np.savez(path, **arrays))
+        self._written(f"{name}.npz", lambda file: np.savez(file, **arrays))
 
     def lists(self, name: str, ranked: Callable[[], IntArray]) -> IntArray:
         """The lists of this name, made by ``ranked`` when they are not kept. Shape (N, K)."""
@@ -79,7 +89,7 @@ class Keeper:
         if path.exists():
             return np.asarray(np.load(path), np.int32)
         made = ranked()
-        self._written(path.name, lambda place: np.save(place, made))
+        self._written(path.name, lambda file: np.save(file, made))
         return made
 
     def document(self, name: str, made: Callable[[], Any]) -> Any:
@@ -88,7 +98,7 @@ class Keeper:
         if path.exists():
             return json.loads(path.read_text())
         value = made()
-        self._written(path.name, lambda place: place.write_text(json.dumps(value)))
+        self._written(path.name, lambda file: file.write(json.dumps(value).encode()))
         return value
 
     def fusion(self, name: str, learned: Callable[[], LearnedFusion]) -> LearnedFusion:
@@ -105,7 +115,7 @@ class Keeper:
         text = json.dumps({"weights": parts, "num_examples": made.num_examples}).encode()
         self._written(
             path.name,
-            lambda place: np.savez(place, document=np.frombuffer(text, np.uint8), fold_of=made.fold_of),
+            lambda file: np.savez(file, document=np.frombuffer(text, np.uint8), fold_of=made.fold_of),
         )
         return made
 
@@ -113,12 +123,10 @@ class Keeper:
         sources = [(model, _sorted(options[model]), code_of(model)) for model in sorted(options)]
         return self.name(stage, sources, _code(tuple(f"gnn.fusion.{part}" for part in _FUSION_CODE)))
 
-    def _written(self, name: str, write: Callable[[Path], Any]) -> None:
-        """Writes beside and renames, so that a killed process leaves no half a piece."""
+    def _written(self, name: str, write: Callable[[BinaryIO], Any]) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
-        beside = self.folder / f".{os.getpid()}-{name}"
-        write(beside)
-        beside.replace(self.folder / name)
+        with replacing(self.folder / name) as file:
+            write(file)
 
 
 def code_of(model: str) -> str:

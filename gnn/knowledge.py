@@ -27,13 +27,23 @@ def interactions_from(snapshot: Snapshot, *, holdout: bool = False, positive_onl
         for spec in schema.edges_with(EdgeRole.INTERACTION)
         if spec.holdout == holdout and (holdout or spec.learn) and (spec.positive or not positive_only)
     ]
-    kinds = tuple(dict.fromkeys(spec.kind or "interaction" for spec in specs)) or ("interaction",)
+    kinds = kinds_of(specs)
     return _sorted(
-        [(kinds.index(spec.kind or "interaction"), snapshot.edges(spec.edge_type)) for spec in specs],
+        [(kinds.index(kind_of(spec)), snapshot.edges(spec.edge_type)) for spec in specs],
         len(snapshot.nodes(schema.user_type)),
         len(snapshot.nodes(schema.item_type)),
         kinds,
     )
+
+
+def kind_of(spec: EdgeSpec) -> str:
+    """What an interaction of some edge type is called among the kinds of events."""
+    return spec.kind or "interaction"
+
+
+def kinds_of(specs: Iterable[EdgeSpec]) -> tuple[str, ...]:
+    """The kinds of some interactions, each once, in their order; a graph without interactions has one too."""
+    return tuple(dict.fromkeys(kind_of(spec) for spec in specs)) or ("interaction",)
 
 
 def holdout_from(snapshot: Snapshot) -> Interactions:

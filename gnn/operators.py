@@ -15,11 +15,13 @@ import numpy.typing as npt
 import scipy.sparse as sp
 
 from gnn.compiled import sparse_scores
+from gnn.contexts import add_factor, add_products, add_sparse, folded, products
 from gnn.histories import FloatArray, Histories, IntArray
 from gnn.personal import PersonalOperator
 from gnn.ranker import top_k
 from gnn.sequences import SequenceOperator
 from gnn.sets import SetOperator
+from gnn.weighed import Weighed
 from graph.errors import ReleaseError
 
 Arrays: TypeAlias = dict[str, npt.NDArray[np.generic]]
@@ -48,6 +50,30 @@ class OrderedOperator(Operator, Protocol):
         ...
 
 
+@runtime_checkable
+class ContextOperator(Operator, Protocol):
+    """An operator that scores a history in all its readings at once."""
+
+    def add_scores(self, weighed: Weighed, out: FloatArray, scale: float = 1.0) -> None:
+        """Adds ``scale`` times the scores in the first C readings to ``out``. Shape (C, B, I)."""
+        ...
+
+
+def add_scores(operator: Operator, weighed: Weighed, out: FloatArray, scale: float = 1.0) -> None:
+    """Adds ``scale`` times an operator's scores in the first C readings to ``out``. Shape (C, B, I)."""
+    own = getattr(operator, "add_scores", None)  # a protocol's isinstance takes as long as a whole answer's look-ups
+    if own is None:
+        add_stacked(operator, weighed, out, scale)
+    else:
+        own(weighed, out, scale)
+
+
+def add_stacked(operator: Operator, weighed: Weighed, out: FloatArray, scale: float = 1.0) -> None:
+    """The same through :meth:`Operator.score`, the readings one below the other."""
+    scores = operator.score(weighed.stacked(len(out)), weighed.users(len(out)))
+    out += np.float32(scale) * scores.reshape(out.shape)
+
+
 def history_scores(operator: Operator, histories: Histories) -> FloatArray:
     """Scores of all items from whole histories: in order if the operator reads it, else every item alike. (B, I)."""
     if isinstance(operator, OrderedOperator):
@@ -64,6 +90,10 @@ class SparseOperator:
 
     def score(self, weights: sp.csr_array, user_index: IntArray | None = None) -> FloatArray:
         return sparse_scores(weights, self.item_item)
+
+    def add_scores(self, weighed: Weighed, out: FloatArray, scale: float = 1.0) -> None:
+        if not add_sparse(weighed, self.item_item, scale, out):
+            add_stacked(self, weighed, out, scale)
 
     def arrays(self) -> Arrays:
         return {
@@ -86,6 +116,10 @@ class FactorOperator:
 
     def score(self, weights: sp.csr_array, user_index: IntArray | None = None) -> FloatArray:
         return sparse_scores(sp.csr_array(weights @ self.left), self.right)
+
+    def add_scores(self, weighed: Weighed, out: FloatArray, scale: float = 1.0) -> None:
+        if not add_factor(weighed, self.left, self.right, scale, out):
+            add_stacked(self, weighed, out, scale)
 
     def arrays(self) -> Arrays:
         named: Arrays = {}
@@ -147,10 +181,24 @@ class EmbeddingOperator:
 
     def score(self, weights: sp.csr_array, user_index: IntArray | None = None) -> FloatArray:
         users = self.user_embedding(weights, user_index)
-        # A product with one vector reads the items once; one of matrices packs them first.
-        one = len(users) == 1
-        scores = (self.item_embedding @ users[0])[None, :] if one else users @ self.item_embedding.T
+        scores = products(self.item_embedding, users)
         return scores if self.item_bias is None else np.asarray(scores + self.item_bias, np.float32)
+
+    def user_embeddings(self, weighed: Weighed, contexts: int) -> FloatArray:
+        """:meth:`user_embedding` in the first ``contexts`` readings of the histories at once. Shape (C, B, D)."""
+        embedding = folded(weighed, self.fold_in, contexts)
+        total = np.maximum(weighed.totals(contexts), np.float32(1e-12))
+        embedding /= (total**self.length_power)[:, :, None]
+        if self.user_residual is not None:
+            known = (weighed.user_index >= 0) & (weighed.user_index < len(self.user_residual))
+            embedding[0, known] += self.user_residual[weighed.user_index[known]]
+        return embedding
+
+    def add_scores(self, weighed: Weighed, out: FloatArray, scale: float = 1.0) -> None:
+        users = self.user_embeddings(weighed, len(out))
+        add_products(self.item_embedding, users.reshape(-1, users.shape[2]), scale, out.reshape(-1, out.shape[2]))
+        if self.item_bias is not None:
+            out += np.float32(scale) * self.item_bias
 
     def arrays(self) -> Arrays:
         named: Arrays = {
@@ -175,6 +223,9 @@ class ConstantOperator:
     def score(self, weights: sp.csr_array, user_index: IntArray | None = None) -> FloatArray:
         return np.broadcast_to(self.item_score, (weights.shape[0], self.item_score.size)).astype(np.float32)
 
+    def add_scores(self, weighed: Weighed, out: FloatArray, scale: float = 1.0) -> None:
+        out += np.float32(scale) * self.item_score
+
     def arrays(self) -> Arrays:
         return {"item_score": self.item_score}
 
@@ -192,6 +243,10 @@ class SumOperator:
         for part, coefficient in zip(self.parts, self.coefficients, strict=True):
             total += np.float32(coefficient) * part.score(weights, user_index)
         return total
+
+    def add_scores(self, weighed: Weighed, out: FloatArray, scale: float = 1.0) -> None:
+        for part, coefficient in zip(self.parts, self.coefficients, strict=True):
+            add_scores(part, weighed, out, scale * coefficient)
 
     def arrays(self) -> Arrays:
         named: Arrays = {"coefficients": np.array(self.coefficients, np.float64)}

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
+from gnn.gaps import gap_buckets
 from gnn.histories import FloatArray, Histories, IntArray
 
 _EPSILON = 1e-5
@@ -35,7 +36,8 @@ class AttentionLayer:
 
     Shapes: ``norm`` and ``forward_norm`` (2, D), factor and offset; ``distance`` (heads, L), how much more readily an
     event is read that lies so many steps back; ``query_key_value`` (D, 3D); ``mix`` (D, D); ``widen`` (D, H);
-    ``narrow`` (H, D); biases (3D,), (D,), (H,), (D,).
+    ``narrow`` (H, D); biases (3D,), (D,), (H,), (D,). ``gap`` (heads, G + 1), the same for how long ago it was, in the
+    buckets of :func:`gnn.gaps.gap_buckets`, an unknown time last; None for a layer that does not read times.
     """
 
     norm: FloatArray
@@ -49,6 +51,7 @@ class AttentionLayer:
     widen_bias: FloatArray
     narrow: FloatArray
     narrow_bias: FloatArray
+    gap: FloatArray | None = None
 
     NAMES: ClassVar[tuple[str, ...]] = (
         "norm",
@@ -70,8 +73,9 @@ class SequenceOperator:
     """Scores by the inner product of item vectors with a user vector that attention makes of the last events.
 
     Shapes: ``item_input`` and ``item_output`` (I, D), how items are read and how they are ranked; ``final_norm``
-    (2, D); ``item_bias`` (I,) or None. A history's last events are read, as many as the layers know distances. An
-    empty one scores by the bias alone.
+    (2, D); ``item_bias`` (I,) or None; ``kind_input`` (K, D), what is added to an event's item vector for its kind, by
+    the names ``kinds``, or None. A history's last events are read, as many as the layers know distances. An empty one
+    scores by the bias alone.
     """
 
     kind: ClassVar[str] = "sequence"
@@ -80,6 +84,8 @@ class SequenceOperator:
     layers: tuple[AttentionLayer, ...]
     final_norm: FloatArray
     item_bias: FloatArray | None = None
+    kind_input: FloatArray | None = None
+    kinds: tuple[str, ...] = ()
 
     @property
     def num_events(self) -> int:
@@ -101,8 +107,12 @@ class SequenceOperator:
         Shapes: ``late`` (N, D) → (B, D).
         """
         result = np.zeros((len(histories), self.item_output.shape[1]), np.float32)
+        kinds = histories.kind_among(self.kinds)
         for rows, at in aligned(histories, self.num_events):
-            result[rows] = self._read(self._vectors(histories.item_index[at], late), at < 0)
+            vectors = self._vectors(histories.item_index[at], late)
+            if self.kind_input is not None:
+                vectors = vectors + np.pad(self.kind_input, ((0, 1), (0, 0)))[kinds[at]]
+            result[rows] = self._read(vectors, at < 0, histories.timestamp_s[at])
         return result
 
     def _vectors(self, items: IntArray, late: FloatArray | None) -> FloatArray:
@@ -125,6 +135,12 @@ class SequenceOperator:
             named["item_bias"] = self.item_bias
         for name in AttentionLayer.NAMES:
             named[f"layer_{name}"] = np.stack([getattr(layer, name) for layer in self.layers])
+        gaps = [layer.gap for layer in self.layers if layer.gap is not None]
+        if gaps:
+            named["layer_gap"] = np.stack(gaps)
+        if self.kind_input is not None:
+            named["kind_input"] = self.kind_input
+            named["kinds"] = np.frombuffer("\n".join(self.kinds).encode(), np.uint8)
         return named
 
     @classmethod
@@ -137,8 +153,15 @@ class SequenceOperator:
         item_input = floats("item_input")
         item_output = floats("item_output") if "item_output" in arrays else item_input
         stacked = {name: floats(f"layer_{name}") for name in AttentionLayer.NAMES}
+        # Releases from before times and kinds were read do not have these.
+        gap = floats("layer_gap") if "layer_gap" in arrays else None
+        kind_input = floats("kind_input") if "kind_input" in arrays else None
+        kinds = () if kind_input is None else tuple(arrays["kinds"].astype(np.uint8).tobytes().decode().split("\n"))
         layers = tuple(
-            AttentionLayer(**{name: stacked[name][number] for name in AttentionLayer.NAMES})
+            AttentionLayer(
+                **{name: stacked[name][number] for name in AttentionLayer.NAMES},
+                gap=None if gap is None else gap[number],
+            )
             for number in range(len(stacked["norm"]))
         )
         layer = layers[0]
@@ -158,16 +181,23 @@ class SequenceOperator:
         }
         fits = item_input.shape[1] == dim and item_output.shape == item_input.shape and dim % num_heads == 0
         fits = fits and floats("final_norm").shape == (2, dim)
+        fits = fits and (kind_input is None or kind_input.shape == (len(kinds), dim))
+        fits = fits and (gap is None or (gap.shape[:2] == (len(layers), num_heads) and gap.shape[2] > 1))
         if not fits or any(stacked[name].shape != (len(layers), *shape) for name, shape in expected.items()):
             raise ValueError("shapes differ")
         bias = floats("item_bias") if "item_bias" in arrays else None
-        return cls(item_input, item_output, layers, floats("final_norm"), bias)
+        return cls(item_input, item_output, layers, floats("final_norm"), bias, kind_input, kinds)
 
-    def _read(self, hidden: FloatArray, padding: npt.NDArray[np.bool_]) -> FloatArray:
-        """The vectors of histories that end at the right. Shapes (B, L, D), (B, L) → (B, D)."""
+    def _read(
+        self, hidden: FloatArray, padding: npt.NDArray[np.bool_], timestamp_s: npt.NDArray[np.int64]
+    ) -> FloatArray:
+        """The vectors of histories that end at the right. Shapes (B, L, D), (B, L), (B, L) → (B, D)."""
+        length, last = hidden.shape[1], self.layers[-1]
+        asking = 1 if len(self.layers) == 1 else length
+        gaps = None if last.gap is None else gap_buckets(timestamp_s, asking, last.gap.shape[1] - 1)
         for layer in self.layers[:-1]:
-            hidden = _layer(layer, hidden, hidden.shape[1], padding)
-        return normalised(_layer(self.layers[-1], hidden, 1, padding)[:, 0], self.final_norm)
+            hidden = _layer(layer, hidden, length, padding, gaps)
+        return normalised(_layer(last, hidden, 1, padding, gaps)[:, 0], self.final_norm)
 
 
 def by_weight(weights: sp.csr_array) -> Histories:
@@ -178,15 +208,19 @@ def by_weight(weights: sp.csr_array) -> Histories:
     order = order[matrix.data[order] > 0]
     indptr = np.zeros(matrix.shape[0] + 1, np.int64)
     np.cumsum(np.bincount(rows[order], minlength=matrix.shape[0]), out=indptr[1:])
-    items = np.asarray(matrix.indices[order], np.int32)
-    nobody = np.full(matrix.shape[0], -1, np.int32)
-    return Histories(nobody, indptr, items, np.zeros(items.size, np.int64), matrix.shape[1])
+    return Histories.of_rows(indptr, matrix.indices[order], matrix.shape[1])
 
 
-def _layer(layer: AttentionLayer, hidden: FloatArray, num_asking: int, padding: npt.NDArray[np.bool_]) -> FloatArray:
+def _layer(
+    layer: AttentionLayer,
+    hidden: FloatArray,
+    num_asking: int,
+    padding: npt.NDArray[np.bool_],
+    gaps: npt.NDArray[np.int64] | None,
+) -> FloatArray:
     """What the last ``num_asking`` events become; each reads itself and those before it, and never the padding.
 
-    Shapes: ``hidden`` (B, L, D), ``padding`` (B, L) → (B, Q, D).
+    Shapes: ``hidden`` (B, L, D), ``padding`` (B, L), ``gaps`` (B, Q or more, L) → (B, Q, D).
     """
     batch, length, dim = hidden.shape
     heads = layer.distance.shape[0]
@@ -199,6 +233,8 @@ def _layer(layer: AttentionLayer, hidden: FloatArray, num_asking: int, padding: 
     attention = np.matmul(query, key.transpose(0, 1, 3, 2)) * np.float32(width**-0.5)
     back = np.arange(length - num_asking, length)[:, None] - np.arange(length)
     attention += np.where(back >= 0, layer.distance[:, np.maximum(back, 0)], np.float32(-1e9))
+    if layer.gap is not None and gaps is not None:
+        attention += layer.gap[:, gaps[:, -num_asking:]].swapaxes(0, 1)
     attention += np.where(padding, np.float32(-1e9), np.float32(0.0))[:, None, None, :]
     attention = np.exp(attention - attention.max(axis=-1, keepdims=True))
     attention /= attention.sum(axis=-1, keepdims=True)

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
-
-from gnn.data import Interactions, TrainingData
+from gnn.data import ItemKnowledge, TrainingData
 from gnn.evaluation import evaluate
 from gnn.models import MODELS
 from gnn.operators import OperatorRanker
@@ -36,6 +34,10 @@ GRIDS: dict[str, tuple[Mapping[str, Any], ...]] = {
 """Options tried per model, the defaults first. A model without a line has nothing worth choosing, or stops early."""
 
 
+MOST_ITEMS = {"ease": 8_000}
+"""Models whose fit grows with the cube of the catalogue are tuned on so many of its most chosen items."""
+
+
 @dataclass(frozen=True)
 class Trial:
     """Options of a model and what they reached on validation."""
@@ -47,7 +49,7 @@ class Trial:
 class Judge:
     """Fits a model with some options and says what it reaches on validation, on the same users every time.
 
-    At most ``max_users`` users, drawn with the data's seed.
+    At most ``max_users`` users, drawn with the data's seed, and at most :data:`MOST_ITEMS` items.
 
     Raises:
         InputError: when the data has no validation part.
@@ -56,8 +58,13 @@ class Judge:
     def __init__(self, name: str, data: TrainingData, max_users: int) -> None:
         if data.validation is None or not len(data.validation):
             raise InputError(f"{name} cannot be tuned", expected="a validation part", got="none")
-        self._name, self._data = name, data
-        self._judged = _sample(data.validation, max_users, data.seed)
+        self._name = name
+        judged = data.validation.of_some_users(max_users, data.seed)
+        if data.train.num_items > MOST_ITEMS.get(name, data.train.num_items):
+            kept = data.train.most_chosen(MOST_ITEMS[name])
+            data = replace(data, train=data.train.of_items(kept), knowledge=ItemKnowledge())
+            judged = judged.of_items(kept)
+        self._data, self._judged = data, judged
 
     def __call__(self, options: Mapping[str, Any]) -> float:
         operator = MODELS[self._name].build(**options).fit(self._data)
@@ -81,11 +88,3 @@ def tune(
     judge = Judge(name, data, max_users)
     trials = [Trial(options, judge(options)) for options in (GRIDS.get(name, ({},)) if grid is None else grid)]
     return sorted(trials, key=lambda trial: -trial.score)
-
-
-def _sample(validation: Interactions, max_users: int, seed: int) -> Interactions:
-    users = np.unique(validation.user_index)
-    if users.size <= max_users:
-        return validation
-    chosen = np.random.default_rng(seed).choice(users, max_users, replace=False)
-    return validation.where(np.isin(validation.user_index, chosen))

@@ -46,12 +46,16 @@ def sync_tree(directory: Path) -> None:
         sync_directory(Path(folder))
 
 
-def replace_file(path: Path, content: bytes, *, mode: int = 0o644) -> None:
-    """Put ``content`` at ``path`` so that a reader finds the old file or the new one, never a part."""
+@contextmanager
+def replacing(path: Path, *, mode: int = 0o644) -> Iterator[BinaryIO]:
+    """A file to write, which takes the place of ``path`` when the block ends well.
+
+    A reader finds the old file or the new one, never a part.
+    """
     temporary = path.with_name(f"{TEMPORARY_PREFIX}{path.name}-{uuid4().hex}")
     try:
         with open(temporary, "xb", opener=lambda name, flags: os.open(name, flags, mode)) as file:
-            file.write(content)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
@@ -59,6 +63,12 @@ def replace_file(path: Path, content: bytes, *, mode: int = 0o644) -> None:
         temporary.unlink(missing_ok=True)
         raise
     sync_directory(path.parent)
+
+
+def replace_file(path: Path, content: bytes, *, mode: int = 0o644) -> None:
+    """Put ``content`` at ``path`` by :func:`replacing`."""
+    with replacing(path, mode=mode) as file:
+        file.write(content)
 
 
 @contextmanager

@@ -180,12 +180,12 @@ class Drifting(Protocol):
 
 STORES: Mapping[str, str] = {
     "sqlite": "graph.sqlite:open_sqlite",
-    "neo4j": "graph.neo4j:open_neo4j",
-    "neo4j+s": "graph.neo4j:open_neo4j",
-    "neo4j+ssc": "graph.neo4j:open_neo4j",
-    "bolt": "graph.neo4j:open_neo4j",
-    "bolt+s": "graph.neo4j:open_neo4j",
-    "bolt+ssc": "graph.neo4j:open_neo4j",
+    "neo4j": "graph.neo4j.curated:open_neo4j",
+    "neo4j+s": "graph.neo4j.curated:open_neo4j",
+    "neo4j+ssc": "graph.neo4j.curated:open_neo4j",
+    "bolt": "graph.neo4j.curated:open_neo4j",
+    "bolt+s": "graph.neo4j.curated:open_neo4j",
+    "bolt+ssc": "graph.neo4j.curated:open_neo4j",
 }
 """URL scheme → ``module:function`` that opens the store; imported on first use."""
 

@@ -39,7 +39,7 @@ whole = next(row.validation for row in experiment.rows if row.model == FUSED)
 # %%
 graph_controls = {name: CONTROLS[name] for name in ("graph removed", "graph shuffled")}
 found = run_controls(experiment, lab.knowledge, controls=graph_controls)
-print("On validation " + sentence(found, whole.metrics["ndcg@20"]) + ".")
+print("On validation " + sentence(found) + ".")
 
 # %% [markdown]
 # ## Which facts

@@ -1,7 +1,7 @@
 """What every room's tests may use: real Neo4j servers, and the last lines that say which stores really ran.
 
-Tests run in several processes (pytest-xdist). Tests of one file share a process, and so its fixtures; all tests that
-ask for Neo4j share one, and so its servers.
+Tests run in several processes (pytest-xdist). Tests of one file share a process, and so its fixtures. Tests that ask
+for Neo4j make three rooms, each of which shares a process, and so its servers.
 """
 
 from __future__ import annotations
@@ -17,7 +17,20 @@ from tests.neo4j_servers import LINES_UNDER_TEST, REQUIRED_LINE, Seen, TestServe
 os.environ.setdefault("KINDRED_AUTH", "off")  # the door is open unless a test closes it
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # two processes of two threads each would wait for one another
 SERVERS = pytest.StashKey[TestServers]()
-LONG = ("neo4j", "tests/api/test_page_browser.py", "tests/scale/")
+LONG = (
+    "tests/neo4j/",
+    "neo4j-2026",
+    "neo4j",
+    "tests/api/test_page_browser.py",
+    "tests/scale/",
+    "tests/end_to_end/",
+    "tests/api/test_client_typescript.py",
+    "tests/ingest/",
+    "tests/gnn/test_controls.py",
+    "tests/gnn/test_compiled.py",
+    "tests/command/",
+)
+"""Rooms, files and folders that take longest, the longest first: the last one begun should be a short one."""
 SEEN = pytest.StashKey[Seen]()
 """What the other processes of the run found."""
 
@@ -62,13 +75,23 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: next((at for at, name in enumerate(LONG) if name in item.nodeid), len(LONG)))
 
 
+def _room(nodeid: str) -> str:
+    """What shares a process: the Neo4j tests proper, other tests that ask for one of its lines, or a file."""
+    file = nodeid.partition("::")[0]
+    if "neo4j" not in nodeid:
+        return file
+    if "neo4j-2026" in nodeid:
+        return "neo4j-2026"
+    return "tests/neo4j" if file.startswith("tests/neo4j/") else "neo4j"
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     from xdist.scheduler import LoadScopeScheduling
 
     class Rooms(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
-            return "neo4j" if "neo4j" in nodeid else nodeid.partition("::")[0]
+            return _room(nodeid)
 
     return Rooms(config, log)
 

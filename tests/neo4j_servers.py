@@ -13,6 +13,7 @@ import pytest
 from graph.errors import KindredError
 from graph.neo4j.names import quoted
 from graph.neo4j.server import LINES, Connection, ServerOrder, read_connection, start, status, stop
+from graph.neo4j.server.java import find_java
 from graph.neo4j.server.lines import DEFAULT_LINE
 from tests.free_ports import free_port
 
@@ -100,6 +101,14 @@ class TestServers:
         if line in self.missing:
             pytest.skip(f"no Neo4j {line}: {self.missing[line]}")
         return self.running[line]
+
+    def can_run(self, line: str) -> None:
+        """Nothing; skips the test, loudly, where the line has no JDK to run on."""
+        try:
+            find_java(LINES[line].java)
+        except KindredError as error:
+            self.missing[line] = str(error)
+            pytest.skip(f"no Neo4j {line}: {error}")
 
     def end(self) -> None:
         for home in self.ours:

@@ -17,10 +17,9 @@ from api.engine.sources import snapshot_popularity
 from api.settings import Settings
 from gnn.controls import run_controls, sentence
 from gnn.data import Interactions, ItemKnowledge, TrainingData
-from gnn.experiment import FUSED, Experiment, Recipe, run_experiment
+from gnn.experiment import Experiment, Recipe, run_experiment
 from gnn.fitting import RELEASE, Runs, fit_models
 from gnn.fusion import FusedRanker, FusionWeights
-from gnn.gate import GATE_METRIC
 from gnn.keeping import Keeper
 from gnn.knowledge import holdout_from, interactions_from, knowledge_from
 from gnn.models import DEFAULT_MODELS, MODELS
@@ -242,8 +241,7 @@ def controls_on(
         runs=training_runs(material, f"controls of {protocol} {order.cuts}", settings),
         keeper=keeper_of(material, experiment.split, protocol_named(protocol), order, kept),
     )
-    whole = next(row.validation.metrics[GATE_METRIC] for row in experiment.rows if row.model == FUSED)
-    told = sentence(results, whole, material.knowledge)
+    told = sentence(results, material.knowledge)
     return {"sentence": told, "rows": [result.to_document() for result in results]}
 
 

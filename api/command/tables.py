@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from api.command.quality_rows import Row, read_rows, rows_of
 from api.command.quality_tables import TABLES, QualityTable
 from api.command.recipe import Order, controls_on, experiment_on, forget_trainings, material_from
 from api.command.related_tables import RELATED, run_related_tables
+from api.command.table_jobs import side_by_side
 from api.command.terminal import Telling, output, warn
 from api.command.workshop import epoch_seconds, ingest_into, mapping_named, opened, working_folder
 from api.settings import Settings
@@ -22,10 +24,23 @@ KEPT = "tables"
 """Folder in the work folder where tables keep what they have worked out."""
 
 
-def run_tables(settings: Settings, *, only: str | None, seeds: int, fresh: bool) -> None:
-    """Measures what is not measured yet, one table and seed at a time, and writes the page after each.
+@dataclass(frozen=True)
+class Measuring:
+    """Tables of one data set and seed, one after another: they share what is selected."""
 
-    What a table has worked out is kept model by model, so that one that was interrupted goes on where it was.
+    names: tuple[str, ...]
+    seed: int
+    settings: Settings
+    controls: bool
+
+
+def run_tables(
+    settings: Settings, *, only: str | None, seeds: int, fresh: bool, jobs: int = 1, controls: bool = True
+) -> None:
+    """Measures what is not measured yet, and writes the page after each; first all tables, then their controls.
+
+    What a table has worked out is kept model by model, so that one that was interrupted goes on where it was. With
+    several ``jobs`` data sets are measured side by side; each takes up to 5 GB.
 
     Raises:
         InputError: for a table that does not exist.
@@ -35,22 +50,31 @@ def run_tables(settings: Settings, *, only: str | None, seeds: int, fresh: bool)
     for name in chosen:
         if name not in TABLES and name != RELATED:
             raise InputError("unknown table", expected=", ".join([*TABLES, RELATED]), got=name)
+    measured = [(name, seed) for seed in seeded for name in chosen if name != RELATED]
     if fresh:
-        for kept in {kept_by(TABLES[name], seed, settings) for name in chosen if name != RELATED for seed in seeded}:
+        for kept in {kept_by(TABLES[name], seed, settings) for name, seed in measured}:
             forget(kept)
-    for name in chosen:
-        if name == RELATED:
-            continue
-        for seed in seeded:
-            if not fresh and any(belongs(row, TABLES[name]) and row["seed"] == seed for row in kept_rows()):
+    for with_controls in (False, True) if controls else (False,):
+        lacking = measured if fresh else [(name, seed) for name, seed in measured if _lacks(name, seed, with_controls)]
+        if with_controls:
+            lacking = [(name, seed) for name, seed in lacking if TABLES[name].controls]
+        else:
+            for name, seed in (pair for pair in measured if pair not in lacking):
                 output.print(f"{name}, seed {seed}: measured already")
-                continue
-            try:
-                found = _measure(name, TABLES[name], seed, settings)
-            except NotFound as missing:
-                warn(f"{name} is left out: {missing}")
-                continue
-            write_rows([*_others(TABLES[name], seed), *found])
+        together: dict[Path, list[tuple[str, int]]] = {}
+        for name, seed in lacking:
+            together.setdefault(kept_by(TABLES[name], seed, settings), []).append((name, seed))
+        tasks = [
+            Measuring(tuple(name for name, _ in pairs), pairs[0][1], settings, with_controls)
+            for pairs in together.values()
+        ]
+        for task, found in side_by_side(_measure_all, tasks, jobs, _log_of):
+            for name, rows in found.items():
+                write_rows([*_others(TABLES[name], task.seed), *rows])
+                if jobs > 1:
+                    output.print(f"{name}, seed {task.seed}: {'controls ' if with_controls else ''}measured")
+    if measured:
+        forget_trainings(settings)
     if kept_rows():
         write_rows(kept_rows())  # also what an earlier version had written in its own format
     if only is None or RELATED in chosen:
@@ -62,6 +86,16 @@ def kept_rows() -> list[Row]:
     kept = DOCS / "quality.json"
     documents: list[dict[str, Any]] = json.loads(kept.read_text()) if kept.exists() else []
     return read_rows(documents)
+
+
+def _rows_of(name: str, seed: int) -> list[Row]:
+    return [row for row in kept_rows() if belongs(row, TABLES[name]) and row["seed"] == seed]
+
+
+def _lacks(name: str, seed: int, controls: bool) -> bool:
+    """Whether a table, or its controls, are not measured yet."""
+    rows = _rows_of(name, seed)
+    return not any("controls" in row for row in rows) if controls else not rows
 
 
 def _others(table: QualityTable, seed: int) -> list[Row]:
@@ -84,13 +118,29 @@ def kept_by(table: QualityTable, seed: int, settings: Settings) -> Path:
     return settings.work_dir / KEPT / f"{table.folder or table.source}-{seed}"
 
 
-def _measure(name: str, table: QualityTable, seed: int, settings: Settings) -> list[Row]:
-    tell = Telling()
-    tell.step(f"{name}, seed {seed}: {table.title}")
+def _log_of(task: Measuring) -> Path:
+    kept = kept_by(TABLES[task.names[0]], task.seed, task.settings)
+    return kept.with_suffix(".log")
+
+
+def _measure_all(task: Measuring) -> dict[str, list[Row]]:
+    """The rows of each table; one whose data is nowhere is left out, said aloud."""
+    found = {}
+    for name in task.names:
+        try:
+            found[name] = _measure(name, task)
+        except NotFound as missing:
+            warn(f"{name} is left out: {missing}")
+    return found
+
+
+def _measure(name: str, task: Measuring) -> list[Row]:
+    tell, table, settings = Telling(), TABLES[name], task.settings
+    tell.step(f"{name}, seed {task.seed}: {table.title}" + (", controls" if task.controls else ""))
     data_dir = settings.data_dir / table.folder if settings.data_dir and table.folder else settings.data_dir
-    cuts = Cuts(seed, test_from=None if table.test_from is None else epoch_seconds(table.test_from))
+    cuts = Cuts(task.seed, test_from=None if table.test_from is None else epoch_seconds(table.test_from))
     order = Order(table.protocol, cuts, text=table.text, budget_s=table.budget_s)
-    kept = kept_by(table, seed, settings)
+    kept = kept_by(table, task.seed, settings)
     with working_folder(settings) as folder:
         here = settings.model_copy(update={"store": f"sqlite:{folder / 'graph.db'}", "data_dir": data_dir})
         with opened(here) as graph:
@@ -98,10 +148,9 @@ def _measure(name: str, table: QualityTable, seed: int, settings: Settings) -> l
             material = material_from(graph, folder, here, table.text, tell)
         protocol, experiment = experiment_on(material, order, here, tell, kept=kept)
         controls = None
-        if table.controls:
+        if task.controls:
             controls = controls_on(material, protocol, experiment, order, here, tell, kept=kept)
-    forget_trainings(settings)
-    return rows_of(experiment, data=table.data, protocol=protocol, command=table.command(seed), controls=controls)
+    return rows_of(experiment, data=table.data, protocol=protocol, command=table.command(task.seed), controls=controls)
 
 
 def forget(kept: Path) -> None:

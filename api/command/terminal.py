@@ -8,23 +8,24 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from api.engine import Answer
-from gnn.experiment import Experiment
-from gnn.training.progress import RichTrainingProgress
-from graph.problems import Problem
-from graph.records import GraphStats
-from graph.release import ReleaseInfo
-from graph.schema import EdgeType
-from ingest.planning import DryRun
-from ingest.progress import RichProgress
-from ingest.report import IngestReport
+if TYPE_CHECKING:
+    from api.engine import Answer
+    from gnn.experiment import Experiment
+    from gnn.training.progress import RichTrainingProgress
+    from graph.problems import Problem
+    from graph.records import GraphStats
+    from graph.release import ReleaseInfo
+    from graph.schema import EdgeType
+    from ingest.planning import DryRun
+    from ingest.progress import RichProgress
+    from ingest.report import IngestReport
 
 progress_console = Console(stderr=True)
 output = Console(soft_wrap=True)
@@ -55,11 +56,15 @@ def warn(line: str) -> None:
 
 def progress_bar() -> RichProgress:
     """A bar per stage of an ingest; only where somebody watches."""
+    from ingest.progress import RichProgress
+
     return RichProgress(progress_console)
 
 
 def training_bar() -> RichTrainingProgress:
     """A bar for one training, with its epochs, loss and last validation."""
+    from gnn.training.progress import RichTrainingProgress
+
     return RichTrainingProgress(progress_console)
 
 

@@ -15,10 +15,9 @@ import numpy as np
 import numpy.typing as npt
 
 from api.engine.evidence import Evidence
-from api.engine.ranking import at_size
 from api.engine.rows import stacked_rows
 from api.engine.sources import Sources
-from gnn.histories import FloatArray, Histories, IntArray
+from gnn.histories import FloatArray, Histories, History, IntArray
 
 MAX_TRIED = 8
 """Items of the history that are taken away in turn for one answer; those behind most of the evidence first."""
@@ -55,7 +54,7 @@ def anchors_of(found: Iterable[list[Evidence]]) -> list[int]:
 
 def costs_of(
     sources: Sources,
-    history: IntArray,
+    past: History,
     user_index: int,
     shut: IntArray,
     items: IntArray,
@@ -64,22 +63,19 @@ def costs_of(
 ) -> Costs:
     """The costs of taking each anchor out of the history.
 
-    Shapes: ``history`` (N,) item rows, oldest first; ``shut`` the items never shown; ``items`` (K,) listed ones;
-    ``allowed`` (I,). An item falls to minus infinity when nothing of the history is left.
+    Shapes: ``shut`` the items never shown; ``items`` (K,) listed ones; ``allowed`` (I,). An item falls to minus
+    infinity when nothing of the history is left.
     """
+    history = past.item_index
     anchors = [anchor for anchor in anchors if (history == anchor).any()]
     if not anchors or not items.size:
         return NO_COSTS
-    shorter = [history[history != anchor] for anchor in anchors]
-    block = Histories.of(
-        [history.tolist(), *(row.tolist() for row in shorter)], sources.num_items, [user_index] * (1 + len(anchors))
-    )
-    exclude = stacked_rows([shut, *(shut[shut != anchor] for anchor in anchors)], sources.num_items)
+    shorter = [past.where(history != anchor) for anchor in anchors]
+    block = Histories.over([past, *shorter], sources.num_items, [user_index] * (1 + len(anchors)))
+    exclude = stacked_rows([shut, *(shut[shut != anchor] for anchor in anchors)])
     permitted = sources.allowed if allowed is None else sources.allowed & allowed
     listed = np.broadcast_to(items.astype(np.int32), (len(block), items.size))
-    score = sources.ranker.score_items(
-        at_size(block, sources.num_items), listed, exclude=exclude, allowed=permitted
-    ).score
+    score = sources.ranker.score_items(block, listed, exclude=exclude, allowed=permitted).score
     score[block.lengths == 0] = -np.inf
     return Costs(
         {anchor: row for row, anchor in enumerate(anchors)},

@@ -23,7 +23,7 @@ from api.engine.newcomers import Demographics, read_interests
 from api.engine.payload import Policy, engine_part, family_of
 from api.engine.phrases import THIS_ITEM, Language
 from api.engine.ranking import ranked
-from api.engine.reading import profile_of
+from api.engine.reading import NOBODY, profile_of
 from api.engine.reasons import Told, shares_of
 from api.engine.recommending import Asked, recommended
 from api.engine.related import RelatedItems
@@ -34,7 +34,7 @@ from api.engine.sources import snapshot_popularity
 from api.engine.steering import NO_RULES, NO_STEERING, Rules, Stage, Stages, Steering
 from gnn.foldin import ItemFoldIn
 from gnn.fusion import FusedRanker
-from gnn.histories import Histories, IntArray
+from gnn.histories import Histories, History, IntArray
 from gnn.operators import Operator
 from graph.errors import InputError, NotFound
 from graph.overlay import Overlay
@@ -202,9 +202,9 @@ class Engine:
         """The histories of users as of now, one row each; empty for an unknown user."""
         view = self._keeper.current().view
         rows = [view.index_of(self._schema.user_type, user_id) for user_id in user_ids]
-        items = [[] if row is None else profile_of(view, row).item_index.tolist() for row in rows]
+        histories = [NOBODY.history if row is None else profile_of(view, row).history for row in rows]
         num_items = view.num_nodes(self._schema.item_type)
-        return Histories.of(items, num_items, [-1 if row is None else row for row in rows])
+        return Histories.over(histories, num_items, [-1 if row is None else row for row in rows])
 
     def rank(self, histories: Histories, k: int, *, repeats: bool = False) -> IntArray:
         """The best ``k`` items of each history, by the lines that :meth:`recommend` runs. Shape (B, k)."""
@@ -224,30 +224,33 @@ class Engine:
         """
         moment = self._keeper.current()
         sources = moment.sources
-        session = resolve(moment.view, request)
+        session = self._resolve(moment, request)
         asked = self._asked(moment, session, request)
         listed = recommended(moment, asked, request.n, demographics=self._demographics)
         told = None
         if request.reasons:
             search = self._search(moment, asked.history, listed, session.user_index)
             told = Told.of(search, listed.item_index.tolist(), language=request.language)
-            told = told.with_costs(sources, asked.history, session.user_index, asked.shut, asked.stage.allowed)
+            told = told.with_costs(sources, asked.past, session.user_index, asked.shut, asked.stage.allowed)
         return self._answer(moment, listed, told, unknown_ids=asked.unknown_ids)
 
     def scored(self, request: Request, items: Sequence[int]) -> Scored:
         """The scores :meth:`recommend` would give to some items, whether it would show them or not."""
         moment = self._keeper.current()
-        return scored(moment, self._asked(moment, resolve(moment.view, request), request), items)
+        return scored(moment, self._asked(moment, self._resolve(moment, request), request), items)
+
+    def _resolve(self, moment: Moment, request: Request) -> Session:
+        return resolve(moment.view, request, int(self._clock()))
 
     def _asked(self, moment: Moment, session: Session, request: Request) -> Asked:
         stage = self.stage(moment, request.steering, session.user_index)
         picks = read_interests(moment.view, moment.sources, self.stages.masks, request.interests)
         session = session.after(picks.items)
-        history = np.concatenate([picks.typical, session.history])
+        past = History.of(picks.typical).then(session.past)
         return Asked(
             session,
             stage.weighed(picks.weighing),
-            history[moment.sources.allowed[history]],
+            past.where(moment.sources.allowed[past.item_index]),
             self.policy.repeat if request.repeat is None else request.repeat,
             tuple(dict.fromkeys([*session.unknown_ids, *picks.unknown_ids, *stage.unknown_ids])),
         )
@@ -293,7 +296,7 @@ class Engine:
         item = moment.view.index_of(self._schema.item_type, item_id)
         if item is None:
             raise NotFound("no such item", got=item_id, remedy="Ask for an item that is in the graph.")
-        user = resolve(moment.view, Request(user_id))
+        user = self._resolve(moment, Request(user_id))
         stage = self.stage(moment, steering, user.user_index)
         listed = self._related.of(kind, moment, item, n, stage, barred=None if self.policy.repeat else user.seen)
         search = self._search(moment, np.array([item], np.int32), listed) if reasons else None

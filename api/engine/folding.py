@@ -18,12 +18,22 @@ import scipy.sparse as sp
 from api.engine.finding.live import LiveState
 from api.engine.finding.meaning import Meanings
 from api.engine.grown_sequence import GrownSequence
+from gnn.contexts import products
 from gnn.data import ItemKnowledge
 from gnn.foldin import FoldedItems, ItemFoldIn
 from gnn.histories import FloatArray, Histories, IntArray
-from gnn.operators import Arrays, ConstantOperator, EmbeddingOperator, Operator, OrderedOperator
+from gnn.operators import (
+    Arrays,
+    ConstantOperator,
+    EmbeddingOperator,
+    Operator,
+    OrderedOperator,
+    add_scores,
+    add_stacked,
+)
 from gnn.ranker import top_k
 from gnn.sequences import SequenceOperator
+from gnn.weighed import Weighed
 from graph.release import Release
 
 NEIGHBORS = 10
@@ -56,6 +66,15 @@ class ProxyOperator:
         if late.nnz:
             history = sp.csr_array(history + late @ self.proxies)
         return self._with_late(self.inner.score(history, user_index))
+
+    def add_scores(self, weighed: Weighed, out: FloatArray, scale: float = 1.0) -> None:
+        known = self.proxies.shape[1]
+        if (weighed.item_index >= known).any():
+            add_stacked(self, weighed, out, scale)
+            return
+        scores = np.zeros((*out.shape[:2], known), np.float32)
+        add_scores(self.inner, replace(weighed, num_items=known), scores)
+        out += np.float32(scale) * self._with_late(scores.reshape(-1, known)).reshape(out.shape)
 
     def arrays(self) -> Arrays:
         return self.inner.arrays()
@@ -118,8 +137,19 @@ class GrownEmbedding:
             residual = _residual(inner, user_index, len(users))
             folded = (users - residual) * (share**inner.length_power / total)[:, None] + residual
             users = np.asarray(folded + late @ self.folded.fold_in / total[:, None], np.float32)
-        scores = users @ inner.item_embedding.T
-        late_scores = users @ self.folded.item_embedding.T
+        return self._of_users(users)
+
+    def add_scores(self, weighed: Weighed, out: FloatArray, scale: float = 1.0) -> None:
+        if (weighed.item_index >= len(self.inner.item_embedding)).any():
+            add_stacked(self, weighed, out, scale)
+            return
+        users = self.inner.user_embeddings(weighed, len(out))
+        out += np.float32(scale) * self._of_users(users.reshape(-1, users.shape[2])).reshape(out.shape)
+
+    def _of_users(self, users: FloatArray) -> FloatArray:
+        """The scores of known items, then of new ones. Shape (B, D) → (B, I + N)."""
+        inner = self.inner
+        scores, late_scores = products(inner.item_embedding, users), products(self.folded.item_embedding, users)
         if inner.item_bias is not None:
             scores = scores + inner.item_bias
             late_scores = late_scores + np.float32(np.median(inner.item_bias))

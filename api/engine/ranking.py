@@ -6,11 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-import scipy.sparse as sp
 
 from api.engine.sources import Sources
 from api.engine.watching import stage
-from gnn.histories import FloatArray, Histories, IntArray
+from gnn.histories import FloatArray, Histories, IntArray, ItemRows, ItemSets
 from gnn.ranker import top_k
 
 _UNSEEN = 1e-6
@@ -37,7 +36,7 @@ def ranked(
     histories: Histories,
     k: int,
     *,
-    exclude: sp.csr_array | None = None,
+    exclude: ItemRows | None = None,
     allowed: npt.NDArray[np.bool_] | None = None,
     bias: FloatArray | None = None,
 ) -> Ranked:
@@ -46,7 +45,7 @@ def ranked(
     Shapes: ``exclude`` (B, I), by default the items of the history; ``allowed`` (I,); ``bias`` (I,) is added to
     fused scores, and popularity counts ``exp(bias)`` times.
     """
-    histories = at_size(histories, sources.num_items)
+    histories = histories.at_size(sources.num_items)
     exclude = histories.even() if exclude is None else exclude
     permitted = sources.allowed if allowed is None else sources.allowed & allowed
     num_rows = len(histories)
@@ -60,9 +59,9 @@ def ranked(
     step = sources.ranker.weights.space.block_rows(sources.num_items)
     for start in range(0, speaking.size, step):
         rows = speaking[start : start + step]
-        fused = sources.ranker.fuse(
-            histories.take(rows), k=k, exclude=sp.csr_array(exclude[rows]), allowed=permitted, bias=bias
-        )
+        whole = rows.size == num_rows
+        asked, shut = (histories, exclude) if whole else (histories.take(rows), ItemSets.of(exclude, rows))
+        fused = sources.ranker.fuse(asked, k=k, exclude=shut, allowed=permitted, bias=bias)
         result.item_index[rows] = fused.item_index
         result.score[rows] = fused.score
         result.contribution[rows] = fused.contribution
@@ -104,13 +103,6 @@ def weighed_popularity(sources: Sources, bias: FloatArray) -> FloatArray:
     """Popularity times ``exp(bias)``, at most 1. Shape (I,)."""
     weighed = (sources.popularity + np.float32(_UNSEEN)) * np.exp(bias)
     return np.asarray(weighed / max(float(weighed.max(initial=0.0)), 1e-9), np.float32)
-
-
-def at_size(histories: Histories, num_items: int) -> Histories:
-    """The same histories over the graph's present number of items."""
-    if histories.num_items == num_items:
-        return histories
-    return Histories(histories.user_index, histories.indptr, histories.item_index, histories.timestamp_s, num_items)
 
 
 def _fill(

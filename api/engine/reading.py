@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from gnn.histories import IntArray
+from gnn.histories import History, IntArray
+from gnn.knowledge import kind_of, kinds_of
 from graph.schema import EdgeRole, EdgeSpec, GraphSchema
 from graph.view import GraphView
 
@@ -25,17 +26,15 @@ _OTHER_KIND = 3
 class Profile:
     """What the graph knows of one user.
 
-    Shapes: ``item_index`` and ``timestamp_s`` (N,), positive interactions, oldest first; ``seen`` (M,), every item
-    of any interaction, ascending.
+    ``history``: positive interactions. ``seen`` (M,): every item of any interaction, ascending.
     """
 
     user_index: int
-    item_index: IntArray
-    timestamp_s: npt.NDArray[np.int64]
+    history: History
     seen: IntArray
 
 
-NOBODY = Profile(-1, np.empty(0, np.int32), np.empty(0, np.int64), np.empty(0, np.int32))
+NOBODY = Profile(-1, History.of([]), np.empty(0, np.int32))
 
 
 def learned_interactions(schema: GraphSchema) -> tuple[EdgeSpec, ...]:
@@ -68,16 +67,17 @@ def profile_of(view: GraphView, user_index: int) -> Profile:
         for spec in schema.edges_with(EdgeRole.INTERACTION)
         if not spec.holdout
     }
-    positive = [rows[spec.edge_type] for spec in learned_interactions(schema)]
+    positive = [(kind_of(spec), rows[spec.edge_type]) for spec in learned_interactions(schema)]
     if not positive:
         return NOBODY
-    item_index = np.concatenate([row.indices for row in positive])
-    timestamp_s = np.concatenate([row.timestamp_s for row in positive])
+    kinds = kinds_of(learned_interactions(schema))
+    item_index = np.concatenate([row.indices for _, row in positive])
+    timestamp_s = np.concatenate([row.timestamp_s for _, row in positive])
+    kind = np.concatenate([np.full(row.indices.size, kinds.index(name), np.uint8) for name, row in positive])
     order = np.argsort(timestamp_s, kind="stable")
     return Profile(
         user_index,
-        item_index[order].astype(np.int32),
-        timestamp_s[order].astype(np.int64),
+        History.of(item_index[order], timestamp_s[order], kind[order], kinds),
         np.unique(np.concatenate([row.indices for row in rows.values()])).astype(np.int32),
     )
 

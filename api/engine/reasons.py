@@ -16,7 +16,7 @@ from api.engine.reading import MIN_COUNT
 from api.engine.sources import Sources
 from api.engine.watching import stage
 from api.engine.wording import describe
-from gnn.histories import IntArray
+from gnn.histories import History, IntArray
 from graph.curation import is_imported
 from graph.records import NodeKey
 from graph.view import GraphView
@@ -79,7 +79,7 @@ class Told:
     def with_costs(
         self,
         sources: Sources,
-        history: IntArray,
+        past: History,
         user_index: int,
         shut: IntArray,
         allowed: npt.NDArray[np.bool_] | None = None,
@@ -87,7 +87,7 @@ class Told:
         """The same evidence, weighed by what its removal would cost; see :func:`api.engine.costs.costs_of`."""
         anchors = anchors_of(self.found.values())
         items = np.array(list(self.found), np.int32)
-        return replace(self, costs=costs_of(sources, history, user_index, shut, items, anchors, allowed))
+        return replace(self, costs=costs_of(sources, past, user_index, shut, items, anchors, allowed))
 
     def reasons_for(self, view: GraphView, item: int, shares: Mapping[str, float]) -> tuple[Reason, ...]:
         """The best reasons for an item, strongest first; at least one.

@@ -18,7 +18,7 @@ from api.engine.session import Session
 from api.engine.steering.arranging import Arranging
 from api.engine.steering.stage import Stage
 from api.engine.watching import stage
-from gnn.histories import FloatArray, Histories, IntArray
+from gnn.histories import FloatArray, Histories, History, IntArray
 from gnn.ranker import top_k
 
 DEMOGRAPHICS = "demographics"
@@ -26,13 +26,18 @@ DEMOGRAPHICS = "demographics"
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A request as it is answered. ``history`` is the session's, or a newcomer's picks; ``repeat``: seen items too."""
+    """A request as it is answered. ``past`` is the session's, or a newcomer's picks; ``repeat``: seen items too."""
 
     session: Session
     stage: Stage
-    history: IntArray
+    past: History
     repeat: bool
     unknown_ids: tuple[str, ...]
+
+    @property
+    def history(self) -> IntArray:
+        """The items of the past. Shape (N,)."""
+        return self.past.item_index
 
     @property
     def shut(self) -> IntArray:
@@ -42,7 +47,7 @@ class Asked:
 
     def block(self, num_items: int) -> Histories:
         """The history as a block of one."""
-        return Histories.of([self.history.tolist()], num_items, [self.session.user_index])
+        return Histories.over([self.past], num_items, [self.session.user_index])
 
 
 @stage("recommend")
@@ -51,7 +56,7 @@ def recommended(moment: Moment, asked: Asked, n: int, *, demographics: Demograph
     sources, view = moment.sources, moment.view
     session, stage, history, shut = asked.session, asked.stage, asked.history, asked.shut
     block = asked.block(sources.num_items)
-    exclude = stacked_rows([shut], sources.num_items)
+    exclude = stacked_rows([shut])
     told = None
     if not history.size and session.user_index >= 0:
         told = demographics.scores(view, session.user_index, sources.num_items)

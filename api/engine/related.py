@@ -35,8 +35,8 @@ from api.engine.steering.arranging import Arranging
 from api.engine.steering.stage import Stage
 from api.engine.trending import trending_scores
 from api.engine.watching import stage
+from gnn.compiled import best
 from gnn.histories import FloatArray, IntArray
-from gnn.ranker import top_k
 from graph.overlay import Overlay
 from graph.view import GraphView
 
@@ -222,27 +222,31 @@ def _listed(sources: Sources, stages: list[Scores], n: int, mask: Mask, bias: Fl
     fallback = None
     for number, (name, read) in enumerate(stages):
         parts = read()
-        total = np.sum([np.zeros(sources.num_items, np.float32), *parts.values()], axis=0).astype(np.float32)
+        total = np.zeros(sources.num_items, np.float32)
+        for part in parts.values():
+            total += part
         if bias is not None:
             total *= np.exp(bias)
-        best = _best(total, n - items.size, shut)
-        shut[best] = True
-        floor = float(score.min()) - float(total[best].max()) if score.size and best.size else 0.0
-        items = np.concatenate([items, best]).astype(np.int32)
-        score = np.concatenate([score, floor + total[best]]).astype(np.float32)
-        contributions += [{source: float(part[i]) for source, part in parts.items() if part[i] > 0} for i in best]
-        fallback = name if number and best.size else fallback
+        found = _best(total, n - items.size, shut)
+        shut[found] = True
+        floor = float(score.min()) - float(total[found].max()) if score.size and found.size else 0.0
+        items = np.concatenate([items, found]).astype(np.int32)
+        score = np.concatenate([score, floor + total[found]]).astype(np.float32)
+        shares = {source: part[found].tolist() for source, part in parts.items()}
+        contributions += [{s: of[at] for s, of in shares.items() if of[at] > 0} for at in range(found.size)]
+        fallback = name if number and found.size else fallback
         if items.size >= n:
             break
-    found = items.size
+    ranked = items.size
     items, score = fill_up(sources, items, score, n, shut, bias)
-    contributions += [{} for _ in range(items.size - found)]
-    return Listed(items, score, contributions, POPULARITY if items.size > found else fallback)
+    contributions += [{} for _ in range(items.size - ranked)]
+    return Listed(items, score, contributions, POPULARITY if items.size > ranked else fallback)
 
 
 def _best(scores: FloatArray, n: int, shut: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
     """The items of the ``n`` highest positive scores, best first, ties by the lower index."""
     if n <= 0:
         return np.empty(0, np.int64)
-    best = top_k(np.where(shut | (scores <= 0), -np.inf, scores).astype(np.float32)[None, :], n)[0]
-    return np.asarray(best[best >= 0], np.int64)
+    open_ = np.where(shut | (scores <= 0), np.float32(-np.inf), scores)
+    index, _ = best(open_[None, :], n)
+    return np.asarray(index[0][index[0] >= 0], np.int64)

@@ -45,7 +45,7 @@ def scored(moment: Moment, asked: Asked, items: Sequence[int]) -> Scored:
     fused = sources.ranker.score_items(
         asked.block(sources.num_items),
         wanted[None, :],
-        exclude=stacked_rows([asked.shut], sources.num_items),
+        exclude=stacked_rows([asked.shut]),
         allowed=sources.allowed if stage.allowed is None else sources.allowed & stage.allowed,
         bias=stage.bias,
     )

@@ -2,54 +2,70 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from api.engine.reading import NOBODY, Profile, profile_of
+from api.engine.reading import NOBODY, Profile, learned_interactions, profile_of
 from api.engine.request import Request
-from gnn.histories import IntArray
+from gnn.histories import NO_KIND, History, IntArray
+from gnn.knowledge import kinds_of
 from graph.schema import EdgeRole, GraphSchema
 from graph.view import GraphView
+
+_CART = "cart"
+"""The kind of what lies in a cart."""
 
 
 @dataclass(frozen=True, slots=True)
 class Session:
     """A resolved request.
 
-    ``history``: item rows, oldest first. ``seen``: items the user has dealt with. ``barred``: never to be shown.
+    ``past``: what happened, oldest first. ``seen``: items the user has dealt with. ``barred``: never to be shown.
     ``unknown_ids``: ids the graph does not hold, in the order of the request.
     """
 
     user_index: int
-    history: IntArray
+    past: History
     seen: IntArray
     barred: IntArray
     unknown_ids: tuple[str, ...]
 
+    @property
+    def history(self) -> IntArray:
+        """The items of the past. Shape (N,)."""
+        return self.past.item_index
+
     def after(self, items: IntArray) -> Session:
         """The session with some items before its history."""
-        return self if not items.size else replace(self, history=np.concatenate([items, self.history]))
+        return self if not items.size else replace(self, past=History.of(items).then(self.past))
 
 
-def resolve(view: GraphView, request: Request) -> Session:
-    """The session behind a request; ids that the graph does not hold are dropped and named."""
+def resolve(view: GraphView, request: Request, now_s: int) -> Session:
+    """The session behind a request; ids that the graph does not hold are dropped and named.
+
+    What has no time happens now: it is never before what has one.
+    """
     profile = _profile(view, request.user_id)
     unknown: list[str] = [] if request.user_id is None or profile is not NOBODY else [request.user_id]
     against = _kinds_against(view.schema)
     timed = [event for event in request.events if event.timestamp_s is not None]
     untimed = [event for event in request.events if event.timestamp_s is None]
     events = [*sorted(timed, key=lambda event: event.timestamp_s or 0), *untimed]
-    happened = [(event.kind, _row(view, event.item_id, unknown)) for event in events]
+    now_s = max([now_s, *(event.timestamp_s or 0 for event in timed)])
+    known = [(event, row) for event in events if (row := _row(view, event.item_id, unknown)) is not None]
     cart = _rows(view, request.items, unknown)
     excluded = _rows(view, request.exclude, unknown)
-    fresh = [row for kind, row in happened if row is not None and kind not in against]
-    touched = [row for _, row in happened if row is not None]
+    happened = [
+        (row, now_s if event.timestamp_s is None else event.timestamp_s, event.kind)
+        for event, row in known
+        if event.kind not in against
+    ]
     return Session(
         profile.user_index,
-        np.concatenate([profile.item_index, np.array([*fresh, *cart], np.int32)]),
-        np.concatenate([profile.seen, np.array(touched, np.int32)]),
+        profile.history.then(_past(view.schema, [*happened, *((row, now_s, _CART) for row in cart)])),
+        np.concatenate([profile.seen, np.array([row for _, row in known], np.int32)]),
         np.array([*cart, *excluded], np.int32),
         tuple(dict.fromkeys(unknown)),
     )
@@ -58,6 +74,13 @@ def resolve(view: GraphView, request: Request) -> Session:
 def _profile(view: GraphView, user_id: str | None) -> Profile:
     index = None if user_id is None else view.index_of(view.schema.user_type, user_id)
     return NOBODY if index is None else profile_of(view, index)
+
+
+def _past(schema: GraphSchema, happened: Sequence[tuple[int, int, str]]) -> History:
+    """The history of item rows, times and names of kinds; a kind that the graph does not learn from is none."""
+    kinds = kinds_of(learned_interactions(schema))
+    codes = [kinds.index(kind) if kind in kinds else NO_KIND for _, _, kind in happened]
+    return History.of([row for row, _, _ in happened], [time_s for _, time_s, _ in happened], codes, kinds)
 
 
 def _kinds_against(schema: GraphSchema) -> frozenset[str]:

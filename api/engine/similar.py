@@ -7,8 +7,9 @@ from collections.abc import Mapping
 import numpy as np
 
 from gnn.compiled import add_likeness
-from gnn.histories import FloatArray, Histories
-from gnn.operators import Operator
+from gnn.histories import FloatArray
+from gnn.operators import Operator, add_scores
+from gnn.weighed import Weighed
 
 _CONTENT = frozenset({"attributes", "text"})
 _NOT_LIKENESS = frozenset({"popularity", "recent_popularity", "next_item", "previous_item", "relations"})
@@ -41,12 +42,14 @@ def similar_scores(
     items are, and keeps what people do with them.
     """
     groups = {name: group for name in operators if (group := group_of(name, families.get(name, "other"))) is not None}
-    history = Histories.of([[item_index]], num_items).last()
+    history = Weighed.of_item(item_index, num_items)
     parts: dict[str, FloatArray] = {}
     total = np.zeros(num_items, np.float32)
     for name, group in groups.items():
         if group == "content" and not content:
             continue
         members = sum(other == group for other in groups.values())
-        parts[name] = add_likeness(operators[name].score(history)[0], _WEIGHT[group] / members, total)
+        scores = np.zeros((1, 1, num_items), np.float32)
+        add_scores(operators[name], history, scores)
+        parts[name] = add_likeness(scores[0, 0], _WEIGHT[group] / members, total)
     return parts

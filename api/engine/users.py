@@ -102,7 +102,7 @@ def profile(engine: Engine, user_id: str) -> Profile:
         for spec in schema.edges_with(EdgeRole.INTERACTION):
             if not spec.holdout and (size := int(view.ends(spec.edge_type, user).size)):
                 counts[spec.relation] = size
-        history = profile_of(view, user)
+        history = profile_of(view, user).history
         latest = _named_items(engine, tuple(dict.fromkeys(history.item_index[::-1].tolist()))[:10])
         times = history.timestamp_s[history.timestamp_s >= 0]
         last_at_s = int(times.max()) if times.size else None
@@ -116,7 +116,7 @@ def _interests(engine: Engine, user_id: str, node_types: Sequence[str], n: int) 
     moment = engine.now()
     view, sources = moment.view, moment.sources
     user = view.index_of(view.schema.user_type, user_id)
-    history = np.empty(0, np.int32) if user is None else profile_of(view, user).item_index
+    history = np.empty(0, np.int32) if user is None else profile_of(view, user).history.item_index
     history = history[sources.allowed[history]]
     answer = engine.recommend(replace(Request(user_id), n=RECOMMENDED))
     suiting = np.array([item.item_index for item in answer.items], np.int32)

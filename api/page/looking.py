@@ -35,6 +35,7 @@ _LATEST = 6
 _FOUND = 24
 _SUGGESTED = 20
 _TARGETS = 200
+_USERS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,14 +163,16 @@ def look_at_user(engine: Engine, user_id: str, why: str | None) -> dict[str, Any
     }
 
 
-def look_at_node(engine: Engine, node_type: str, node_id: str, cursor: str | None) -> dict[str, Any]:
+def look_at_node(
+    engine: Engine, node_type: str, node_id: str, cursor: str | None, *, names_users: bool = True
+) -> dict[str, Any]:
     """Any node with its neighbours, page by page; an item or a user has its own view.
 
     Raises:
         SchemaError, NotFound: for a type or a node the graph does not hold.
     """
     view = engine.now().view
-    page = neighbors_page(view, node_type, node_id, limit=_NEIGHBORS, cursor=cursor)
+    page = neighbors_page(view, node_type, node_id, limit=_NEIGHBORS, cursor=cursor, users=names_users)
     row = _row(view, (node_type, node_id))
     following = page.next_cursor
     return {
@@ -201,12 +204,13 @@ def look_for(engine: Engine, words: str) -> dict[str, Any]:
     }
 
 
-def look_around(engine: Engine) -> dict[str, Any]:
-    """Where one can begin: what is trending, and a few users."""
+def look_around(engine: Engine, *, names_users: bool = True) -> dict[str, Any]:
+    """Where one can begin: what is trending, and a few users where they may be named."""
     view = engine.now().view
     answer = engine.trending("52w", _SUGGESTED)
     users = view.schema.user_type
-    few = [view.id_of(users, row) for row in range(min(view.num_nodes(users), 8)) if view.exists(users, row)]
+    first = range(min(view.num_nodes(users), _USERS) if names_users else 0)
+    few = [view.id_of(users, row) for row in first if view.exists(users, row)]
     return {
         "view_name": "start",
         "title": "Start",

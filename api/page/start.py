@@ -30,6 +30,8 @@ class Asked:
     kind: RelatedKind = "similar"
     why: str | None = None
     cursor: str | None = None
+    names_users: bool = True
+    """Whether the one who looks may learn which users there are, and who dealt with what."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +79,10 @@ def _looked(live: Live, asked: Asked) -> dict[str, Any]:
         return look_at_user(engine, asked.user, asked.why)
     if asked.node:
         node_type, _, node_id = asked.node.partition(":")
-        return look_at_node(engine, node_type, node_id, asked.cursor)
-    return look_for(engine, asked.words) if asked.words and asked.words.strip() else look_around(engine)
+        return look_at_node(engine, node_type, node_id, asked.cursor, names_users=asked.names_users)
+    if asked.words and asked.words.strip():
+        return look_for(engine, asked.words)
+    return look_around(engine, names_users=asked.names_users)
 
 
 def verdict(gate: Any) -> str:

@@ -15,6 +15,7 @@ from api.page import HEADERS, Asked, docs_page, index_page, static_file
 from api.parts import Parts, parts_of
 from api.problems import NotReady
 from api.pulse import PulseFigures
+from api.security.scopes import Scope, may
 from graph.errors import NotFound
 
 router = APIRouter(include_in_schema=False)
@@ -48,7 +49,8 @@ class PulseReply(Struct, frozen=True):
 async def index(request: Request, query: Annotated[PageQuery, Query()]) -> HTMLResponse:
     """The picked item, user or node; what is live; how the server does."""
     parts = parts_of(request)
-    asked = Asked(query.item, query.user, query.node, query.q, query.kind, query.why, query.cursor)
+    operates = may(request.scope["state"], Scope.OPERATOR)
+    asked = Asked(query.item, query.user, query.node, query.q, query.kind, query.why, query.cursor, operates)
     text, status = await parts.page_lane.run(_index, parts, asked)
     return HTMLResponse(text, status, headers=HEADERS)
 

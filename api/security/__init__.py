@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from api.security.door import Door
 from api.security.keys import ApiKey, KeyFile
 from api.security.scopes import Scope, required_scope
 
-__all__ = ["ApiKey", "Door", "KeyFile", "Scope", "required_scope"]
+__all__ = ["ApiKey", "KeyFile", "Scope", "required_scope"]

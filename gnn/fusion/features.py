@@ -13,17 +13,21 @@ last event alone (``last``). A source that reads the order of events itself has 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import accumulate
 from typing import Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-import scipy.sparse as sp
 
 from gnn import compiled
-from gnn.histories import FloatArray, Histories, IntArray
-from gnn.operators import ConstantOperator, Operator, OrderedOperator, history_scores
+from gnn.fusion.standing import Barred, stand, united, views, views_of
+from gnn.histories import FloatArray, Histories, IntArray, ItemRows
+from gnn.operators import ConstantOperator, Operator, OrderedOperator, add_scores, history_scores
+from gnn.weighed import CONTEXTS, Weighed
 
 Context: TypeAlias = Literal["even", "recent", "last", "order"]
 View: TypeAlias = Literal["z", "log", "rank"]
@@ -32,10 +36,11 @@ VIEWS: tuple[View, ...] = ("z", "log", "rank")
 RANK_DEPTH = 100
 SOURCE_DEPTH = 25
 PROVISIONAL_DEPTH = 150
-BLOCK_BYTES = 256 << 20
+BLOCK_BYTES = 32 << 20
+"""Scores of a block of histories take about so much: they are read again and again while they are near."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class FeatureSpace:
     """Names the F feature columns: every source in every context it depends on, in every view."""
 
@@ -63,13 +68,24 @@ class FeatureSpace:
             for context in self.contexts[:1] if source in self.constant else self.contexts:
                 yield source, context
 
-    @property
+    @cached_property
+    def blocks(self) -> tuple[tuple[str, int, int], ...]:
+        """Of each source its name, its first reading and how many readings it has, in column order."""
+        counted = Counter(source for source, _ in self.readings())
+        ends = accumulate(counted.values())
+        return tuple((source, end - count, count) for (source, count), end in zip(counted.items(), ends, strict=True))
+
+    @cached_property
+    def num_readings(self) -> int:
+        return sum(count for _, _, count in self.blocks)
+
+    @cached_property
     def columns(self) -> tuple[tuple[str, Context, View], ...]:
         return tuple((source, context, view) for source, context in self.readings() for view in VIEWS)
 
     def block_rows(self, num_items: int) -> int:
         """How many histories fit in one block of scores."""
-        per_row = num_items * 4 * sum(1 for _ in self.readings())
+        per_row = num_items * 4 * self.num_readings
         return int(np.clip(BLOCK_BYTES // max(per_row, 1), 1, 512))
 
 
@@ -89,7 +105,7 @@ def candidates(
     space: FeatureSpace,
     histories: Histories,
     *,
-    exclude: sp.csr_array | None = None,
+    exclude: ItemRows | None = None,
     allowed: npt.NDArray[np.bool_] | None = None,
     depth: int = PROVISIONAL_DEPTH,
     groups: Sequence[npt.NDArray[np.bool_]] = (),
@@ -99,22 +115,14 @@ def candidates(
     Shapes: ``exclude`` (B, I), non-zero = never a candidate, by default the items of the history;
     ``allowed`` (I,) False = never a candidate; ``groups`` (I,) each, of which the best ``depth`` are candidates too.
     """
-    barred = _barred(histories, exclude, allowed)
-    scores = []
-    provisional = np.zeros(barred.shape, np.float32)
-    for z in _readings(operators, space, histories):
-        compiled.gather(z, barred, provisional, -3.0, 10.0)
-        scores.append(z)
-    provisional[barred] = -np.inf
-    best = [compiled.best(z, RANK_DEPTH) for z in scores]
+    weighed = _weighed(space, histories)
+    z = _scores(operators, space, histories, weighed)
+    total, tops = stand(z, _barred(weighed, exclude, allowed), SOURCE_DEPTH, RANK_DEPTH)
     # A source proposes what it scores above its own average; the others are equals it knows nothing of.
-    proposed = [np.where(values > 0, index, -1)[:, :SOURCE_DEPTH] for index, values in best]
-    of_groups = [compiled.best(np.where(group, provisional, np.float32(-np.inf)), depth)[0] for group in groups]
-    pool = _union([compiled.best(provisional, depth)[0], *of_groups, *proposed])
-    features = np.zeros((*pool.shape, len(scores) * len(VIEWS)), np.float32)
-    for number, (z, (_, top_scores)) in enumerate(zip(scores, best, strict=True)):
-        compiled.put_views(z, pool, top_scores, features, number * len(VIEWS), RANK_DEPTH)
-    return Candidates(pool, features)
+    proposed = tops.item_index.transpose(1, 0, 2).reshape(len(histories), -1)
+    of_groups = [compiled.best(np.where(group, total, np.float32(-np.inf)), depth)[0] for group in groups]
+    pool = united([compiled.best(total, depth)[0], *of_groups, proposed], histories.num_items)
+    return Candidates(pool, views(z, pool, tops))
 
 
 def features_of(
@@ -123,52 +131,40 @@ def features_of(
     histories: Histories,
     item_index: IntArray,
     *,
-    exclude: sp.csr_array | None = None,
+    exclude: ItemRows | None = None,
     allowed: npt.NDArray[np.bool_] | None = None,
 ) -> Candidates:
     """The features of given items, barred ones too: where each stands among the items that are not barred.
 
     Shapes: ``item_index`` (B, C), -1 for none; ``exclude`` and ``allowed`` as for :func:`candidates`.
     """
-    barred = _barred(histories, exclude, allowed)
-    columns = len(space.columns)
-    features = np.zeros((*item_index.shape, columns), np.float32)
-    for number, z in enumerate(_readings(operators, space, histories)):
-        _, top_scores = compiled.best(np.where(barred, np.float32(-np.inf), z), RANK_DEPTH)
-        compiled.put_views(z, item_index, top_scores, features, number * len(VIEWS), RANK_DEPTH)
-    return Candidates(item_index, features)
+    weighed = _weighed(space, histories)
+    scores = _scores(operators, space, histories, weighed)
+    barred = _barred(weighed, exclude, allowed)
+    return Candidates(item_index, views_of(scores, barred, np.ascontiguousarray(item_index), RANK_DEPTH))
 
 
-def _barred(
-    histories: Histories, exclude: sp.csr_array | None, allowed: npt.NDArray[np.bool_] | None
-) -> npt.NDArray[np.bool_]:
-    """Which items are never a candidate of each history. Shape (B, I)."""
-    if exclude is None:
-        exclude = histories.even()
-    barred = np.zeros((len(histories), histories.num_items), bool)
-    barred[np.repeat(np.arange(len(histories)), np.diff(exclude.indptr)), exclude.indices] = True
-    if allowed is not None:
-        barred |= ~allowed
-    return barred
+def _weighed(space: FeatureSpace, histories: Histories) -> Weighed:
+    return Weighed.of(histories, CONTEXTS if len(space.contexts) > 1 else 1)
 
 
-def _readings(operators: Mapping[str, Operator], space: FeatureSpace, histories: Histories) -> Iterator[FloatArray]:
-    """The z-scores of every reading, in column order. Shape (B, I) each."""
-    weights = {context: getattr(histories, context)() for context in space.contexts}
-    for source, context in space.readings():
-        if context == "order":
-            yield compiled.standardized(history_scores(operators[source], histories))
+def _barred(weighed: Weighed, exclude: ItemRows | None, allowed: npt.NDArray[np.bool_] | None) -> Barred:
+    """Which items are never a candidate of each history."""
+    rows = weighed if exclude is None else exclude
+    items = weighed.item_index if exclude is None else exclude.indices
+    shut = np.empty(0, np.int64) if allowed is None or allowed.all() else np.flatnonzero(~allowed)
+    return Barred(rows.indptr.astype(np.int32, copy=False), items.astype(np.int32, copy=False), shut)
+
+
+def _scores(
+    operators: Mapping[str, Operator], space: FeatureSpace, histories: Histories, weighed: Weighed
+) -> FloatArray:
+    """The scores of every reading, in column order. Shape (R, B, I)."""
+    scores = np.zeros((space.num_readings, len(histories), histories.num_items), np.float32)
+    for source, first, count in space.blocks:
+        operator = operators[source]
+        if source in space.sequential:
+            scores[first] = history_scores(operator, histories)
         else:
-            known = histories.user_index if context == "even" else None
-            yield compiled.standardized(operators[source].score(weights[context], known))
-
-
-def _union(parts: list[IntArray]) -> IntArray:
-    """Each row's distinct non-negative entries, ascending, padded with -1."""
-    joined = np.sort(np.concatenate(parts, axis=1), axis=1)
-    fresh = joined >= 0
-    fresh[:, 1:] &= joined[:, 1:] != joined[:, :-1]
-    counts = fresh.sum(axis=1)
-    pool = np.full((len(joined), max(int(counts.max(initial=0)), 1)), -1, np.int32)
-    pool[np.arange(pool.shape[1]) < counts[:, None]] = joined[fresh]
-    return pool
+            add_scores(operator, weighed, scores[first : first + count])
+    return scores

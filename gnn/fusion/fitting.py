@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 import scipy.linalg
-from scipy.optimize import minimize
 
 from gnn.fusion.examples import FusionExamples
 from gnn.fusion.weights import FusionWeights
@@ -76,6 +75,8 @@ def fitted(
         return loss, scipy.linalg.solve_triangular(factor, gradient + held * away, lower=True)
 
     begin = factor.T @ (_flat(start or centre)[: held.size] - middle)
+    from scipy.optimize import minimize  # servers read weights and never fit them: a fifth of a second of their start
+
     found = minimize(objective, begin, jac=True, method="L-BFGS-B", options={"maxiter": MAX_ITERATIONS, "ftol": 1e-7})
     flat = middle + scipy.linalg.solve_triangular(factor, found.x, lower=True, trans="T")
     weight, slope = np.asarray(np.pad(flat, (0, 2 * columns - held.size)), np.float32).reshape(2, columns)

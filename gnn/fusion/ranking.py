@@ -7,11 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-import scipy.sparse as sp
 
 from gnn.fusion.features import PROVISIONAL_DEPTH, VIEWS, Candidates, candidates, features_of
 from gnn.fusion.weights import FusionWeights
-from gnn.histories import FloatArray, Histories, IntArray
+from gnn.histories import FloatArray, Histories, IntArray, ItemRows
 from gnn.operators import Operator
 from graph.errors import ReleaseError
 
@@ -54,7 +53,7 @@ class FusedRanker:
         histories: Histories,
         *,
         k: int,
-        exclude: sp.csr_array | None = None,
+        exclude: ItemRows | None = None,
         allowed: npt.NDArray[np.bool_] | None = None,
         bias: FloatArray | None = None,
     ) -> Fused:
@@ -79,7 +78,7 @@ class FusedRanker:
         histories: Histories,
         item_index: IntArray,
         *,
-        exclude: sp.csr_array | None = None,
+        exclude: ItemRows | None = None,
         allowed: npt.NDArray[np.bool_] | None = None,
         bias: FloatArray | None = None,
     ) -> Fused:
@@ -97,15 +96,10 @@ class FusedRanker:
     def _ranked(self, pool: Candidates, histories: Histories, k: int, bias: FloatArray | None) -> Fused:
         score = self._scores(pool, histories, bias)
         best = np.argsort(-score, axis=1, kind="stable")[:, :k]
-        chosen = np.take_along_axis(pool.item_index, best, axis=1)
-        features = np.take_along_axis(pool.features, best[..., None], axis=1)
-        contribution = self._contribution(self.weights.weighted(features, histories.lengths))
-        missing = ((0, 0), (0, k - chosen.shape[1]))
-        return Fused(
-            np.pad(chosen, missing, constant_values=-1),
-            np.pad(np.take_along_axis(score, best, axis=1), missing, constant_values=-np.inf),
-            np.pad(contribution, (*missing, (0, 0))),
-        )
+        rows = np.arange(len(best))[:, None]
+        contribution = self._contribution(self.weights.weighted(pool.features[rows, best], histories.lengths))
+        fused = Fused(pool.item_index[rows, best], score[rows, best], contribution)
+        return fused if best.shape[1] == k else _padded(fused, k)
 
     def _scores(self, pool: Candidates, histories: Histories, bias: FloatArray | None) -> FloatArray:
         """The learned score of each candidate with its bias; -inf in the padding. Shape (B, C)."""
@@ -117,11 +111,8 @@ class FusedRanker:
 
     def _contribution(self, weighted: FloatArray) -> FloatArray:
         """Weighted features summed by source. Shape (B, C, F) → (B, C, S)."""
-        contribution = np.zeros((*weighted.shape[:2], len(self.sources)), np.float32)
-        for number, (source, _) in enumerate(self.weights.space.readings()):
-            part = weighted[..., number * len(VIEWS) : (number + 1) * len(VIEWS)].sum(axis=-1)
-            contribution[..., self.sources.index(source)] += part
-        return contribution
+        firsts = np.array([first * len(VIEWS) for _, first, _ in self.weights.space.blocks], np.intp)
+        return np.asarray(np.add.reduceat(weighted, firsts, axis=-1), np.float32)
 
     def rank(self, histories: Histories, k: int, *, repeats: bool = False) -> IntArray:
         result = np.full((len(histories), k), -1, np.int32)
@@ -131,6 +122,16 @@ class FusedRanker:
             asked = histories.take(rows)
             result[rows] = self.fuse(asked, k=k, exclude=asked.none() if repeats else None).item_index
         return result
+
+
+def _padded(fused: Fused, k: int) -> Fused:
+    """The lists at length ``k``, with nothing at their ends."""
+    missing = ((0, 0), (0, k - fused.item_index.shape[1]))
+    return Fused(
+        np.pad(fused.item_index, missing, constant_values=-1),
+        np.pad(fused.score, missing, constant_values=-np.inf),
+        np.pad(fused.contribution, (*missing, (0, 0))),
+    )
 
 
 MAX_LEVELS = 8

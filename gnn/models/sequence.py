@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import ClassVar, TypeAlias
+from typing import ClassVar, TypeAlias, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -17,13 +17,14 @@ from gnn.data import Interactions, TrainingData
 from gnn.foldin import AttributeWeights, ItemFoldIn
 from gnn.hetero import ITEM, attribute_node_type, hetero_data, incidence, reverse
 from gnn.histories import FloatArray, Histories, IntArray
+from gnn.models.event_context import EventContext, Told
 from gnn.models.item_side import WALKS_TO, ItemSide
 from gnn.models.set_side import SetSide
 from gnn.models.user_side import UserSide
 from gnn.models.warm_start import spectral_start
 from gnn.operators import Arrays, Operator, SparseOperator
 from gnn.propagation import Adjacency, scaled
-from gnn.sequences import SequenceOperator, aligned
+from gnn.sequences import aligned
 from gnn.training.device import device_named
 from gnn.training.options import TrainingConfig
 from gnn.training.record import RunRecord
@@ -61,6 +62,12 @@ class GraphSequence:
         heads: int = Field(2, ge=1)
         events: int = Field(50, ge=1)
         """Events of a history that are read, the last ones."""
+        gaps: bool = False
+        """Whether attention reads how long ago an event was, where times are known."""
+        kinds: bool = False
+        """Whether it reads of which kind an event is, where there are several."""
+        untold: float = Field(0.1, ge=0, lt=1)
+        """The share of histories whose times and kinds are hidden in a step: sessions without them are read too."""
         ahead: int = Field(1, ge=1)
         """Events ahead that each event has to name, the nearer ones counting more."""
         dropout: float = Field(0.3, ge=0, lt=1)
@@ -119,6 +126,8 @@ class SequenceObjective:
         self._text = None if text is None else torch.from_numpy(centred(text)).to(self.device)
         num_attributes, adjacencies = _graph(config, data, self.device)
         counts = np.bincount(data.train.item_index, minlength=data.train.num_items)
+        self._histories = data.train.histories() if data.ordered else _sets(data.train)
+        self._context = EventContext.of(self._histories, gaps=config.gaps, kinds=config.kinds)
         self.module = nn.ModuleDict(
             {
                 "item_side": ItemSide(
@@ -128,13 +137,12 @@ class SequenceObjective:
                     adjacencies,
                     config.start_scale / 2,
                 ),
-                "user_side": _user_side(config, data.ordered),
+                "user_side": _user_side(config, self._context if data.ordered else None),
             }
         )
         self._items.seen.copy_(torch.from_numpy((counts > 0)[:, None].astype(np.float32)))
         self.module.to(self.device)
         self._ordered = data.ordered
-        self._histories = data.train.histories() if data.ordered else _sets(data.train)
         self._is_first = _first_choices(self._histories)
         self._known = np.flatnonzero(counts)
         self._share = counts / max(int(counts.sum()), 1)
@@ -153,7 +161,8 @@ class SequenceObjective:
             if at.shape[1] < 2:
                 continue  # one event each: nothing follows
             event, present = histories.item_index[at], at >= 0
-            after = self._users(items[self._tensor(event[:, :-1])], self._tensor(~present[:, :-1]))
+            vectors, padding = items[self._tensor(event[:, :-1])], self._tensor(~present[:, :-1])
+            after = self._after(vectors, padding, self._context.of_block(at[:, :-1], self.config.untold, rng))
             for gap in range(1, min(self.config.ahead, at.shape[1] - 1) + 1):
                 # What a user has chosen before is never ranked, so naming it again is not asked for.
                 asked = self._is_first[at[:, gap:]] if self._ordered else True
@@ -176,6 +185,13 @@ class SequenceObjective:
             half=multiplies_in_half(self.device.type),
         )
 
+    def _after(self, vectors: Tensor, padding: Tensor, told: Told) -> Tensor:
+        """The user's vector after each event. Shape (B, L, D)."""
+        users = self._users
+        if isinstance(users, SetSide):
+            return cast(Tensor, users(vectors, padding))
+        return cast(Tensor, users(vectors, padding, *(None if part is None else self._tensor(part) for part in told)))
+
     def _ends(self, users: IntArray, width: int, rng: np.random.Generator) -> IndexArray:
         """Where each history is cut off this time: a long one shows another stretch of itself in every epoch."""
         begin, end = self._histories.indptr[users], self._histories.indptr[users + 1]
@@ -186,8 +202,7 @@ class SequenceObjective:
         users = self._users
         if isinstance(users, SetSide):
             return users.exported(self._items(self._text))
-        layers, norm = users.exported()
-        return SequenceOperator(items, items, layers, norm)
+        return users.exported(items, self._context.kinds)
 
     def fold_in(self, data: TrainingData) -> ItemFoldIn:
         """The item side in numpy for items without a past: their text and their attributes, then the norm."""
@@ -284,22 +299,25 @@ def _identity(config: GraphSequence.Config, data: TrainingData) -> FloatArray:
     return np.asarray(items * (config.start_scale / max(size, 1e-9)), np.float32)
 
 
-def _user_side(config: GraphSequence.Config, ordered: bool) -> UserSide | SetSide:
-    if ordered:
-        return UserSide(config.embedding_dim, config.layers, config.heads, config.events, config.dropout)
-    return SetSide(config.embedding_dim, config.heads, config.dropout)
+def _user_side(config: GraphSequence.Config, context: EventContext | None) -> UserSide | SetSide:
+    """The side that reads histories in order, with their context; without one, as sets."""
+    if context is None:
+        return SetSide(config.embedding_dim, config.heads, config.dropout)
+    return UserSide(
+        config.embedding_dim,
+        config.layers,
+        config.heads,
+        config.events,
+        config.dropout,
+        num_gaps=context.num_gaps,
+        num_kinds=len(context.kinds),
+    )
 
 
 def _sets(train: Interactions) -> Histories:
     """Every user's distinct items, in no order that means anything."""
     matrix = train.matrix()
-    return Histories(
-        np.arange(train.num_users, dtype=np.int32),
-        np.asarray(matrix.indptr, np.int64),
-        np.asarray(matrix.indices, np.int32),
-        np.zeros(matrix.nnz, np.int64),
-        train.num_items,
-    )
+    return Histories.of_rows(matrix.indptr, matrix.indices, train.num_items, np.arange(train.num_users))
 
 
 def _shuffled(histories: Histories, rng: np.random.Generator) -> Histories:

@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from api.app import create_app
 from api.logs import configure_logging
 from api.server import granian_for
 from api.settings import Settings
+from graph.store import STORES
 from tests.api.corner_shop import open_shop
 from tests.api.http_release import publish
 from tests.free_ports import free_port
@@ -148,6 +150,7 @@ def _serve(folder: Path, port: int) -> None:
 
 
 def _launch(folder: Path) -> None:
+    import_module(STORES[store_url(folder).partition(":")[0]].partition(":")[0])  # a server would, each time
     for line in sys.stdin:
         child = os.fork()
         if child == 0:

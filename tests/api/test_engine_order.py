@@ -13,11 +13,12 @@ from api.engine.folding import ProxyOrderedOperator
 from api.engine.grown_sequence import GrownSequence
 from gnn.foldin import AttributeWeights, FoldedItems, ItemFoldIn
 from gnn.fusion import FeatureSpace, FusedRanker, FusionWeights
-from gnn.histories import Histories
-from gnn.operators import OrderedOperator
+from gnn.histories import NO_KIND, FloatArray, Histories, IntArray
+from gnn.knowledge import interactions_from
+from gnn.operators import Arrays, Operator, OrderedOperator
 from gnn.sequences import AttentionLayer, SequenceOperator
 from graph.records import UpsertEdges, UpsertNodes
-from tests.api.corner_shop import HAS_BRAND, Shop
+from tests.api.corner_shop import DAY_S, HAS_BRAND, START_S, VIEWED, Shop
 
 
 def successor_operator(num_items: int) -> SequenceOperator:
@@ -155,3 +156,109 @@ def test_the_engine_embeds_a_new_item_by_the_weights_of_the_release(shop: Shop) 
     shop.write(UpsertEdges(HAS_BRAND, ["new mug"], [shop.view.id_of("Brand", 0)]))
     assert first(engine, Request(events=(Event("tea"),))) == "new mug"
     assert "new mug" not in engine.recommend(Request(events=(Event("soap"),), n=3)).item_ids
+
+
+class Listening:
+    """A source that says what follows as the order tells it, and keeps the histories it was asked about."""
+
+    kind = "listening"
+
+    def __init__(self, num_items: int) -> None:
+        self._inner = successor_operator(num_items)
+        self.heard: list[Histories] = []
+
+    def score_ordered(self, histories: Histories) -> FloatArray:
+        self.heard.append(histories)
+        return self._inner.score_ordered(histories)
+
+    def score(self, weights: sp.csr_array, user_index: IntArray | None = None) -> FloatArray:
+        return self._inner.score(weights)
+
+    def arrays(self) -> Arrays:
+        return {}
+
+
+def listening(shop: Shop) -> tuple[Engine, Listening]:
+    """An engine that ranks by a source which keeps what it hears."""
+    source = Listening(len(shop.snapshot.nodes("Product")))
+    operators: dict[str, Operator] = {"sequence": source}
+    ranker = FusedRanker(operators, FusionWeights.only(operators, "sequence"))
+    engine = Engine(shop.view, ranker, overlay=shop.overlay, operators=operators, clock=lambda: shop.now_s)
+    return engine, source
+
+
+def told(histories: Histories) -> list[tuple[int, int, str | None]]:
+    """The events of the first history: item, time, and the name of the kind."""
+    rows = histories.take([0])
+    names = [None if kind == NO_KIND else rows.kinds[kind] for kind in rows.kind.tolist()]
+    return list(zip(rows.item_index.tolist(), rows.timestamp_s.tolist(), names, strict=True))
+
+
+def test_a_stored_history_comes_with_times_and_kinds(shop: Shop) -> None:
+    engine, source = listening(shop)
+    shop.write(UpsertEdges(VIEWED, ["mugger"], ["soap"], timestamp_ms=[(START_S + 7 * DAY_S) * 1000]))
+    engine.recommend(Request("mugger"))
+    assert told(source.heard[-1]) == [
+        (shop.index("tea"), START_S + 6 * DAY_S, "purchase"),
+        (shop.index("mug"), START_S + 6 * DAY_S, "purchase"),
+        (shop.index("soap"), START_S + 7 * DAY_S, "view"),
+    ]
+
+
+def test_a_session_has_the_times_it_gives_and_else_happens_now(shop: Shop) -> None:
+    engine, source = listening(shop)
+    events = (Event("tea"), Event("pot", "purchase", shop.now_s - 90), Event("cup", "gaze"))
+    engine.recommend(Request(events=events, items=("duck",)))
+    assert told(source.heard[-1]) == [
+        (shop.index("pot"), shop.now_s - 90, "purchase"),
+        (shop.index("tea"), shop.now_s, "view"),
+        (shop.index("cup"), shop.now_s, None),
+        (shop.index("duck"), shop.now_s, None),  # this shop keeps no carts
+    ]
+
+
+def test_what_is_evaluated_is_what_is_served_times_and_kinds_included(shop: Shop) -> None:
+    engine, source = listening(shop)
+    people = shop.snapshot.nodes("Customer")
+    rows = np.arange(len(people))
+    evaluated = interactions_from(shop.snapshot).histories().take(rows)
+    served = engine.histories([people.id_of(row) for row in rows.tolist()])
+    assert served.kinds == evaluated.kinds
+    for column in ("user_index", "indptr", "item_index", "timestamp_s", "kind"):
+        np.testing.assert_array_equal(getattr(served, column), getattr(evaluated, column))
+    engine.recommend(Request(people.id_of(3)))
+    assert told(source.heard[-1]) == told(evaluated.take([3]))
+
+
+def test_without_an_event_the_others_keep_their_times(shop: Shop) -> None:
+    """A reason's price is asked of the history without one item; the rest of it is as it was."""
+    engine, source = listening(shop)
+    past = told(engine.histories(["t05"]))
+    engine.recommend(Request("t05", n=5, reasons=True))
+    without = [told(heard.take([row])) for heard in source.heard for row in range(1, len(heard))]
+    assert without
+    assert all(set(shorter) < set(past) for shorter in without)
+
+
+def test_gaps_and_kinds_give_the_same_ids_by_evaluation_and_by_the_engine(shop: Shop) -> None:
+    rng = np.random.default_rng(3)
+    plain = successor_operator(len(shop.snapshot.nodes("Product")))
+    width = plain.item_input.shape[1]
+    layer = replace(
+        plain.layers[0],
+        query_key_value=rng.standard_normal((width, 3 * width)).astype(np.float32),
+        mix=rng.standard_normal((width, width)).astype(np.float32),
+        gap=rng.standard_normal((2, 20)).astype(np.float32),
+    )
+    kind_input = rng.standard_normal((2, width)).astype(np.float32)
+    source = replace(plain, layers=(layer,), kind_input=kind_input, kinds=("view", "purchase"))
+    operators: dict[str, Operator] = {**shop.operators, "sequence": source}
+    ranker = FusedRanker(operators, FusionWeights.only(operators, "sequence"))
+    engine = Engine(shop.view, ranker, overlay=shop.overlay, operators=operators, clock=lambda: shop.now_s)
+    shop.write(UpsertEdges(VIEWED, ["t05"], ["soap"], timestamp_ms=[(START_S + 70 * DAY_S) * 1000]))
+    people = [f"t{number:02}" for number in range(1, 20)]  # t00 returned something, and is never shown it
+    ids = [[shop.view.id_of("Product", item) for item in row] for row in engine.rank(engine.histories(people), 5)]
+    assert ids == [engine.recommend(Request(person, n=5)).item_ids for person in people]
+    known = engine.histories(people)
+    untold = replace(known, timestamp_s=np.zeros_like(known.timestamp_s), kinds=())
+    assert (engine.rank(untold, 5) != engine.rank(known, 5)).any()

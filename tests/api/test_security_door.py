@@ -93,6 +93,11 @@ def test_only_an_operator_learns_which_users_there_are(tmp_path: Path) -> None:
         assert [entry["node"] for entry in own.json()["neighbors"]] == [["Item", "i0"], ["Item", "i1"]]
         told = await world.client.get(item, params={"edge": "PURCHASED"}, headers=bearer(texts["both"]))
         assert {entry["node"][1] for entry in told.json()["neighbors"]} == {"u0", "u1"}
+        for address in ("/", "/?node=Item:i0"):
+            page = await world.client.get(address, headers=bearer(texts["reader"]))
+            assert page.status_code == 200
+            assert "u0" not in page.text, address
+            assert "u0" in (await world.client.get(address, headers=bearer(texts["both"]))).text, address
 
     in_closed_world(tmp_path, scenario)
 

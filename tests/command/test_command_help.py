@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import typer
 
 import kindred
+from gnn.protocols import PROTOCOLS
 from tests.command.small_shop import kindred_in
 
 
@@ -47,6 +50,11 @@ def test_help_shows_an_example_of_that_very_command(tmp_path: Path, command: tup
     assert all(option in shown.partition("╭")[2] or option == "--help" for option in options)
 
 
+def test_help_names_every_protocol(tmp_path: Path) -> None:
+    shown = " ".join(kindred_in(tmp_path, "train", "--help", COLUMNS="300").out.split())
+    assert f"One of {', '.join(PROTOCOLS)}. Default" in shown
+
+
 WITHOUT_JSON = {("serve",), ("demo",), ("tables",), ("mapping-schema",), ("mcp",)}
 """They serve, write files, or print JSON in any case."""
 
@@ -54,3 +62,15 @@ WITHOUT_JSON = {("serve",), ("demo",), ("tables",), ("mapping-schema",), ("mcp",
 @pytest.mark.parametrize("command", sorted({*COMMANDS} - WITHOUT_JSON), ids=" ".join)
 def test_results_are_for_machines_too(tmp_path: Path, command: tuple[str, ...]) -> None:
     assert "--json" in kindred_in(tmp_path, *command, "--help").out
+
+
+def test_help_loads_nothing_that_a_command_works_with() -> None:
+    heavy = ("scipy", "fastapi", "neo4j", "torch", "pyarrow")
+    told = subprocess.run(
+        [sys.executable, "-c", f"import kindred, sys; print([name for name in {heavy} if name in sys.modules])"],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=Path(kindred.__file__).parent,
+    )
+    assert told.stdout.strip() == "[]"

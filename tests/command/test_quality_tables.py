@@ -16,6 +16,7 @@ from api.command.datasets import data_named
 from api.command.quality_page import page
 from api.command.quality_rows import FIGURES, read_rows
 from api.command.quality_tables import TABLES, QualityTable
+from api.command.table_jobs import side_by_side
 from gnn.memory import begin_peak, peak_mb
 from gnn.protocols import PROTOCOLS
 from ingest.sources import SOURCES
@@ -32,13 +33,18 @@ def measure(folder: Path, monkeypatch: pytest.MonkeyPatch, *options: str) -> Any
     return kindred_in(folder, "tables", "--only", "corner", *options)
 
 
+def rows_in(folder: Path) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = json.loads((folder / "docs" / "quality.json").read_text())
+    return rows
+
+
 def test_a_table_is_rows_of_json_and_a_page_and_is_not_measured_twice(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = write_shop(tmp_path)
     ran = measure(folder, monkeypatch, "--seeds", "2")
     assert ran.code == 0, ran.err
-    rows = json.loads((folder / "docs" / "quality.json").read_text())
+    rows = rows_in(folder)
     assert [(row["model"], row["seed"]) for row in rows if row["served"]]
     assert {row["seed"] for row in rows} == {42, 43}
     for row in rows:
@@ -67,10 +73,12 @@ def test_an_interrupted_table_goes_on_model_by_model(tmp_path: Path, monkeypatch
 
         broken.setattr("api.command.tables.controls_on", dies)
         assert "the machine went away" in measure(folder, broken).err
-    assert not (folder / "docs" / "quality.json").exists()
+    assert rows_in(folder), "the figures stand before their controls are measured"
+    assert not any("controls" in row for row in rows_in(folder))
     gone_on = measure(folder, monkeypatch)
     assert gone_on.code == 0
     assert "fitting rp3beta" not in gone_on.err
+    assert any("controls" in row for row in rows_in(folder))
     anew = measure(folder, monkeypatch, "--fresh")
     assert "fitting rp3beta" in anew.err
 
@@ -83,8 +91,26 @@ def test_tables_that_cut_alike_share_what_was_selected(tmp_path: Path, monkeypat
     assert deployed.code == 0, deployed.err
     assert "tuning rp3beta" not in deployed.err
     assert deployed.err.count("fitting rp3beta") == 1, "once more for the test, and not for the selection"
-    rows = json.loads((folder / "docs" / "quality.json").read_text())
+    rows = rows_in(folder)
     assert {row["protocol"] for row in rows} == {"leave-one-out", "leave-one-out-deployed"}
+
+
+def squared(number: int) -> int:
+    print(f"squaring {number}")
+    if number < 0:
+        raise ValueError("no root")
+    return number * number
+
+
+def test_jobs_run_side_by_side_each_with_its_log_and_the_first_error_is_raised(tmp_path: Path) -> None:
+    def log_of(number: int) -> Path:
+        return tmp_path / "logs" / f"{number}.log"
+
+    assert dict(side_by_side(squared, [2, 3, 4], 2, log_of)) == {2: 4, 3: 9, 4: 16}
+    assert "squaring 3" in log_of(3).read_text()
+    with pytest.raises(ValueError, match="no root"):
+        dict(side_by_side(squared, [-1, 2], 2, log_of))
+    assert dict(side_by_side(squared, [2, 3], 1, log_of)) == {2: 4, 3: 9}
 
 
 def test_tables_of_the_earlier_format_are_read_as_rows_and_shown() -> None:

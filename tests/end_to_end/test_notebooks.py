@@ -37,8 +37,16 @@ SMALL_BYTES = 400_000
 """What a committed notebook with its outputs may weigh."""
 
 
+@pytest.fixture(scope="module")
+def fonts(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A folder where the first notebook that draws leaves its list of fonts to the others."""
+    return str(tmp_path_factory.mktemp("matplotlib"))
+
+
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
-def test_a_notebook_runs_from_top_to_bottom_without_packages_it_does_not_need(notebook: Path, tmp_path: Path) -> None:
+def test_a_notebook_runs_from_top_to_bottom_without_packages_it_does_not_need(
+    notebook: Path, fonts: str, tmp_path: Path
+) -> None:
     if notebook.stem in NEEDS_TRAINING and find_spec("torch_geometric") is None:
         pytest.skip("NOT TESTED: this notebook trains, and the training extra is not installed")
     if notebook.stem not in NEEDS_NO_PLOTS and find_spec("matplotlib") is None:
@@ -47,7 +55,7 @@ def test_a_notebook_runs_from_top_to_bottom_without_packages_it_does_not_need(no
     blocked = f"import sys; sys.modules.update({absent}sentence_transformers=None)"
     run = f"{blocked}; import runpy; runpy.run_path({str(notebook)!r}, run_name='__main__')"
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(tmp_path), "OMP_NUM_THREADS": "1"}
-    environment |= {"MPLBACKEND": "agg", "MPLCONFIGDIR": str(tmp_path)}
+    environment |= {"MPLBACKEND": "agg", "MPLCONFIGDIR": fonts}
     # MLflow's own imports warn; a notebook that uses it says so by importing it.
     strict = [] if "mlflow" in notebook.read_text() else ["-W", "error"]
     command = [sys.executable, *strict, "-c", run]

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from gnn.data import Interactions, ItemKnowledge
 from gnn.models import MODELS
 from gnn.splits import random_per_user
 from gnn.tuning import GRIDS, tune
@@ -49,3 +50,31 @@ def test_every_point_of_a_grid_is_a_configuration_of_its_model(name: str) -> Non
     assert GRIDS[name][0] == {}
     for options in GRIDS[name]:
         MODELS[name].build(**options)
+
+
+def test_what_is_cubic_in_the_catalogue_is_tuned_on_its_most_chosen_items(
+    split_board, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = split_board.training_data()
+    kept = data.train.most_chosen(15)
+    small = replace(data, train=data.train.of_items(kept), knowledge=ItemKnowledge())
+    assert data.validation is not None
+    small = replace(small, validation=data.validation.of_items(kept))
+    assert small.train.num_items == 15 < data.train.num_items
+    expected = tune("ease", small)
+    monkeypatch.setattr("gnn.tuning.MOST_ITEMS", {"ease": 15})
+    assert tune("ease", data) == expected
+
+
+def test_the_most_chosen_items_become_the_catalogue_and_keep_who_chose_them() -> None:
+    whole = Interactions.of([0, 0, 1, 1, 2], [4, 1, 4, 3, 3], num_users=3, num_items=5)
+    kept = whole.most_chosen(2)
+    assert kept.tolist() == [3, 4]
+    part = whole.of_items(kept)
+    assert (part.num_items, part.num_users) == (2, 3)
+    assert list(zip(part.user_index.tolist(), part.item_index.tolist(), strict=True)) == [
+        (0, 1),
+        (1, 1),
+        (1, 0),
+        (2, 0),
+    ]

@@ -46,10 +46,11 @@ class StoreFactory:
 class GraphsInNeo4j:
     """Names of graphs → URLs of one server. A graph is emptied when its place is taken by another name.
 
-    Labels, constraints and indexes stay, because making them takes longer than everything else.
+    Labels, constraints and indexes stay, because making them takes longer than everything else. A place has names of
+    its own, so the server plans every query anew for it: there are no more than a test fills at once.
     """
 
-    def __init__(self, server: str, places: int = 4) -> None:
+    def __init__(self, server: str, places: int = 2) -> None:
         self._server = server
         self._places: dict[str, int] = {}
         self._free = list(range(places))

@@ -69,7 +69,7 @@ def test_a_dump_brings_back_what_was_there(empty_neo4j: TestServer, tmp_path: Pa
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_a_newer_line_takes_over_the_data(neo4j_servers: TestServers, tmp_path: Path) -> None:
-    neo4j_servers.of("2026")  # where that line cannot run there is nothing to upgrade to
+    neo4j_servers.can_run("2026")  # where that line cannot run there is nothing to upgrade to
     server = neo4j_servers.new("5")
     (tmp_path / "var").mkdir()
     keep(server, "from the old line")

@@ -8,12 +8,7 @@ import typer
 
 from api.command.options import JsonOption, StoreOption, settings_with
 from api.command.terminal import Telling, encoding_bar, output, print_json
-from api.command.workshop import opened, working_folder
 from graph.errors import InputError
-from graph.ray import check_ray
-from graph.snapshot import build_snapshot
-from graph.view import GraphView
-from ingest.text import encode_items, item_texts
 
 RayOption = Annotated[bool, typer.Option("--ray", help="Share the work among Ray's workers (extra scale).")]
 WorkersOption = Annotated[int, typer.Option("--workers", min=1, help="Ray workers, with --ray.")]
@@ -30,6 +25,13 @@ def encode(
 
     Example: kindred encode --ray --workers 4
     """
+
+    from api.command.workshop import opened, working_folder
+    from graph.ray import check_ray
+    from graph.snapshot import build_snapshot
+    from graph.view import GraphView
+    from ingest.text import encode_items, item_texts
+
     if ray:
         check_ray()
     settings = settings_with(store=store)

@@ -8,15 +8,9 @@ from typing import Annotated
 
 import typer
 
-from api.command.export import export_parquet
 from api.command.options import JsonOption, StoreOption, settings_with
 from api.command.terminal import Telling, output, print_json, print_problems, print_rows, print_stats, warn
-from api.command.workshop import opened
-from graph.copying import copy_graph
-from graph.digest import graph_hash
 from graph.errors import SettingsError, StoreError
-from graph.problems import problems_of
-from graph.store import Drifting, open_store
 
 graph_group = typer.Typer(no_args_is_help=True, help="The graph: stats, export, copy, check, adopt, repair.")
 
@@ -27,6 +21,10 @@ def graph_stats(store: StoreOption = None, as_json: JsonOption = False) -> None:
 
     Example: kindred graph stats
     """
+
+    from api.command.workshop import opened
+    from graph.digest import graph_hash
+
     with opened(settings_with(store=store)) as graph:
         stats, digest = graph.stats(), graph_hash(graph)
     if not as_json:
@@ -47,6 +45,10 @@ def graph_export(
 
     Example: kindred graph export var/export
     """
+
+    from api.command.export import export_parquet
+    from api.command.workshop import opened
+
     with opened(settings_with(store=store)) as graph:
         written = export_parquet(graph, folder)
     if as_json:
@@ -68,6 +70,10 @@ def graph_copy(
 
     Example: kindred graph copy sqlite:var/graph.db neo4j://127.0.0.1:7687 --into-existing
     """
+
+    from graph.copying import copy_graph
+    from graph.store import open_store
+
     with open_store(source) as original, open_store(target) as copy:
         copied = copy_graph(original, copy, into_existing=into_existing, step=Telling().step)
     if as_json:
@@ -97,6 +103,10 @@ def graph_check(
 
     Example: kindred graph check
     """
+
+    from api.command.workshop import opened
+    from graph.problems import problems_of
+
     with opened(settings_with(store=store)) as graph:
         found = problems_of(graph, limit)
     if as_json:
@@ -119,6 +129,9 @@ def graph_adopt(
 
     Example: kindred graph adopt --mapping shop-graph.yaml --store neo4j://127.0.0.1:7687
     """
+
+    from api.command.workshop import opened
+    from graph.digest import graph_hash
     from graph.neo4j import Neo4jStore
     from graph.neo4j.adopting import adopt, read_adoption
 
@@ -143,6 +156,10 @@ def graph_repair(store: StoreOption = None, as_json: JsonOption = False) -> None
 
     Example: kindred graph repair
     """
+
+    from api.command.workshop import opened
+    from graph.store import Drifting
+
     with opened(settings_with(store=store)) as graph:
         graph.ensure_schema(graph.schema)
         left = graph.drift() if isinstance(graph, Drifting) else []

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from api.command.options import JsonOption, settings_with
 from api.command.terminal import output, print_json, print_rows
-from api.security import ApiKey, KeyFile, Scope
-from api.security.scopes import scopes_named
+from api.security import Scope
+
+if TYPE_CHECKING:
+    from api.security import ApiKey, KeyFile
 
 keys_group = typer.Typer(no_args_is_help=True, help="API keys: create, list, rotate, revoke.")
 
@@ -29,6 +31,9 @@ def keys_create(
 
     Example: kindred keys create --name storefront --scope reader,events
     """
+
+    from api.security.scopes import scopes_named
+
     lifetime_s = None if days is None else days * _DAY_S
     _show(*_file().create(name, scopes_named(scope), lifetime_s=lifetime_s), as_json)
 
@@ -73,6 +78,8 @@ def keys_revoke(key_id: KeyIdArgument, as_json: JsonOption = False) -> None:
 
 
 def _file() -> KeyFile:
+    from api.security import KeyFile
+
     return KeyFile(settings_with().keys)
 
 

@@ -4,26 +4,20 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from api.command.options import JsonOption, settings_with
 from api.command.terminal import print_json, print_rows
-from api.engine import Engine
-from api.measures.integrity import measure_pushing
-from api.measures.reasons import measure_reasons
-from api.measures.users import Rows, measure_attributes, measure_audiences
-from api.settings import Settings
-from gnn.data import ItemKnowledge
-from gnn.fitting import fit_models
-from gnn.fusion import FusedRanker, FusionWeights, learn_fusion
-from gnn.knowledge import holdout_from, interactions_from, knowledge_from
-from gnn.protocols import Cuts, protocol_named
-from gnn.splits import Split
-from graph.overlay import Overlay
-from graph.release import current_release
-from graph.snapshot import Snapshot
+
+if TYPE_CHECKING:
+    from api.measures.users import Rows
+    from api.settings import Settings
+    from gnn.data import ItemKnowledge
+    from gnn.fusion import FusionWeights
+    from gnn.splits import Split
+    from graph.snapshot import Snapshot
 
 QUICK: dict[str, dict[str, Any]] = {
     name: {} for name in ("popularity", "itemknn", "rp3beta", "ease", "attributes", "relations")
@@ -49,6 +43,12 @@ def reasons(
 
     Example: kindred measure reasons --users 50
     """
+
+    from api.engine import Engine
+    from api.measures.reasons import measure_reasons
+    from graph.overlay import Overlay
+    from graph.release import current_release
+
     release = current_release(settings_with().releases)
     engine = Engine.from_release(release, Overlay(release.snapshot))
     _tell(f"Reasons, {name}", measure_reasons(engine, users, n), write, as_json)
@@ -60,6 +60,11 @@ def users(name: NameOption = "the current release", write: WriteOption = None, a
 
     Example: kindred measure users
     """
+
+    from api.measures.users import measure_attributes, measure_audiences
+    from gnn.fitting import fit_models
+    from gnn.fusion import FusedRanker
+
     settings = settings_with()
     snapshot, knowledge, split = _material(settings)
     ranker = FusedRanker(fit_models(QUICK, split.refit_data(knowledge)).operators, _weights(split, knowledge))
@@ -77,6 +82,9 @@ def pushing(name: NameOption = "the current release", write: WriteOption = None,
 
     Example: kindred measure pushing
     """
+
+    from api.measures.integrity import measure_pushing
+
     settings = settings_with()
     snapshot, knowledge, split = _material(settings)
     rows = measure_pushing(split, knowledge, QUICK, _weights(split, knowledge))
@@ -86,12 +94,20 @@ def pushing(name: NameOption = "the current release", write: WriteOption = None,
 
 def _material(settings: Settings) -> tuple[Snapshot, ItemKnowledge, Split]:
     """The current release's snapshot, cut by time."""
+
+    from gnn.knowledge import holdout_from, interactions_from, knowledge_from
+    from gnn.protocols import Cuts, protocol_named
+    from graph.release import current_release
+
     snapshot = current_release(settings.releases).snapshot
     split = protocol_named("temporal").split(interactions_from(snapshot), holdout_from(snapshot), Cuts())
     return snapshot, knowledge_from(snapshot), split
 
 
 def _weights(split: Split, knowledge: ItemKnowledge) -> FusionWeights:
+    from gnn.fitting import fit_models
+    from gnn.fusion import learn_fusion
+
     fitted = fit_models(QUICK, split.training_data(knowledge))
     return learn_fusion(fitted.operators, split.train, split.validation).weights
 

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from api.command.options import JsonOption, settings_with
 from api.command.terminal import output, print_json, say
-from graph.neo4j.server import ServerOrder, Status, dump, line_named, load_dump, start, status, stop
 from graph.neo4j.server.conf import DEFAULT_API
 from graph.neo4j.server.lines import DEFAULT_LINE, LINES
+
+if TYPE_CHECKING:
+    from graph.neo4j.server import Status
 
 neo4j_group = typer.Typer(no_args_is_help=True, help="A Neo4j server on this machine: start, stop, status, dump, load.")
 
@@ -43,6 +45,9 @@ def neo4j_start(
 
     Example: kindred neo4j start --home var/neo4j
     """
+
+    from graph.neo4j.server import ServerOrder, line_named, start
+
     order = ServerOrder(
         _home(home),
         line_named(line),
@@ -62,6 +67,9 @@ def neo4j_stop(home: HomeOption = None, as_json: JsonOption = False) -> None:
 
     Example: kindred neo4j stop
     """
+
+    from graph.neo4j.server import stop
+
     folder = _home(home)
     ran = stop(folder)
     if as_json:
@@ -76,6 +84,9 @@ def neo4j_status(home: HomeOption = None, as_json: JsonOption = False) -> None:
 
     Example: kindred neo4j status
     """
+
+    from graph.neo4j.server import status
+
     folder = _home(home)
     found = status(folder)
     _show(found, folder, as_json=as_json)
@@ -94,6 +105,9 @@ def neo4j_dump(
 
     Example: kindred neo4j dump var/monday.dump
     """
+
+    from graph.neo4j.server import dump
+
     size = dump(_home(home), file, say, overwrite=overwrite)
     print_json({"file": str(file), "bytes": size}) if as_json else output.print(f"{file}: {size / 1e6:.1f} MB")
 
@@ -109,6 +123,9 @@ def neo4j_load(
 
     Example: kindred neo4j load var/monday.dump --overwrite
     """
+
+    from graph.neo4j.server import load_dump
+
     folder = _home(home)
     load_dump(folder, file, say, overwrite=overwrite)
     print_json({"home": str(folder)}) if as_json else output.print(f"{folder} holds the graph of {file}")

@@ -9,11 +9,7 @@ import typer
 
 from api.command.options import JsonOption, StoreOption, settings_with
 from api.command.terminal import output, print_json, print_releases
-from api.command.workshop import opened
-from api.publishing import publication_of
-from graph.embeddings import PublishesEmbeddings
 from graph.errors import SettingsError
-from graph.release import activate, current_release, list_releases, rollback
 
 release_group = typer.Typer(no_args_is_help=True, help="Releases: list, activate, roll back, publish.")
 
@@ -24,6 +20,9 @@ def release_list(as_json: JsonOption = False) -> None:
 
     Example: kindred release list
     """
+
+    from graph.release import list_releases
+
     infos = list_releases(settings_with().releases)
     print_json([info.to_json() for info in infos]) if as_json else print_releases(infos)
 
@@ -36,6 +35,9 @@ def release_activate(
 
     Example: kindred release activate 20261122T051200Z-0123456789abcdef
     """
+
+    from graph.release import activate
+
     activate(settings_with().releases, release_id)
     print_json({"current": release_id}) if as_json else output.print(f"release {release_id} is current")
 
@@ -46,6 +48,9 @@ def release_rollback(as_json: JsonOption = False) -> None:
 
     Example: kindred release rollback
     """
+
+    from graph.release import rollback
+
     release_id = rollback(settings_with().releases)
     print_json({"current": release_id}) if as_json else output.print(f"release {release_id} is current again")
 
@@ -62,6 +67,12 @@ def release_publish(
 
     Example: kindred release publish --similar-to 10
     """
+
+    from api.command.workshop import opened
+    from api.publishing import publication_of
+    from graph.embeddings import PublishesEmbeddings
+    from graph.release import current_release
+
     settings = settings_with(store=store)
     release = current_release(settings.releases)
     with opened(settings) as graph:

@@ -15,7 +15,6 @@ from api.engine.finding.search import Found, ItemSearch, Taste
 from api.engine.finding.suggestions import Suggestion
 from api.engine.keeper import Moment
 from api.engine.listed import Listed
-from api.engine.ranking import at_size
 from api.engine.reading import NOBODY, profile_of
 from api.engine.watching import stage
 from gnn.histories import FloatArray, Histories, IntArray
@@ -73,11 +72,11 @@ class Finder:
 def _taste_of(moment: Moment, user_index: int) -> Taste | None:
     """How the fused ranking orders some items for a user; ``None`` for one without a history."""
     profile = profile_of(moment.view, user_index)
-    if profile is NOBODY or not profile.item_index.size:
+    if profile is NOBODY or not len(profile.history):
         return None
     sources = moment.sources
-    history = profile.item_index[sources.allowed[profile.item_index]]
-    histories = at_size(Histories.of([history.tolist()], sources.num_items, [user_index]), sources.num_items)
+    history = profile.history.where(sources.allowed[profile.history.item_index])
+    histories = Histories.over([history], sources.num_items, [user_index])
 
     def taste(item_index: IntArray) -> FloatArray:
         asked = np.zeros(sources.num_items, bool)

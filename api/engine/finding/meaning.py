@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
 from gnn.baselines.text import centred
-from gnn.histories import FloatArray
+from gnn.histories import FloatArray, IntArray
+from gnn.nearest import Vectors
 from gnn.operators import Arrays
 from graph.errors import ReleaseError
 
@@ -54,9 +56,16 @@ class Meanings:
         length = np.linalg.norm(moved, axis=1, keepdims=True)
         return np.asarray(moved / np.maximum(length, 1e-12), np.float32)
 
-    def roughly(self, query: FloatArray) -> FloatArray:
-        """Each item's likeness to a query of :meth:`around_mean`, seen in the projection. Shape (I,)."""
-        return np.asarray(self.projected @ (query @ self.projection), np.float32)
+    def nearest(self, query: FloatArray, k: int, allowed: npt.NDArray[np.bool_]) -> tuple[IntArray, FloatArray]:
+        """The ``k`` allowed items most like a query of :meth:`around_mean`, as seen in the projection, and how much.
+
+        Shape: ``allowed`` (I,).
+        """
+        return self._searched.nearest(query @ self.projection, k, allowed)
+
+    @cached_property
+    def _searched(self) -> Vectors:
+        return Vectors(self.projected)
 
     def exactly(self, query: FloatArray, rows: npt.NDArray[np.integer]) -> FloatArray:
         """The cosine of some items. Shape (N,)."""

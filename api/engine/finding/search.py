@@ -69,9 +69,7 @@ class ItemSearch:
         semantic = np.zeros(0, np.float32)
         meant = self._meant(query)
         if meant is not None:
-            rough = self._roughly(meant, live, allowed.size)
-            rough[~allowed | (rough < _WORTH_A_LOOK)] = 0.0
-            candidates = np.union1d(candidates, _highest(rough, DEPTH))
+            candidates = np.union1d(candidates, self._of_like_meaning(meant, live, allowed))
             semantic = self._exactly(meant, live, candidates)
         else:
             semantic = np.zeros(candidates.size, np.float32)
@@ -123,15 +121,16 @@ class ItemSearch:
                 self._encoded.popitem(last=False)
         return vector
 
-    def _roughly(self, meant: FloatArray, live: LiveState, num_items: int) -> FloatArray:
+    def _of_like_meaning(
+        self, meant: FloatArray, live: LiveState, allowed: npt.NDArray[np.bool_]
+    ) -> npt.NDArray[np.integer]:
+        """Allowed items worth a closer look: the release's most alike, and what has changed since. Shape (N,)."""
         assert self._part.meanings is not None
-        rough = np.zeros(num_items, np.float32)
-        known = self._part.meanings.roughly(meant)
-        rough[: known.size] = known
-        rows = [row for row in live.documents if row < num_items]
-        if rows:
-            rough[rows] = self._exactly(meant, live, np.asarray(rows, np.int64))
-        return rough
+        changed = np.array([row for row in live.documents if row < allowed.size and allowed[row]], np.int64)
+        known = allowed[: len(self._part.meanings.vectors)].copy()
+        known[changed[changed < known.size]] = False
+        rows, likeness = self._part.meanings.nearest(meant, DEPTH, known)
+        return np.concatenate([rows[likeness >= _WORTH_A_LOOK], changed])
 
     def _exactly(self, meant: FloatArray, live: LiveState, rows: npt.NDArray[np.integer]) -> FloatArray:
         """Cosines of some items: of those that changed by their new text. Shape (N,)."""

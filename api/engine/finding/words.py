@@ -6,8 +6,6 @@ import re
 import unicodedata
 from collections.abc import Iterator
 
-import rjieba
-
 MAX_TEXT = 5_000
 """Characters of a text that are read; no title needs more, and no text may cost more."""
 
@@ -63,12 +61,18 @@ def _of_run(run: str, *, asked: bool) -> Iterator[str]:
         yield singular(run)
         return
     pairs = [run[at : at + 2] for at in range(len(run) - 1)]
-    found = dict.fromkeys(rjieba.cut_for_search(run) if _ALL_HAN.fullmatch(run) else ())
+    found = dict.fromkeys(_segmented(run) if _ALL_HAN.fullmatch(run) else ())
     if asked and len(run) > 1:
         found = {word: None for word in found if len(word) > 1}
     else:
         found |= dict.fromkeys(run)
     yield from found | dict.fromkeys(pairs)
+
+
+def _segmented(run: str) -> list[str]:
+    import rjieba  # its dictionary takes longer to load than most shops, without a Chinese title, take to start
+
+    return rjieba.cut_for_search(run)
 
 
 def singular(word: str) -> str:

@@ -6,9 +6,6 @@ import socket
 import time
 from collections.abc import Callable, Sequence
 
-from neo4j import GraphDatabase
-from neo4j.exceptions import AuthError, DriverError, Neo4jError
-
 from graph.errors import StoreError, StoreUnavailable
 from graph.neo4j.server.connection import DATABASE, Connection
 
@@ -26,6 +23,8 @@ def log_in(connection: Connection, *, new: bool, alive: Callable[[], bool], limi
         StoreError: when the server's password is neither.
         StoreUnavailable: when it does not answer within ``limit_s``, or is no longer ``alive``.
     """
+    from neo4j.exceptions import DriverError, Neo4jError
+
     ends = time.monotonic() + limit_s
     ways = [_enter, _take_over] if not new else [_take_over, _enter]
     while True:
@@ -67,6 +66,9 @@ def _take_over(connection: Connection) -> bool:
 
 def _run(connection: Connection, password: str, database: str, query: str, parameters: dict[str, str]) -> bool:
     """Whether the password was right."""
+    from neo4j import GraphDatabase
+    from neo4j.exceptions import AuthError
+
     address = f"bolt://127.0.0.1:{connection.bolt_port}"
     try:
         with (

@@ -1,0 +1,243 @@
+"""Scores of a history in all its readings at once, compiled by numba: what a source holds is read once for all of them.
+
+A history is read evenly, by recency and by its last item (:class:`gnn.histories.Weighed`); the three weigh the same
+items. Import it through :mod:`gnn.compiled`. Everything here runs without Python's lock.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+from numba import njit, types
+from numba.extending import intrinsic
+
+_BLOCK_ITEMS = 64
+"""Rows of a table of vectors that are compared with all users before the next ones are read."""
+LANES = 8
+"""Sums that are added to side by side."""
+
+
+@njit(cache=True, nogil=True)
+def weigh(indptr: Any, items: Any, out_ptr: Any, out_items: Any, weights: Any) -> Any:  # pragma: no cover
+    """Writes each history's distinct items, ascending, with their weight in each reading; returns how many in all.
+
+    ``weights`` has a row a reading, of which only the first is written when it is alone.
+    """
+    write = 0
+    for row in range(indptr.size - 1):
+        first, last = indptr[row], indptr[row + 1]
+        keys = np.empty(last - first, np.int64)
+        for at in range(first, last):
+            keys[at - first] = (np.int64(items[at]) << 32) | (at - first)
+        keys.sort()
+        before = np.int64(-1)
+        for key in keys:
+            item, place = key >> 32, key & 0xFFFFFFFF
+            if item != before:
+                before = item
+                out_items[write] = item
+                weights[:, write] = 0.0
+                weights[0, write] = 1.0
+                write += 1
+            if weights.shape[0] > 1:
+                weights[1, write - 1] += np.float32(1.0 / (last - first - place))
+                if place == last - first - 1:
+                    weights[2, write - 1] = 1.0
+        out_ptr[row + 1] = write
+    return write
+
+
+@njit(nogil=True, fastmath={"contract"})
+def _add_row(
+    indices: Any, data: Any, first: Any, last: Any, even: Any, recent: Any, lanes: Any
+) -> None:  # pragma: no cover
+    """Adds one row of a sparse matrix to two sums, which lie side by side."""
+    for edge in range(first, last):
+        item, value = np.uint64(indices[edge]), data[edge]
+        lanes[item, 0] += even * value
+        lanes[item, 1] += recent * value
+
+
+@njit(cache=True, nogil=True, fastmath={"contract"})
+def spread_contexts(
+    row_ptr: Any, row_items: Any, weights: Any, indptr: Any, indices: Any, data: Any, scale: Any, out: Any
+) -> None:  # pragma: no cover
+    """Adds to ``out`` (3, B, I) the operator's rows of each history's items, times their weights and ``scale``."""
+    width = out.shape[2]
+    lanes = np.empty((width, 2), np.float32)
+    for row in range(row_ptr.size - 1):
+        lanes[:] = 0.0
+        for at in range(row_ptr[row], row_ptr[row + 1]):
+            item = row_items[at]
+            first, last = indptr[item], indptr[item + 1]
+            _add_row(indices, data, first, last, scale * weights[0, at], scale * weights[1, at], lanes)
+            newest = scale * weights[2, at]
+            if newest != 0.0:
+                for edge in range(first, last):
+                    out[2, row, np.uint64(indices[edge])] += newest * data[edge]
+        for item in range(width):
+            out[0, row, item] += lanes[item, 0]
+            out[1, row, item] += lanes[item, 1]
+
+
+@njit(cache=True, nogil=True, fastmath={"contract"})
+def spread_twice(
+    row_ptr: Any,
+    row_items: Any,
+    weights: Any,
+    left_ptr: Any,
+    left_indices: Any,
+    left_data: Any,
+    indptr: Any,
+    indices: Any,
+    data: Any,
+    scale: Any,
+    out: Any,
+) -> None:  # pragma: no cover
+    """The same over two sparse matrices one after the other, from items to attributes and back; or in one reading."""
+    contexts, _, width = out.shape
+    between = indptr.size - 1
+    lanes = np.empty((width, 2), np.float32)
+    reached = np.zeros((between, 3), np.float32)
+    seen = np.zeros(between, np.bool_)
+    order = np.empty(between, np.int64)
+    for row in range(row_ptr.size - 1):
+        count = 0
+        for at in range(row_ptr[row], row_ptr[row + 1]):
+            item = row_items[at]
+            for edge in range(left_ptr[item], left_ptr[item + 1]):
+                node, value = left_indices[edge], left_data[edge]
+                if not seen[node]:
+                    seen[node] = True
+                    order[count] = node
+                    count += 1
+                for context in range(contexts):
+                    reached[node, context] += weights[context, at] * value
+        lanes[:] = 0.0
+        for place in range(count):
+            node = order[place]
+            first, last = indptr[node], indptr[node + 1]
+            _add_row(indices, data, first, last, scale * reached[node, 0], scale * reached[node, 1], lanes)
+            newest = scale * reached[node, 2]
+            if newest != 0.0:
+                for edge in range(first, last):
+                    out[2, row, np.uint64(indices[edge])] += newest * data[edge]
+            seen[node] = False
+            reached[node, :] = 0.0
+        for item in range(width):
+            out[0, row, item] += lanes[item, 0]
+            if contexts > 1:
+                out[1, row, item] += lanes[item, 1]
+
+
+@intrinsic
+def _add_to_lanes(
+    typing_context: Any, sums: Any, at: Any, weights: Any, weight_at: Any, value: Any
+) -> Any:  # pragma: no cover
+    """``sums[at : at + LANES] += weights[weight_at : weight_at + LANES] * value`` as one vector, which numba does not
+    make of the loop by itself."""
+    signature = types.void(sums, types.int64, weights, types.int64, types.float32)
+
+    def generate(context: Any, builder: Any, called: Any, arguments: Any) -> Any:
+        vector = ir.VectorType(ir.FloatType(), LANES)
+        undefined = ir.Constant(vector, ir.Undefined)
+        sums_value, at_value, weights_value, weight_at_value, factor = arguments
+
+        def place(kind: Any, array: Any, offset: Any) -> Any:
+            start = builder.gep(context.make_array(kind)(context, builder, value=array).data, [offset])
+            return builder.bitcast(start, vector.as_pointer())
+
+        sum_place = place(called.args[0], sums_value, at_value)
+        weight = builder.load(place(called.args[2], weights_value, weight_at_value), align=4)
+        one = builder.insert_element(undefined, factor, ir.Constant(ir.IntType(32), 0))
+        everywhere = builder.shuffle_vector(
+            one, undefined, ir.Constant(ir.VectorType(ir.IntType(32), LANES), [0] * LANES)
+        )
+        product = builder.fmul(weight, everywhere, flags=("contract",))
+        total = builder.fadd(builder.load(sum_place, align=4), product, flags=("contract",))
+        builder.store(total, sum_place, align=4)
+        return context.get_dummy_value()
+
+    return signature, generate
+
+
+@njit(cache=True, nogil=True)
+def spread_shared(
+    items: Any, weights: Any, indptr: Any, indices: Any, data: Any, scale: Any, out: Any
+) -> None:  # pragma: no cover
+    """Adds to ``out`` (V, I) the operator's rows of ``items`` (M,), for V ways to weigh the same items.
+
+    ``weights`` is (M · width,), where width is V rounded up to whole :data:`LANES`.
+    """
+    ways, num_items = out.shape
+    groups = (ways + LANES - 1) // LANES
+    width = groups * LANES
+    sums = np.zeros(num_items * width, np.float32)
+    speaking = np.empty(groups, np.int64)
+    for at in range(items.size):
+        count = 0
+        for first in range(0, width, LANES):  # the last event is another item in few of the ways
+            speaking[count] = first
+            count += weights[at * width + first : at * width + first + LANES].any()
+        for edge in range(indptr[items[at]], indptr[items[at] + 1]):
+            start = np.int64(indices[edge]) * width
+            for group in range(count):
+                first = speaking[group]
+                _add_to_lanes(sums, start + first, weights, at * width + first, scale * data[edge])
+    for item in range(num_items):
+        for way in range(ways):
+            out[way, item] += sums[item * width + way]
+
+
+@njit(cache=True, nogil=True, fastmath={"contract"})
+def fold(row_ptr: Any, row_items: Any, weights: Any, table: Any, out: Any) -> None:  # pragma: no cover
+    """Adds to ``out`` (C, B, D) the rows of ``table`` of each history's items, times their weights."""
+    for row in range(row_ptr.size - 1):
+        for at in range(row_ptr[row], row_ptr[row + 1]):
+            vector = table[row_items[at]]
+            for context in range(out.shape[0]):
+                weight = weights[context, at]
+                if weight != 0.0:
+                    sums = out[context, row]
+                    for place in range(vector.size):
+                        sums[place] += weight * vector[place]
+
+
+@njit(cache=True, nogil=True, fastmath={"reassoc", "nsz", "contract"})
+def dots(table: Any, vectors: Any, scale: Any, out: Any) -> None:  # pragma: no cover
+    """Adds ``scale`` times every dot product of ``vectors`` (V, D) and rows of ``table`` (I, D) to ``out`` (V, I).
+
+    Two rows and three vectors at a time: each number that is read counts several times. A short rest repeats a vector
+    or a row and is not written twice.
+    """
+    num_vectors, num_rows = vectors.shape[0], table.shape[0]
+    for first in range(0, num_rows, _BLOCK_ITEMS):
+        last = min(first + _BLOCK_ITEMS, num_rows)
+        for one in range(0, num_vectors, 3):
+            two, three = min(one + 1, num_vectors - 1), min(one + 2, num_vectors - 1)
+            a, b, c = vectors[one], vectors[two], vectors[three]
+            for row in range(first, last, 2):
+                other = min(row + 1, last - 1)
+                left, right = table[row], table[other]
+                a_left = b_left = c_left = a_right = b_right = c_right = np.float32(0.0)
+                for place in range(a.size):
+                    x, y = left[place], right[place]
+                    a_left += x * a[place]
+                    b_left += x * b[place]
+                    c_left += x * c[place]
+                    a_right += y * a[place]
+                    b_right += y * b[place]
+                    c_right += y * c[place]
+                out[one, row] += scale * a_left
+                if other > row:
+                    out[one, other] += scale * a_right
+                if two > one:
+                    out[two, row] += scale * b_left
+                    if other > row:
+                        out[two, other] += scale * b_right
+                if three > two:
+                    out[three, row] += scale * c_left
+                    if other > row:
+                        out[three, other] += scale * c_right

@@ -1,0 +1,100 @@
+"""Scores of histories in all their readings at once: compiled loops, or numpy where there are none."""
+
+from __future__ import annotations
+
+import numpy as np
+import scipy.sparse as sp
+
+from gnn import compiled
+from gnn.histories import FloatArray, IntArray
+from gnn.weighed import CONTEXTS, Weighed
+
+SHARED_BYTES = 8 << 20
+"""Sums side by side take no more than this, or they would not stay near the processor."""
+FEW_VECTORS = 48
+"""Up to so many vectors the compiled loop multiplies faster than a library that packs both sides first."""
+
+
+def add_sparse(weighed: Weighed, matrix: sp.csr_array, scale: float, out: FloatArray) -> bool:
+    """Adds ``scale`` times the weighted rows of an (I, I) matrix to ``out`` (C, B, I); False without compiled loops."""
+    loops, of_rows = compiled.kernels("compiled_contexts"), compiled.kernels()
+    if loops is None or of_rows is None:
+        return False
+    parts = (matrix.indptr, matrix.indices, matrix.data)
+    if len(out) == 1:
+        of_rows.spread(weighed.indptr, weighed.item_index, np.float32(scale) * weighed.weight[0], *parts, out[0])
+        return True
+    shared = _shared(weighed, out.shape[2])
+    if shared is None:
+        loops.spread_contexts(weighed.indptr, weighed.item_index, weighed.weight, *parts, np.float32(scale), out)
+    else:
+        loops.spread_shared(*shared, *parts, np.float32(scale), out.reshape(-1, out.shape[2]))
+    return True
+
+
+def add_factor(weighed: Weighed, left: sp.csr_array, right: sp.csr_array, scale: float, out: FloatArray) -> bool:
+    """The same over ``left`` (I, A), then ``right`` (A, I)."""
+    loops = compiled.kernels("compiled_contexts")
+    if loops is None:
+        return False
+    sides = (left.indptr, left.indices, left.data, right.indptr, right.indices, right.data)
+    loops.spread_twice(weighed.indptr, weighed.item_index, weighed.weight, *sides, np.float32(scale), out)
+    return True
+
+
+def folded(weighed: Weighed, table: FloatArray, contexts: int) -> FloatArray:
+    """The sums of the weighted rows of a table in the first contexts. Shape: ``table`` (I, D) → (C, B, D)."""
+    loops = compiled.kernels("compiled_contexts")
+    if loops is None or not _in_rows(table):
+        sums = weighed.stacked(contexts) @ table
+        return np.asarray(sums, np.float32).reshape(contexts, len(weighed), -1)
+    out = np.zeros((contexts, len(weighed), table.shape[1]), np.float32)
+    loops.fold(weighed.indptr, weighed.item_index, weighed.weight, table, out)
+    return out
+
+
+def add_products(table: FloatArray, vectors: FloatArray, scale: float, out: FloatArray) -> None:
+    """Adds ``scale`` times every product of vectors and rows to ``out``. Shapes: (I, D), (V, D), (V, I)."""
+    loops = compiled.kernels("compiled_contexts")
+    if len(vectors) == 1:  # a product with one vector reads the table once
+        out[0] += np.float32(scale) * (table @ vectors[0])
+    elif loops is not None and len(vectors) <= FEW_VECTORS and _in_rows(table):
+        loops.dots(table, vectors, np.float32(scale), out)
+    else:
+        out += (vectors * np.float32(scale)) @ table.T
+
+
+def products(table: FloatArray, vectors: FloatArray) -> FloatArray:
+    """Every product of vectors and rows. Shapes: (I, D), (V, D) → (V, I)."""
+    if len(vectors) > FEW_VECTORS:
+        return np.asarray(vectors @ table.T, np.float32)
+    out = np.zeros((len(vectors), len(table)), np.float32)
+    add_products(table, vectors, 1.0, out)
+    return out
+
+
+def _in_rows(table: FloatArray) -> bool:
+    return table.dtype == np.float32 and table.flags.c_contiguous
+
+
+def _shared(weighed: Weighed, num_items: int) -> tuple[IntArray, FloatArray] | None:
+    """The distinct items of a block with their weights in every row and context, where rows are of about one history.
+
+    Then each row of a matrix is read once for all of them, as when a history is asked without one of its items.
+    Shapes: (M,), (M · V,), V rounded up to whole lanes. ``None`` where it would not pay.
+    """
+    loops = compiled.kernels("compiled_contexts")
+    rows, ways = len(weighed), CONTEXTS * len(weighed)
+    if loops is None or rows < 2 or rows > 32:
+        return None
+    width = -(-ways // loops.LANES) * loops.LANES
+    if 4 * num_items * width > SHARED_BYTES:
+        return None
+    items, place = np.unique(weighed.item_index, return_inverse=True)
+    if items.size * (width // loops.LANES) > weighed.item_index.size:
+        return None
+    weights = np.zeros((items.size, width), np.float32)
+    row = np.repeat(np.arange(rows), np.diff(weighed.indptr))
+    for context in range(CONTEXTS):
+        weights[place, context * rows + row] = weighed.weight[context]
+    return items.astype(np.int32), weights.ravel()

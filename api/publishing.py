@@ -16,7 +16,7 @@ from graph.errors import InputError, NotFound
 from graph.release import Release
 
 MAX_NEIGHBOR_EDGES = 500_000
-"""Learned edges that one switch writes; it is one transaction, and the server holds it in memory."""
+"""Learned edges of one release: they are beside those of the release before until the switch, and in memory here."""
 _ROWS = 1024
 _JUDGED_BY = "validation_ndcg@20"
 
@@ -26,7 +26,7 @@ def publication_of(release: Release, *, neighbors: int = 0) -> Publication:
 
     Raises:
         NotFound: when no source of the release has embeddings.
-        InputError: when the neighbours are more than one transaction takes.
+        InputError: when the neighbours are more than a release may have.
     """
     part = engine_part(release)
     name, operator = best_embedding(part, _judged(release))
@@ -34,7 +34,7 @@ def publication_of(release: Release, *, neighbors: int = 0) -> Publication:
     items, users = snapshot.nodes(snapshot.schema.item_type), snapshot.nodes(snapshot.schema.user_type)
     if neighbors < 0 or neighbors * len(items) > MAX_NEIGHBOR_EDGES:
         raise InputError(
-            "so many learned neighbours cannot be switched in one step",
+            "so many learned neighbours cannot be published",
             expected=f"at most {MAX_NEIGHBOR_EDGES // max(len(items), 1)} for {len(items):,} items",
             got=str(neighbors),
             remedy="Ask for fewer with --similar-to; similar items by vector need none.",

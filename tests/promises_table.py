@@ -389,6 +389,10 @@ PROMISES: tuple[Promise, ...] = (
                 "five switches while two queries are asked all the time",
                 f"{NEO4J}publishing.py::test_no_query_sees_two_releases_and_the_old_one_goes",
             ),
+            Proof(
+                "200 switches under two readers: never none, never two, the learned edges included",
+                f"{NEO4J}publishing.py::test_every_query_during_200_switches_finds_exactly_one_release",
+            ),
         ),
     ),
     Promise(

@@ -25,7 +25,7 @@ def looking(spelling: Spelling, examples: Examples) -> Iterator[SavedQuery]:
     key = spelling.key(item_type)
     row = f"node.{key} AS id, coalesce(node.{spelling.caption(item_type)}, node.{key}) AS title"
     chosen = spelling.node("item", item_type, examples.item)
-    release = f"(release:{spelling.own('KindredRelease')} {{current: true}})"
+    release = _release(spelling)
     yield SavedQuery(
         "look",
         "How many nodes of each kind",
@@ -52,7 +52,7 @@ def looking(spelling: Spelling, examples: Examples) -> Iterator[SavedQuery]:
         "look",
         "Similar items by vector",
         "The items that the model puts closest. Needs kindred release publish.",
-        f"MATCH {release}\nMATCH {chosen}\n"
+        f"{release}\nMATCH {chosen}\n"
         "CALL db.index.vector.queryNodes(release.item_index, 11, item[release.embedding]) YIELD node, score\n"
         "WHERE node <> item\n"
         f"RETURN {row}, round(score, 3) AS score, release.release AS release",
@@ -67,7 +67,7 @@ def looking(spelling: Spelling, examples: Examples) -> Iterator[SavedQuery]:
         "look",
         "Items for a user by vector",
         "What the model alone would recommend to one user. Needs kindred release publish.",
-        f"MATCH {release}\nMATCH (user:{user})\n"
+        f"{release}\nMATCH (user:{user})\n"
         "WHERE user[release.embedding] IS NOT NULL\n"
         "WITH release, user LIMIT 1\n"
         "CALL db.index.vector.queryNodes(release.item_index, 10, user[release.embedding]) YIELD node, score\n"
@@ -77,7 +77,7 @@ def looking(spelling: Spelling, examples: Examples) -> Iterator[SavedQuery]:
         "look",
         "Learned neighbours of an item",
         "SIMILAR_TO edges of the current release. Needs kindred release publish --similar-to 10.",
-        f"MATCH {release}\nMATCH path = {chosen}-[:SIMILAR_TO {{release: release.release}}]->(:{item})\nRETURN path",
+        f"{release}\nMATCH path = {chosen}-[:SIMILAR_TO {{slot: release.slot}}]->(:{item})\nRETURN path",
     )
     yield SavedQuery(
         "look",
@@ -125,9 +125,17 @@ def _why_related(spelling: Spelling, examples: Examples) -> str:
     )
 
 
+def _release(spelling: Spelling) -> str:
+    """Finds the release that counts: its number is read once, so that a switch meanwhile changes nothing."""
+    return (
+        f"MATCH (current:{spelling.own('KindredCurrent')}) WITH current.slot AS slot\n"
+        f"MATCH (release:{spelling.own('KindredRelease')} {{slot: slot}})"
+    )
+
+
 def _near_text(spelling: Spelling, examples: Examples, row: str) -> str:
     return (
-        f"MATCH (release:{spelling.own('KindredRelease')} {{current: true}})\n"
+        f"{_release(spelling)}\n"
         f"CALL db.index.fulltext.queryNodes({_full_text(spelling)}, {literal(examples.text)})\n"
         "YIELD node AS found, score AS words\n"
         "WITH release, found, words\n"

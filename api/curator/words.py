@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import re
 
-INTERNAL_LABELS = ("KindredMeta", "KindredBatch", "KindredTombstone", "KindredKnown", "KindredRelease")
+INTERNAL_LABELS = (
+    "KindredMeta",
+    "KindredBatch",
+    "KindredTombstone",
+    "KindredKnown",
+    "KindredRelease",
+    "KindredCurrent",
+)
 """Labels of bookkeeping nodes; every one begins with ``Kindred``."""
 
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_]*\Z")

@@ -8,8 +8,8 @@ from graph.neo4j.cypher import _arrow, _edge_cells, _end, _node_cells
 from graph.neo4j.names import EDGE_CELLS, META, Names, quoted
 from graph.schema import EdgeSpec, NodeSpec
 
-KNOWN, RELEASE = "KindredKnown", "KindredRelease"
-"""Labels of bookkeeping: what was last known of the curated part, and the release that is published."""
+KNOWN, RELEASE, CURRENT = "KindredKnown", "KindredRelease", "KindredCurrent"
+"""Labels of bookkeeping: what was last known of the curated part; what is published; which of that counts."""
 SIMILAR = "SIMILAR_TO"
 LABELS = "CALL db.labels() YIELD label RETURN label"
 TYPES = "CALL db.relationshipTypes() YIELD relationshipType RETURN relationshipType"
@@ -217,8 +217,10 @@ def edges_made_twice(names: Names, spec: EdgeSpec) -> str:
 
 
 def current_release(names: Names) -> str:
+    """What counts. The number is read once, then the release that it names, as every query of a curator has to."""
     return f"""
-        MATCH (k:{names.own(RELEASE)} {{current: true}})
+        MATCH (current:{names.own(CURRENT)}) WITH current.slot AS slot
+        MATCH (k:{names.own(RELEASE)} {{slot: slot}})
         RETURN k.release AS release, k.slot AS slot, k.model AS model
     """
 
@@ -245,25 +247,36 @@ def write_similar(names: Names, node_type: str) -> str:
         UNWIND $rows AS row
         MATCH {_end(names, "s", node_type, "row[0]")}
         MATCH {_end(names, "t", node_type, "row[1]")}
-        CREATE (s)-[:{quoted(SIMILAR)} {{score: row[2], release: $release}}]->(t)
+        MERGE (s)-[r:{quoted(SIMILAR)} {{slot: $slot}}]->(t) SET r.score = row[2], r.release = $release
         RETURN count(*) AS count
     """
 
 
 def drop_similar(names: Names, node_type: str) -> str:
-    return f"MATCH (:{names.label(node_type)})-[r:{quoted(SIMILAR)}]->() DELETE r"
+    """Of the slot, or of none."""
+    return f"""
+        MATCH (:{names.label(node_type)})-[r:{quoted(SIMILAR)}]->() WHERE coalesce(r.slot, $slot) = $slot
+        WITH r LIMIT $limit DELETE r RETURN count(*) AS count
+    """
+
+
+def write_release(names: Names) -> str:
+    """What a slot holds; nobody reads it before :func:`switch_release` names the slot."""
+    return f"""
+        MERGE (k:{names.own(RELEASE)} {{slot: $slot}})
+        SET k.release = $release, k.model = $model, k.embedding = $embedding, k.item_index = $item_index,
+            k.user_index = $user_index, k.dimensions = $dimensions, k.at_ms = timestamp()
+    """
+
+
+def drop_release(names: Names) -> str:
+    """Of the slot, or of none."""
+    return f"MATCH (k:{names.own(RELEASE)}) WHERE coalesce(k.slot, $slot) = $slot DELETE k"
 
 
 def switch_release(names: Names) -> str:
-    """The one step: what was current goes, this is current."""
-    return f"""
-        OPTIONAL MATCH (old:{names.own(RELEASE)}) DETACH DELETE old
-        WITH count(*) AS dropped
-        CREATE (:{names.own(RELEASE)} {{
-            current: true, release: $release, model: $model, slot: $slot, embedding: $embedding,
-            item_index: $item_index, user_index: $user_index, dimensions: $dimensions, at_ms: timestamp()
-        }})
-    """
+    """The one step: a number in a node that stays, so a reader sees it as it was or as it is."""
+    return f"MERGE (current:{names.own(CURRENT)}) SET current.slot = $slot"
 
 
 RUNNING = """

@@ -1,4 +1,8 @@
-"""A release's vectors beside the graph: written into the free slot, indexed, switched to in one transaction."""
+"""A release beside the graph: written into the free slot and indexed there, then switched to by one number.
+
+A query in Neo4j sees what others commit while it runs. So nothing that a release consists of changes while it counts,
+or while a query that began when it did still runs: the next one is written beside it, edges included.
+"""
 
 from __future__ import annotations
 
@@ -39,13 +43,14 @@ class Publisher:
         self._clear(catalogue, slot)
         items = self._write(catalogue, publication.items, name)
         users = self._write(catalogue, publication.users, name)
+        neighbors = self._write_neighbors(catalogue, publication, slot)
         for part in (publication.items, publication.users):
             self._index(catalogue, part, slot)
         self._line.command(cypher.AWAIT_INDEXES, seconds=int(LONG_S), timeout_s=LONG_S)
-        neighbors = self._line.write(lambda tx: self._switch(tx, catalogue, publication, slot), timeout_s=LONG_S)
-        if current:
-            self._let_readers_end()
-            self._clear(catalogue, 1 - slot)
+        self._describe(catalogue, publication, slot)
+        self._run(cypher_curated.switch_release(self._knowledge.own_names), slot=slot)
+        self._let_readers_end()
+        self._clear(catalogue, 1 - slot)
         absent = len(publication.items.node_ids) + len(publication.users.node_ids) - items - users
         return Published(publication.release_id, publication.model, items, users, neighbors, absent)
 
@@ -62,19 +67,43 @@ class Publisher:
         for start in range(0, known.size, _VECTORS_AT_ONCE):
             rows = known[start : start + _VECTORS_AT_ONCE]
             cells = [[part.node_ids[row], part.vector[row].tolist()] for row in rows.tolist()]
-            count += self._counted(catalogue, statement, cells)
+            count += self._counted(statement, rows=cells)
         return count
 
-    def _counted(self, catalogue: Catalogue, statement: str, rows: Sequence[Sequence[Any]]) -> int:
+    def _write_neighbors(self, catalogue: Catalogue, publication: Publication, slot: int) -> int:
+        """How many learned edges there are now."""
+        edges = publication.neighbors
+        if edges is None:
+            return 0
+        statement = cypher_curated.write_similar(catalogue.names, publication.items.node_type)
+        rows = list(map(list, zip(edges.source_ids, edges.target_ids, edges.score, strict=True)))
+        return sum(
+            self._counted(statement, rows=some, release=publication.release_id, slot=slot)
+            for some in _pieces(rows, _EDGES_AT_ONCE)
+        )
+
+    def _counted(self, statement: str, **parameters: Any) -> int:
+        """The count that the statement returns. The commit is counted as ours: nobody takes it for a hand edit."""
+
         def work(transaction: Transaction) -> int:
-            count = int(transaction.run(statement, rows=rows).values()[0][0])
-            self._count(transaction)
+            count = int(transaction.run(statement, parameters).values()[0][0])
+            if count:
+                self._count(transaction)
             return count
 
         return self._line.write(work, timeout_s=LONG_S)
 
+    def _run(self, statement: str, **parameters: Any) -> None:
+        """Nothing; the statement is committed when it is the writers' turn, and counted as ours."""
+
+        def work(transaction: Transaction) -> None:
+            self._knowledge.locked(transaction)
+            transaction.run(statement, parameters).consume()
+            self._count(transaction)
+
+        self._line.write(work, timeout_s=LONG_S)
+
     def _count(self, transaction: Transaction) -> None:
-        """Nothing; the commit is counted as ours, so that nobody takes it for a hand edit."""
         transaction.run(cypher_curated.count_commit(self._knowledge.own_names), known=None).consume()
 
     def _index(self, catalogue: Catalogue, part: NodeEmbeddings, slot: int) -> None:
@@ -88,31 +117,18 @@ class Publisher:
             timeout_s=LONG_S,
         )
 
-    def _switch(self, transaction: Transaction, catalogue: Catalogue, publication: Publication, slot: int) -> int:
-        self._knowledge.locked(transaction)
-        names = catalogue.names
-        item_type = publication.items.node_type
-        transaction.run(cypher_curated.drop_similar(names, item_type)).consume()
-        count = 0
-        if publication.neighbors is not None:
-            edges = publication.neighbors
-            statement = cypher_curated.write_similar(names, item_type)
-            rows = list(map(list, zip(edges.source_ids, edges.target_ids, edges.score, strict=True)))
-            for some in _pieces(rows, _EDGES_AT_ONCE):
-                found = transaction.run(statement, rows=some, release=publication.release_id).values()
-                count += int(found[0][0])
-        transaction.run(
-            cypher_curated.switch_release(self._knowledge.own_names),
+    def _describe(self, catalogue: Catalogue, publication: Publication, slot: int) -> None:
+        """Nothing; what a query needs to know of the slot can be read."""
+        self._run(
+            cypher_curated.write_release(self._knowledge.own_names),
             release=publication.release_id,
             model=publication.model,
             slot=slot,
             embedding=SLOTS[slot],
-            item_index=index_name(catalogue, item_type, slot),
+            item_index=index_name(catalogue, publication.items.node_type, slot),
             user_index=index_name(catalogue, publication.users.node_type, slot),
             dimensions=int(publication.items.vector.shape[1]),
-        ).consume()
-        self._count(transaction)
-        return count
+        )
 
     def _let_readers_end(self) -> None:
         """Nothing; queries that began before the switch have ended, or have had their time."""
@@ -127,20 +143,18 @@ class Publisher:
         return {str(row["id"]) for row in rows}
 
     def _clear(self, catalogue: Catalogue, slot: int) -> None:
-        """Nothing; the slot has no index and no vectors."""
+        """Nothing; the slot has no release, index, vectors or edges."""
         schema, names = catalogue.schema, catalogue.names
+        self._run(cypher_curated.drop_release(self._knowledge.own_names), slot=slot)
         for node_type in (schema.item_type, schema.user_type):
             self._line.command(cypher.drop_index(index_name(catalogue, node_type, slot)))
-            statement = cypher_curated.drop_vectors(names, node_type, SLOTS[slot])
+            self._drop(cypher_curated.drop_vectors(names, node_type, SLOTS[slot]))
+        self._drop(cypher_curated.drop_similar(names, schema.item_type), slot=slot)
 
-            def work(transaction: Transaction, statement: str = statement) -> int:
-                dropped = int(transaction.run(statement, limit=_EDGES_AT_ONCE).values()[0][0])
-                if dropped:
-                    self._count(transaction)
-                return dropped
-
-            while self._line.write(work, timeout_s=LONG_S):
-                pass
+    def _drop(self, statement: str, **parameters: Any) -> None:
+        """Nothing; the statement finds nothing any more."""
+        while self._counted(statement, limit=_EDGES_AT_ONCE, **parameters):
+            pass
 
 
 def index_name(catalogue: Catalogue, node_type: str, slot: int) -> str:

@@ -3,4 +3,4 @@
 from __future__ import annotations
 
 SLOTS = ("embedding_a", "embedding_b")
-"""Properties of nodes; the node ``KindredRelease`` says which one counts."""
+"""Properties of nodes; the number in the node ``KindredCurrent`` says which one counts."""

@@ -101,6 +101,15 @@ class BrowserWindow:
             )
         return shown
 
+    def newest(self) -> str:
+        """What the newest answer says once its query has ended."""
+        self.page.wait_for_function(
+            "([frame, ended]) => new RegExp(ended).test(document.querySelector(frame)?.innerText)",
+            arg=[_FRAME, "Displaying|Completed after|Started streaming|ERROR"],
+            timeout=PATIENCE_MS,
+        )
+        return str(self.page.locator(_FRAME).first.inner_text())
+
     def picture(self, file: Path, settle_s: float = 3.0) -> None:
         """Nothing; the window is in the file as a small PNG, once what moves has come to rest."""
         self.page.wait_for_timeout(settle_s * 1000)

@@ -122,6 +122,7 @@ def kindred_serve(folder: Path, store_url: str, ready_s: float = 240.0) -> Itera
         "KINDRED_RELEASES": str(folder / "releases"),
         "KINDRED_AUTH": "off",
         "KINDRED_READ_DEADLINE_S": "20",
+        "KINDRED_WRITE_DEADLINE_S": "20",
         "PYTHONPATH": str(ROOT),
     }
     command = [sys.executable, str(ROOT / "kindred.py"), "serve", "--port", str(port)]

@@ -8,7 +8,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from graph.neo4j.server import ServerOrder, start
+from graph.neo4j.server import ServerOrder, start, stop
+from graph.neo4j.server.backup import dump, load_dump
 from graph.neo4j.server.lines import DEFAULT_LINE, LINES
 from tests.free_ports import free_port
 from tests.neo4j_servers import TestServer
@@ -45,10 +46,7 @@ def environment(folder: Path) -> dict[str, str]:
 def open_real_shop(shop: RealShop, folder: Path) -> TestServer:
     """Its running server; what a run before this one has done is not done again."""
     folder.mkdir(parents=True, exist_ok=True)
-    home = folder / "neo4j"
-    ports = (None, None) if (home / "connection.json").exists() else (free_port(), free_port())
-    found = start(ServerOrder(home, LINES[DEFAULT_LINE], *ports, heap="1g", page_cache="256m"), say=print)
-    server = TestServer(home, DEFAULT_LINE, found.version, found.connection)
+    server = _started(folder)
     data = Path(os.environ["KINDRED_DATA_DIR"]) / shop.folder
     for name, *arguments in (
         ("ingested", "ingest", shop.source, "--data-dir", str(data), "--bulk"),
@@ -56,9 +54,28 @@ def open_real_shop(shop: RealShop, folder: Path) -> TestServer:
         ("published", "release", "publish", "--similar-to", "10"),
     ):
         if not (folder / name).exists():
-            kindred(folder, server, *arguments)
+            print(kindred(folder, server, *arguments))
             (folder / name).touch()
     return server
+
+
+def put_back(folder: Path) -> TestServer:
+    """The running server of a shop as it was when this was first called, whatever was edited since."""
+    home, kept = folder / "neo4j", folder / "published.dump"
+    stop(home)
+    if kept.exists():
+        load_dump(home, kept, print, overwrite=True)
+    else:
+        dump(home, kept, print)
+    return _started(folder)
+
+
+def _started(folder: Path) -> TestServer:
+    """The server of the folder; it runs."""
+    home = folder / "neo4j"
+    ports = (None, None) if (home / "connection.json").exists() else (free_port(), free_port())
+    found = start(ServerOrder(home, LINES[DEFAULT_LINE], *ports, heap="1g", page_cache="256m"), say=print)
+    return TestServer(home, DEFAULT_LINE, found.version, found.connection)
 
 
 def kindred(folder: Path, server: TestServer, *arguments: str, code: int = 0) -> str:

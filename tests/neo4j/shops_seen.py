@@ -21,14 +21,16 @@ from graph.view import GraphView
 from tests.neo4j.browser_window import guide_address, window
 from tests.neo4j.curated_shop import Hand, asked, kindred_serve
 from tests.neo4j.mistakes import mended, mistakes
-from tests.neo4j.real_shop import BEAUTY, ONLINE_RETAIL, ROOT, kindred, open_real_shop, patient
-from tests.neo4j.walk import PINS, Cast, Taken, listed, put_rules, taken, walk
+from tests.neo4j.real_shop import BEAUTY, ONLINE_RETAIL, ROOT, kindred, open_real_shop, patient, put_back
+from tests.neo4j.walk import PINS, Cast, Taken, corrections, listed, marks, put_rules, related_to, taken
 from tests.neo4j_servers import TestServer
 
 PAGE = ROOT / "docs" / "curators.md"
 IMAGES = ROOT / "docs" / "images"
 FOLDER = ROOT / "var" / "shops"
 SHOPS = {"online-retail": ONLINE_RETAIL, "beauty": BEAUTY}
+EDITED = "online-retail"
+"""The shop that the walk is taken in."""
 PICTURES = {
     "neighbourhood": "The neighbourhood of an item",
     "similar": "Similar items by vector",
@@ -56,7 +58,7 @@ CAST = Cast(
     partner="22649",
     pinned="",
 )
-"""Words that are misspelled in the data. Pinned is whatever comes fifth."""
+"""Words that are misspelled in the data. Pinned is whatever comes fifth once they are corrected."""
 
 
 def main(names: Iterable[str]) -> None:
@@ -64,11 +66,13 @@ def main(names: Iterable[str]) -> None:
         folder = (FOLDER / name).resolve()
         server = open_real_shop(SHOPS[name], folder)
         try:
-            with kindred_serve(folder, patient(server), ready_s=900.0) as port:
+            if name == EDITED:
+                server = put_back(folder)
+            with kindred_serve(folder, patient(server), ready_s=1800.0) as port:
                 spelling, examples = material(folder, server)
                 pictures(name, server, port, saved_queries(spelling, examples))
                 show_pictures()
-                if name == "online-retail":
+                if name == EDITED:
                     write_walk(spelling, server, folder, port)
         finally:
             stop(server.home)
@@ -91,7 +95,8 @@ def pictures(name: str, server: TestServer, port: int, queries: Iterable[SavedQu
         browser.tidy()
         browser.run(f":style http://{guide_address(server)}/curator/style.grass")
         for picture, title in PICTURES.items():
-            shown = browser.run(texts[title], keep=True)
+            browser.run(texts[title], keep=True)
+            shown = browser.newest()
             if "ERROR" in shown or "no changes, no records" in shown:
                 sys.exit(f"{title}: {shown}")
             browser.picture(IMAGES / f"browser-{name}-{picture}.png", settle_s=8.0)
@@ -114,9 +119,10 @@ def write_walk(spelling: Spelling, server: TestServer, folder: Path, port: int) 
     hand = Hand(server)
     try:
         put_rules(port, PINS)
-        fifth = asked(port, f"/v1/items/{CAST.item}/related?n=5")["items"][4]["item_id"]
-        steps = walk(spelling, replace(CAST, pinned=fifth))
-        text = "\n".join(told(one) for one in taken(steps, port, hand))
+        steps = [told(one) for one in taken(corrections(spelling, CAST), port, hand)]
+        cast = replace(CAST, pinned=asked(port, related_to(CAST))["items"][4]["item_id"])
+        steps += [told(one) for one in taken(marks(spelling, cast), port, hand)]
+        text = "\n".join(steps)
         text += "\n" + mistakes_told(spelling, server, folder, port, hand)
     finally:
         hand.close()

@@ -15,6 +15,9 @@ from api.publishing import learned_neighbors, publication_of
 from graph.digest import graph_hash
 from graph.embeddings import Publication
 from graph.errors import InputError, NotFound
+from graph.neo4j import cypher_curated
+from graph.neo4j.names import Names
+from graph.neo4j.slots import SLOTS
 from graph.release import current_release
 from tests.api.corner_shop import HAS_BRAND, IN_CATEGORY, MADE_BY, PRODUCTS, SCHEMA, Shop, open_shop
 from tests.api.http_release import publish
@@ -109,6 +112,48 @@ def test_no_query_sees_two_releases_and_the_old_one_goes(shop: Shop, hand: Hand,
     assert sorted((slots["a"], slots["b"])) == [False, True]
     assert len(hand("SHOW VECTOR INDEXES YIELD name")) == 2
     assert len(hand("MATCH (r:KindredRelease) RETURN r")) == 1
+    assert len(hand("MATCH (r:KindredCurrent) RETURN r")) == 1
+    assert {row["release"] for row in hand("MATCH ()-[r:SIMILAR_TO]->() RETURN r.release AS release")} == {
+        "the-next-one"
+    }
+
+
+def test_every_query_during_200_switches_finds_exactly_one_release(shop: Shop, hand: Hand, tmp_path: Path) -> None:
+    curated(shop).publish(publication_of(current_release(tmp_path / "releases"), neighbors=3))
+    names = Names()
+    hand("MATCH ()-[r:SIMILAR_TO]->() DELETE r")
+    releases = ("first", "second")
+    for slot, release in enumerate(releases):
+        same = {"item_index": "i", "user_index": "u", "dimensions": 8, "model": release, "embedding": SLOTS[slot]}
+        hand(cypher_curated.write_release(names), release=release, slot=slot, **same)
+        pairs = [["tea", "mug", 0.5], ["tea", "pot", 0.25]]
+        hand(cypher_curated.write_similar(names, "Product"), rows=pairs, release=release, slot=slot)
+    switched = threading.Event()
+    wrong: list[Any] = []
+    seen: list[str] = []
+    pointed = cypher_curated.current_release(names)
+
+    def look(own: Hand) -> None:
+        while not switched.is_set():
+            rows = [(row["release"], row["model"]) for row in own(pointed)]
+            edges = [edge["release"] for row in own(LEARNED) for edge in row["path"].relationships]
+            seen.append(str(rows))
+            if rows not in [[(name, name)] for name in releases] or edges not in [[name] * 2 for name in releases]:
+                wrong.append((rows, edges))
+
+    looking = [threading.Thread(target=look, args=(hand,)) for _ in range(2)]
+    for reader in looking:
+        reader.start()
+    try:
+        for number in range(200):
+            hand(cypher_curated.switch_release(names), slot=number % 2)
+    finally:
+        switched.set()
+        for reader in looking:
+            reader.join(60)
+    assert not wrong
+    assert len(set(seen)) == 2
+    assert len(seen) > 200
 
 
 def tops(publication: Publication) -> set[str]:

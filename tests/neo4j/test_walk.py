@@ -9,7 +9,7 @@ import pytest
 from api.curator import Spelling
 from tests.api.corner_shop import IN_CATEGORY, SCHEMA
 from tests.neo4j.curated_shop import Hand, kindred_serve, shop_in, slow_url
-from tests.neo4j.walk import PINS, Cast, put_rules, taken, walk
+from tests.neo4j.walk import PINS, Cast, corrections, marks, put_rules, taken
 from tests.neo4j_servers import TestServer
 
 CAST = Cast(
@@ -43,7 +43,8 @@ def test_every_edit_of_the_guide_changes_the_next_answer(empty_neo4j: TestServer
     try:
         with kindred_serve(tmp_path, slow_url(empty_neo4j)) as port:
             put_rules(port, PINS)
-            found = list(taken(walk(Spelling(SCHEMA), CAST), port, hand))
+            steps = [*corrections(Spelling(SCHEMA), CAST), *marks(Spelling(SCHEMA), CAST)]
+            found = list(taken(steps, port, hand))
     finally:
         hand.close()
     assert len(found) == 8

@@ -54,20 +54,15 @@ class Taken:
     seconds: float
 
 
-def walk(spelling: Spelling, cast: Cast) -> list[Step]:
-    """Every edit that the guide offers, in its words; at the end only the corrections are left in the graph."""
-    related = f"/v1/items/{cast.item}/related?n=8&include=reasons,properties"
+def corrections(spelling: Spelling, cast: Cast) -> list[Step]:
+    """What the guide offers for attributes and relations, in its words; only what was wrong is changed at the end."""
+    related = related_to(cast)
     complementary = f"/v1/items/{cast.item}/related?kind=complementary&n=8&include=reasons,properties"
     target = cast.attribute[2]
     label, relation = spelling.names.plain_label(target), spelling.names.plain_type(cast.attribute)
-    examples = Examples(cast.item, cast.partner, attributes={cast.attribute: cast.right})
-    queries = {query.title: query.text for query in saved_queries(spelling, examples)}
-    merging = Examples(cast.item, attributes={cast.attribute: cast.keeps})
-    merge = {query.title: query.text for query in saved_queries(spelling, merging)}[
-        f"Merge a duplicate {label} ({relation})"
-    ]
-    pinning = Examples(cast.pinned)
-    pins = {query.title: query.text for query in saved_queries(spelling, pinning)}
+    queries = _queries(spelling, Examples(cast.item, cast.partner, attributes={cast.attribute: cast.right}))
+    merging = _queries(spelling, Examples(cast.item, attributes={cast.attribute: cast.keeps}))
+    merge = merging[f"Merge a duplicate {label} ({relation})"]
     duplicate = f"/v1/items/{cast.has_duplicate}/related?n=8&include=reasons,properties"
     has = _has_node
     return [
@@ -99,6 +94,14 @@ def walk(spelling: Spelling, cast: Cast) -> list[Step]:
             complementary,
             lambda answer: "COMPLEMENTS" not in str(answer),
         ),
+    ]
+
+
+def marks(spelling: Spelling, cast: Cast) -> list[Step]:
+    """Hiding and pinning, in the guide's words; at the end the item is as it was."""
+    related = related_to(cast)
+    pins = _queries(spelling, Examples(cast.pinned))
+    return [
         Step(
             "An item that must not be shown",
             "Hidden items are in no answer, of any kind, to anybody.",
@@ -128,6 +131,15 @@ def walk(spelling: Spelling, cast: Cast) -> list[Step]:
             lambda answer: "pinned by hand" not in str(answer),
         ),
     ]
+
+
+def related_to(cast: Cast) -> str:
+    """Where the items related to the cast's are asked for."""
+    return f"/v1/items/{cast.item}/related?n=8&include=reasons,properties"
+
+
+def _queries(spelling: Spelling, examples: Examples) -> dict[str, str]:
+    return {query.title: query.text for query in saved_queries(spelling, examples)}
 
 
 def taken(steps: Sequence[Step], port: int, hand: Hand) -> Iterator[Taken]:

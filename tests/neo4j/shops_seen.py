@@ -44,7 +44,7 @@ CAPTIONS = {
     "the strongest of what was bought after it, and buyers:",
     ("online-retail", "similar"): "What the model puts closest to it:",
     ("beauty", "neighbourhood"): "A product of Amazon Beauty with its brand and categories, and what it was bought and "
-    "seen with:",
+    "seen with; Browser joins all that it shows, until *Connect result nodes* is switched off:",
     ("beauty", "similar"): "What the model puts closest to it:",
 }
 CAST = Cast(

@@ -1,7 +1,7 @@
 """What every room's tests may use: real Neo4j servers, and the last lines that say which stores really ran.
 
 Tests run in several processes (pytest-xdist). Tests of one file share a process, and so its fixtures. Tests that ask
-for Neo4j make three rooms, each of which shares a process, and so its servers.
+for Neo4j make four rooms, each of which shares a process, and so its servers.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from tests.neo4j_servers import LINES_UNDER_TEST, REQUIRED_LINE, Seen, TestServe
 os.environ.setdefault("KINDRED_AUTH", "off")  # the door is open unless a test closes it
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # two processes of two threads each would wait for one another
 SERVERS = pytest.StashKey[TestServers]()
+FAULTS = ("tests/neo4j/test_faults", "tests/neo4j/test_failing_line")
+"""Tests that wait for a server that does not answer: a room of their own."""
 LONG = (
     "tests/neo4j/",
     "neo4j-2026",
@@ -76,12 +78,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def _room(nodeid: str) -> str:
-    """What shares a process: the Neo4j tests proper, other tests that ask for one of its lines, or a file."""
+    """What shares a process: Neo4j's faults, its other tests proper, tests that ask for one of its lines, or a file."""
     file = nodeid.partition("::")[0]
     if "neo4j" not in nodeid:
         return file
     if "neo4j-2026" in nodeid:
         return "neo4j-2026"
+    if file.startswith(FAULTS):
+        return "faults"
     return "tests/neo4j" if file.startswith("tests/neo4j/") else "neo4j"
 
 

@@ -13,10 +13,12 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
+from pkgutil import iter_modules
 from typing import Any, BinaryIO
 
 import numpy as np
 
+from gnn import fusion
 from gnn.fusion import FusionWeights, LearnedFusion
 from gnn.histories import IntArray
 from gnn.models import MODELS
@@ -25,17 +27,6 @@ from graph.errors import ReleaseError
 from graph.files import replacing
 
 MOST_BYTES = 512 << 20
-_FUSION_CODE = (
-    "examples",
-    "features",
-    "fitting",
-    "hidden",
-    "hidden_fitting",
-    "learning",
-    "ranking",
-    "standing",
-    "weights",
-)
 
 
 @dataclass(frozen=True)
@@ -121,7 +112,7 @@ class Keeper:
 
     def fusion_name(self, stage: str, options: Mapping[str, Mapping[str, Any]]) -> str:
         sources = [(model, _sorted(options[model]), code_of(model)) for model in sorted(options)]
-        return self.name(stage, sources, _code(tuple(f"gnn.fusion.{part}" for part in _FUSION_CODE)))
+        return self.name(stage, sources, _code(_fusion_modules()))
 
     def _written(self, name: str, write: Callable[[BinaryIO], Any]) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -132,6 +123,10 @@ class Keeper:
 def code_of(model: str) -> str:
     """A digest of the file that a model is written in."""
     return _code((MODELS[model].path.partition(":")[0],))
+
+
+def _fusion_modules() -> tuple[str, ...]:
+    return tuple(f"gnn.fusion.{module.name}" for module in iter_modules(fusion.__path__))
 
 
 @cache

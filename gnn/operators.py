@@ -50,18 +50,12 @@ class OrderedOperator(Operator, Protocol):
         ...
 
 
-@runtime_checkable
-class ContextOperator(Operator, Protocol):
-    """An operator that scores a history in all its readings at once."""
-
-    def add_scores(self, weighed: Weighed, out: FloatArray, scale: float = 1.0) -> None:
-        """Adds ``scale`` times the scores in the first C readings to ``out``. Shape (C, B, I)."""
-        ...
-
-
 def add_scores(operator: Operator, weighed: Weighed, out: FloatArray, scale: float = 1.0) -> None:
-    """Adds ``scale`` times an operator's scores in the first C readings to ``out``. Shape (C, B, I)."""
-    own = getattr(operator, "add_scores", None)  # a protocol's isinstance takes as long as a whole answer's look-ups
+    """Adds ``scale`` times an operator's scores in the first C readings to ``out``. Shape (C, B, I).
+
+    By a method ``add_scores`` of the operator's own, where it scores a history in all its readings at once.
+    """
+    own = getattr(operator, "add_scores", None)
     if own is None:
         add_stacked(operator, weighed, out, scale)
     else:

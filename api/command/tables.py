@@ -55,19 +55,11 @@ def run_tables(
         for kept in {kept_by(TABLES[name], seed, settings) for name, seed in measured}:
             forget(kept)
     for with_controls in (False, True) if controls else (False,):
-        lacking = measured if fresh else [(name, seed) for name, seed in measured if _lacks(name, seed, with_controls)]
-        if with_controls:
-            lacking = [(name, seed) for name, seed in lacking if TABLES[name].controls]
-        else:
+        lacking = [(name, seed) for name, seed in measured if fresh or _lacks(name, seed, with_controls)]
+        if not with_controls:
             for name, seed in (pair for pair in measured if pair not in lacking):
                 output.print(f"{name}, seed {seed}: measured already")
-        together: dict[Path, list[tuple[str, int]]] = {}
-        for name, seed in lacking:
-            together.setdefault(kept_by(TABLES[name], seed, settings), []).append((name, seed))
-        tasks = [
-            Measuring(tuple(name for name, _ in pairs), pairs[0][1], settings, with_controls)
-            for pairs in together.values()
-        ]
+        tasks = _tasks(lacking, settings, with_controls)
         for task, found in side_by_side(_measure_all, tasks, jobs, _log_of):
             for name, rows in found.items():
                 write_rows([*_others(TABLES[name], task.seed), *rows])
@@ -88,13 +80,18 @@ def kept_rows() -> list[Row]:
     return read_rows(documents)
 
 
-def _rows_of(name: str, seed: int) -> list[Row]:
-    return [row for row in kept_rows() if belongs(row, TABLES[name]) and row["seed"] == seed]
+def _tasks(lacking: list[tuple[str, int]], settings: Settings, controls: bool) -> list[Measuring]:
+    """What is measured together because it is kept together."""
+    together: dict[tuple[Path, int], list[str]] = {}
+    for name, seed in lacking:
+        if TABLES[name].controls or not controls:
+            together.setdefault((kept_by(TABLES[name], seed, settings), seed), []).append(name)
+    return [Measuring(tuple(names), seed, settings, controls) for (_, seed), names in together.items()]
 
 
 def _lacks(name: str, seed: int, controls: bool) -> bool:
     """Whether a table, or its controls, are not measured yet."""
-    rows = _rows_of(name, seed)
+    rows = [row for row in kept_rows() if belongs(row, TABLES[name]) and row["seed"] == seed]
     return not any("controls" in row for row in rows) if controls else not rows
 
 

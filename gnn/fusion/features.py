@@ -24,15 +24,13 @@ import numpy as np
 import numpy.typing as npt
 
 from gnn import compiled
-from gnn.fusion.standing import Barred, stand, united, views, views_of
+from gnn.fusion.standing import VIEWS, Barred, View, stand, united, views, views_of
 from gnn.histories import FloatArray, Histories, IntArray, ItemRows
 from gnn.operators import ConstantOperator, Operator, OrderedOperator, add_scores, history_scores
 from gnn.weighed import CONTEXTS, Weighed
 
 Context: TypeAlias = Literal["even", "recent", "last", "order"]
-View: TypeAlias = Literal["z", "log", "rank"]
 
-VIEWS: tuple[View, ...] = ("z", "log", "rank")
 RANK_DEPTH = 100
 SOURCE_DEPTH = 25
 PROVISIONAL_DEPTH = 150

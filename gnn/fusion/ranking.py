@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from gnn.fusion.features import PROVISIONAL_DEPTH, VIEWS, Candidates, candidates, features_of
+from gnn.fusion.features import PROVISIONAL_DEPTH, Candidates, candidates, features_of
+from gnn.fusion.standing import VIEWS
 from gnn.fusion.weights import FusionWeights
 from gnn.histories import FloatArray, Histories, IntArray, ItemRows
 from gnn.operators import Operator

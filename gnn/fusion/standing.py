@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -14,9 +15,12 @@ import numpy.typing as npt
 from gnn import compiled
 from gnn.histories import FloatArray, IntArray
 
+View: TypeAlias = Literal["z", "log", "rank"]
+
+VIEWS: tuple[View, ...] = ("z", "log", "rank")
+"""How an item of one reading is seen, see :mod:`gnn.fusion.features`; the columns of a reading, in this order."""
 LOWEST, HIGHEST = np.float32(-3.0), np.float32(10.0)
 """One source counts no more than so many standard deviations in the sum of all."""
-VIEWS_PER_READING = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,14 +102,14 @@ def views(z: FloatArray, pool: IntArray, tops: Tops) -> FloatArray:
 
     Shapes: ``z`` (R, B, I) as :func:`stand` leaves it; ``pool`` (B, C), -1 behind the last → (B, C, 3 · R).
     """
-    features = np.zeros((*pool.shape, VIEWS_PER_READING * len(z)), np.float32)
+    features = np.zeros((*pool.shape, len(VIEWS) * len(z)), np.float32)
     loops = compiled.kernels("compiled_pool")
     if loops is not None:
         loops.views(z, pool, tops.score, features)
         return features
     for number, scores in enumerate(z):
         chosen = np.take_along_axis(scores, np.maximum(pool, 0), axis=1)
-        _put(chosen, pool, tops.score[number], tops.score.shape[2], features[..., VIEWS_PER_READING * number :])
+        _put(chosen, pool, tops.score[number], tops.score.shape[2], features[..., len(VIEWS) * number :])
     return features
 
 
@@ -114,7 +118,7 @@ def views_of(scores: FloatArray, barred: Barred, item_index: IntArray, depth: in
 
     Shapes: ``scores`` (R, B, I), which are used up; ``item_index`` (B, C), -1 for none → (B, C, 3 · R).
     """
-    features = np.zeros((*item_index.shape, VIEWS_PER_READING * len(scores)), np.float32)
+    features = np.zeros((*item_index.shape, len(VIEWS) * len(scores)), np.float32)
     loops = compiled.kernels("compiled_pool")
     if loops is not None:
         loops.views_of(scores, barred.indptr, barred.item_index, barred.shut, item_index, depth, features)
@@ -124,7 +128,7 @@ def views_of(scores: FloatArray, barred: Barred, item_index: IntArray, depth: in
         z = compiled.standardized(raw)
         chosen = np.take_along_axis(z, np.maximum(item_index, 0), axis=1)
         _, top = compiled.best(np.where(never, np.float32(-np.inf), z), depth)
-        _put(chosen, item_index, top, depth, features[..., VIEWS_PER_READING * number :])
+        _put(chosen, item_index, top, depth, features[..., len(VIEWS) * number :])
     return features
 
 

@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from gnn.fusion.features import VIEWS, Context, FeatureSpace
+from gnn.fusion.features import Context, FeatureSpace
 from gnn.fusion.hidden import HiddenLayer
+from gnn.fusion.standing import VIEWS
 from gnn.histories import FloatArray
 from gnn.operators import Operator
 from graph.errors import ReleaseError

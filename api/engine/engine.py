@@ -41,7 +41,6 @@ from graph.overlay import Overlay
 from graph.release import Release
 from graph.view import GraphView
 
-
 WARMING_ITEMS = 3
 """Items of the history that is answered before any request."""
 

@@ -6,9 +6,6 @@ each, and Python between them; compiled they are one. ``docs/decisions/0025`` ha
 
 from __future__ import annotations
 
-import os
-from functools import cache
-from importlib import import_module
 from types import ModuleType
 
 import numpy as np
@@ -16,22 +13,15 @@ import numpy.typing as npt
 import scipy.sparse as sp
 
 from gnn.ranker import top_k
+from graph.compiled import loops
 
 FloatArray = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int32]
-PLAIN = "KINDRED_PLAIN_NUMPY"
-"""Set to 1 this environment variable leaves numba aside."""
 
 
-@cache
 def kernels(name: str = "compiled_rows") -> ModuleType | None:
-    """The compiled loops of one module; ``None`` without numba. Compiled on first use, and kept on disk."""
-    if os.environ.get(PLAIN) == "1":
-        return None
-    try:
-        return import_module(f"gnn.{name}")
-    except (ImportError, RuntimeError):  # numba raises the latter where no folder can hold what it compiles
-        return None
+    """The compiled loops of one module here; ``None`` without numba."""
+    return loops(f"gnn.{name}")
 
 
 def sparse_scores(weights: sp.csr_array, matrix: sp.csr_array) -> FloatArray:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -13,12 +15,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import scipy.sparse as sp
 
+from graph.compiled import loops
 from graph.errors import InputError
+from graph.numbering import Column, IntArray, Numbering, codes_of, refuse_empty_cells
 
-IntArray: TypeAlias = npt.NDArray[np.int32]
 LongArray: TypeAlias = npt.NDArray[np.int64]
-Column: TypeAlias = Any
-"""A numpy integer array, or an Arrow array or chunked array of strings or integers."""
 _CODE_BYTES = 4
 
 
@@ -54,12 +55,12 @@ def csr_from_parquet(path: Path, source: str, target: str, timestamp: str | None
     for name in filter(None, (source, target, timestamp)):
         if name not in present:
             raise InputError("no such column", expected="one of " + ", ".join(present), got=name, where=str(path))
-    with ThreadPoolExecutor(2) as pool:  # Arrow and scipy work without Python's lock
+    with ThreadPoolExecutor(2) as pool:  # Arrow, scipy and compiled loops work without Python's lock
         left = pool.submit(_read_codes, path, source)
         right = pool.submit(_read_codes, path, target)
-        times = None if timestamp is None else _times(pq.read_table(path, columns=[timestamp]).column(0), timestamp)
         (source_ids, sources), (target_ids, targets) = left.result(), right.result()
-    return _both_ways(source_ids, sources, target_ids, targets, times)
+        times = None if timestamp is None else _ahead(pool, _read_times(path, timestamp))
+        return _both_ways(pool, source_ids, sources, target_ids, targets, times)
 
 
 def csr_from_columns(source: Column, target: Column, timestamp: Column | None = None) -> BothWays:
@@ -72,57 +73,46 @@ def csr_from_columns(source: Column, target: Column, timestamp: Column | None = 
         raise InputError("columns differ in length", got=[len(source), len(target)])
     source_ids, sources = codes_of(source, "source")
     target_ids, targets = codes_of(target, "target")
-    times = None if timestamp is None else _times(timestamp, "timestamp")
-    return _both_ways(source_ids, sources, target_ids, targets, times)
-
-
-def codes_of(column: Column, name: str) -> tuple[pa.Array, IntArray]:
-    """The distinct values in order of first sight, and which of them each row has. Shapes: (V,), (N,)."""
-    array = pa.array(column) if isinstance(column, np.ndarray) else column
-    chunked = array if isinstance(array, pa.ChunkedArray) else pa.chunked_array([array])
-    if chunked.null_count:
-        raise InputError("a column of ids has empty cells", got=f"{chunked.null_count} of {len(chunked)}", where=name)
-    if pa.types.is_dictionary(chunked.type):
-        return _united(chunked)
-    encoded = chunked.dictionary_encode()
-    codes = [chunk.indices.to_numpy(zero_copy_only=False) for chunk in encoded.chunks]
-    if not codes:
-        return pa.array([], chunked.type), np.zeros(0, np.int32)
-    # Chunks share one dictionary that grew: the last chunk has all of it.
-    return encoded.chunk(encoded.num_chunks - 1).dictionary, _joined(codes)
-
-
-def _united(chunked: pa.ChunkedArray) -> tuple[pa.Array, IntArray]:
-    """Codes over one dictionary; each chunk's own is looked at once, whatever the number of rows."""
-    dictionaries: list[pa.Array] = []
-    place: list[int] = []
-    for chunk in chunked.chunks:
-        if not dictionaries or not _same(dictionaries[-1], chunk.dictionary):
-            dictionaries.append(chunk.dictionary)
-        place.append(len(dictionaries) - 1)
-    if not dictionaries:
-        return pa.array([], chunked.type.value_type), np.zeros(0, np.int32)
-    ids, renamed = codes_of(pa.chunked_array(dictionaries), "dictionary")
-    starts = np.cumsum([0, *map(len, dictionaries)])
-    codes = np.empty(len(chunked), np.int32)
-    at = 0
-    for which, chunk in zip(place, chunked.chunks, strict=True):
-        table = renamed[starts[which] : starts[which + 1]]
-        np.take(table, chunk.indices.to_numpy(zero_copy_only=False), out=codes[at : at + len(chunk)], mode="clip")
-        at += len(chunk)
-    return ids, codes
-
-
-def _same(left: pa.Array, right: pa.Array) -> bool:
-    """Whether two dictionaries are the same memory."""
-    ours, theirs = ((len(a), a.offset, [b and b.address for b in a.buffers()]) for a in (left, right))
-    return ours == theirs
+    times = None if timestamp is None else iter([_times(timestamp, "timestamp")])
+    with ThreadPoolExecutor(2) as pool:
+        return _both_ways(pool, source_ids, sources, target_ids, targets, times)
 
 
 def _read_codes(path: Path, name: str) -> tuple[pa.Array, IntArray]:
-    by_dictionary = _has_dictionaries(path, name)
-    table = pq.read_table(path, columns=[name], use_threads=False, read_dictionary=[name] if by_dictionary else None)
-    return codes_of(table.column(0), name)
+    by_dictionary = [name] if _has_dictionaries(path, name) else None
+    with pq.ParquetFile(path, read_dictionary=by_dictionary) as file:
+        numbering = Numbering.of(file.schema_arrow.field(name).type)
+        if numbering is None:
+            return codes_of(file.read(columns=[name], use_threads=False).column(0), name)
+        codes = np.empty(file.metadata.num_rows, np.int32)
+        at = empty = 0
+        for column in _row_groups(file, name):
+            empty += column.null_count
+            for chunk in () if empty else column.chunks:
+                numbering.write(chunk, codes[at : at + len(chunk)])
+                at += len(chunk)
+        refuse_empty_cells(empty, codes.size, name)
+        return numbering.names(), codes
+
+
+def _read_times(path: Path, name: str) -> Iterator[LongArray]:
+    with pq.ParquetFile(path) as file:
+        for column in _row_groups(file, name):
+            yield _times(column, name)
+
+
+def _row_groups(file: pq.ParquetFile, name: str) -> Iterator[pa.ChunkedArray]:
+    """One column, as much at a time as the file keeps together: small enough to be used while it is near."""
+    for group in range(file.num_row_groups):
+        yield file.read_row_group(group, columns=[name], use_threads=False).column(0)
+
+
+def _ahead(pool: ThreadPoolExecutor, arrays: Iterator[LongArray]) -> Iterator[LongArray]:
+    """The same, each made in another thread while the one before it is used."""
+    coming = pool.submit(next, arrays, None)
+    while (array := coming.result()) is not None:
+        coming = pool.submit(next, arrays, None)
+        yield array
 
 
 def _has_dictionaries(path: Path, name: str) -> bool:
@@ -151,24 +141,54 @@ def _times(column: Column, name: str) -> LongArray:
     return np.asarray(array.cast(pa.int64()).to_numpy(), np.int64)
 
 
-def _joined(parts: list[npt.NDArray[Any]]) -> IntArray:
-    joined = parts[0] if len(parts) == 1 else np.concatenate(parts)
-    return np.asarray(joined, np.int32)
-
-
 def _both_ways(
-    source_ids: pa.Array, sources: IntArray, target_ids: pa.Array, targets: IntArray, times: LongArray | None
+    pool: ThreadPoolExecutor,
+    source_ids: pa.Array,
+    sources: IntArray,
+    target_ids: pa.Array,
+    targets: IntArray,
+    times: Iterator[LongArray] | None,
 ) -> BothWays:
-    offset, payload = (0, np.zeros(sources.size, np.int8)) if times is None else _narrow(times)
-
-    def rows(near: IntArray, far: IntArray, num_near: int, num_far: int) -> Rows:
-        indptr, indices, moved = counting_sort(near, far, payload, num_near, num_far)
-        return Rows(indptr, indices, None if times is None else np.add(moved, offset, dtype=np.int64))
-
-    with ThreadPoolExecutor(2) as pool:
-        out = pool.submit(rows, sources, targets, len(source_ids), len(target_ids))
-        into = pool.submit(rows, targets, sources, len(target_ids), len(source_ids))
+    """``times`` come in parts, in the order of the edges."""
+    compiled = loops("graph.compiled_csr")
+    if compiled is None:
+        joined = None if times is None else np.concatenate([np.zeros(0, np.int64), *times])
+        out = pool.submit(_sorted, sources, targets, joined, len(source_ids), len(target_ids))
+        into = pool.submit(_sorted, targets, sources, joined, len(target_ids), len(source_ids))
         return BothWays(source_ids, target_ids, out.result(), into.result())
+    there = pool.submit(_Filling, compiled, sources, targets, len(source_ids), times is not None)
+    back = _Filling(compiled, targets, sources, len(target_ids), times is not None)
+    for part in (None,) if times is None else times:
+        placed = pool.submit(there.result().place, part)
+        back.place(part)
+        placed.result()
+    return BothWays(source_ids, target_ids, there.result().rows, back.rows)
+
+
+class _Filling:
+    """Rows that are filled from one end of the input to the other."""
+
+    def __init__(self, compiled: ModuleType, near: IntArray, far: IntArray, num_near: int, timed: bool) -> None:
+        self._loops, self._near, self._far, self._done = compiled, near, far, 0
+        indptr = np.zeros(num_near + 1, np.int64)
+        compiled.row_ends(near, indptr)
+        self._heads = indptr[:-1].copy()
+        self.rows = Rows(indptr, np.empty(far.size, np.int32), np.empty(far.size, np.int64) if timed else None)
+
+    def place(self, times: LongArray | None) -> None:
+        """The next edges, as many as there are times; all of them if they have none."""
+        if times is None:
+            self._loops.place_timeless(self._near, self._far, self._heads, self.rows.indices)
+            return
+        part = slice(self._done, self._done + times.size)
+        self._done = part.stop
+        self._loops.place(self._near[part], self._far[part], times, self._heads, self.rows.indices, self.rows.timestamp)
+
+
+def _sorted(near: IntArray, far: IntArray, times: LongArray | None, num_near: int, num_far: int) -> Rows:
+    offset, payload = (0, np.zeros(near.size, np.int8)) if times is None else _narrow(times)
+    indptr, indices, moved = counting_sort(near, far, payload, num_near, num_far)
+    return Rows(indptr, indices, None if times is None else np.add(moved, offset, dtype=np.int64))
 
 
 def _narrow(times: LongArray) -> tuple[int, npt.NDArray[Any]]:

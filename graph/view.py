@@ -227,6 +227,14 @@ class GraphView:
         table, changes = self.snapshot.edges(edge_type), self._changes(edge_type)
         return expand(table, changes, indices, direction, distinct=distinct, columns=columns)
 
+    def told_apart(self, edge_type: EdgeType, sources: IntArray) -> tuple[IntArray, IntArray]:
+        """The source rows whose edges are the snapshot's, and those whose edges changed since."""
+        changes = self._changes(edge_type)
+        if changes is None or not len(changes.out):
+            return sources, sources[:0]
+        changed = np.isin(sources, changes.out_rows)
+        return sources[~changed], sources[changed]
+
     def has_parallel_edges(self, edge_type: EdgeType) -> bool:
         """Whether two edges of this type may join the same pair."""
         changes = self._changes(edge_type)

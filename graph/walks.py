@@ -5,12 +5,15 @@ Counts are of distinct things: a user who bought an item three times is one user
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
+from types import ModuleType
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
+from graph.compiled import loops
 from graph.schema import EdgeType
 from graph.snapshot import NO_TIME, IntArray
 from graph.snapshot.edges import LongArray
@@ -54,8 +57,11 @@ def co_interaction(view: GraphView, edge_types: EdgeTypes, item_index: int, *, m
     users = users_of(view, types, item_index, max_users=max_users)
     if not users.size:
         return _NOTHING
-    items = _distinct_targets(view, types, users)
-    return _counted(items, view.num_nodes(types[0][2]), without=item_index)
+    num_items = view.num_nodes(types[0][2])
+    compiled = loops("graph.compiled_walks") if len(types) == 1 else None
+    if compiled is not None:
+        return _reached(compiled, view, types[0], users, num_items, without=item_index)
+    return _counted(_distinct_targets(view, types, users), num_items, without=item_index)
 
 
 def shared_attributes(
@@ -188,6 +194,39 @@ def _distinct_targets(view: GraphView, types: tuple[EdgeType, ...], users: IntAr
         step = view.expand(edge_type, users, "out", distinct=True)
         pairs.append(step.owner << 32 | step.indices)
     return (np.unique(np.concatenate(pairs)) & 0xFFFFFFFF).astype(np.int32)
+
+
+class _Tally(threading.local):
+    """Cells to count in, zero between two walks. Each thread has its own."""
+
+    def __init__(self) -> None:
+        self._cells, self._marks = np.zeros(0, np.int32), np.zeros(0, np.uint64)
+
+    def cells(self, count: int) -> tuple[IntArray, npt.NDArray[np.uint64]]:
+        """At least so many cells, and a bit for each."""
+        if count > self._cells.size:
+            self._cells, self._marks = np.zeros(count, np.int32), np.zeros((count + 63) // 64, np.uint64)
+        return self._cells, self._marks
+
+
+_TALLY = _Tally()
+_NO_ROWS = np.zeros(0, np.int32)
+_ALL_FIRST = np.zeros(0, np.bool_)
+
+
+def _reached(
+    compiled: ModuleType, view: GraphView, edge_type: EdgeType, users: IntArray, num_items: int, *, without: int
+) -> Counts:
+    """The users' items, each once a user, counted in one go; what changed since the snapshot is read beside it."""
+    table = view.snapshot.edges(edge_type)
+    users, changed = view.told_apart(edge_type, users)
+    more = view.expand(edge_type, changed, distinct=True).indices if changed.size else _NO_ROWS
+    first = table.columns.first_of_pair
+    cells, marks = _TALLY.cells(num_items)
+    found, counts = compiled.reached(
+        users, *table.out, _ALL_FIRST if first is None else first, more, without, cells, marks
+    )
+    return Counts(found, counts)
 
 
 def _sequences(view: GraphView, types: tuple[EdgeType, ...], users: IntArray) -> tuple[LongArray, IntArray]:

@@ -31,6 +31,7 @@ _REPLACE = """
 _CREATE = """
     INSERT INTO nodes (id, node_type, node_id, version, deleted, sequence, batch) VALUES (?, ?, ?, 1, 0, ?, ?)
 """
+_ANY = "SELECT EXISTS (SELECT 1 FROM nodes WHERE node_type = ?)"
 _FIND_ONE = "SELECT node_id, id, deleted FROM nodes WHERE node_type = ? AND node_id = ?"
 _FIND_MANY = """
     SELECT node_id, id, deleted FROM nodes WHERE node_type = ? AND node_id IN (SELECT value FROM json_each(?))
@@ -55,7 +56,12 @@ def upsert_nodes(transaction: Transaction, mutation: UpsertNodes) -> None:
     node_type = transaction.catalogue.node_type(mutation.node_type)
     node_ids = id_list(mutation.node_ids, "node id")
     rows = len(node_ids)
-    check_ids(set(node_ids), "node id")
+    distinct = dict.fromkeys(node_ids)
+    check_ids(distinct, "node id")
+    if mutation.properties is None and not mutation.replace and mutation.expected_version is None:
+        create_missing(transaction, node_type, distinct)  # all there is to do, and edges find the numbers remembered
+        return
+    transaction.complete.discard(node_type)
     contents: list[str | None] = [None] * rows
     patches = contents
     if mutation.properties is not None:
@@ -114,9 +120,13 @@ def create_missing(transaction: Transaction, node_type: int, node_ids: Mapping[s
         return known
     if len(known) > _REMEMBERED_NODES:  # bounded memory, whatever the size of the load
         known.clear()
+        transaction.complete.discard(node_type)
         missing = dict(node_ids)
     connection = transaction.connection
-    for node_id, number, deleted in _found(transaction, node_type, list(missing)):
+    if not known and not connection.execute(_ANY, (node_type,)).fetchone()[0]:
+        transaction.complete.add(node_type)
+    unsure = [] if node_type in transaction.complete else list(missing)
+    for node_id, number, deleted in _found(transaction, node_type, unsure):
         if deleted:
             reborn = (node_type, node_id, None, None, *transaction.sequences(1), transaction.batch)
             transaction.changed += connection.execute(_REPLACE, reborn).rowcount
@@ -153,6 +163,7 @@ def delete_nodes(transaction: Transaction, mutation: DeleteNodes) -> None:
     node_ids = dict.fromkeys(id_list(mutation.node_ids, "node id"))
     check_ids(node_ids, "node id")
     known = live_numbers(transaction, node_type, node_ids)
+    transaction.complete.discard(node_type)
     for node_id in node_ids:
         number = known.pop(node_id, None)
         if number is not None:

@@ -33,6 +33,9 @@ class Transaction:
     live: dict[int, dict[str, int]] = field(default_factory=dict)
     """Node type → id → number of nodes known to be live now; filled as they are met."""
 
+    complete: set[int] = field(default_factory=set)
+    """Node types of which ``live`` has every node that ever was: what is not in it is new."""
+
     stamp: tuple[int, int] | None = None
 
     @classmethod
@@ -53,7 +56,9 @@ class Transaction:
             last = last_sequence(connection)
             return cls(connection, catalogue, batch_number(connection, batch), last, last, stamp=stamp)
         last = after.sequence
-        return cls(connection, catalogue, after.batch, last, last, live=after.live, stamp=stamp)
+        return cls(
+            connection, catalogue, after.batch, last, last, live=after.live, complete=after.complete, stamp=stamp
+        )
 
     def sequences(self, count: int) -> range:
         """The next ``count`` sequence numbers."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,22 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from graph import compiled, csr, numbering
 from graph.csr import BothWays, Rows, csr_from_columns, csr_from_parquet
+from graph.numbering import codes_of
 
 EDGES = st.lists(st.tuples(st.sampled_from("abcdé"), st.sampled_from("xyz"), st.integers(-(2**50), 2**50)), max_size=40)
+
+
+@pytest.fixture(params=["compiled", "plain"], autouse=True, scope="module")
+def loops(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Everything here is asked of the compiled loops and of numpy's."""
+    assert compiled.loops("graph.compiled_csr") is not None, "numba is part of what tests are run with"
+    with pytest.MonkeyPatch.context() as patch:
+        if request.param == "plain":
+            for module in (csr, numbering):
+                patch.setattr(module, "loops", lambda name: None)
+        yield
 
 
 def spelled_out(rows: Rows, near: pa.Array, far: pa.Array) -> dict[Any, list[tuple[Any, int]]]:
@@ -47,6 +61,32 @@ def test_every_edge_is_found_from_both_ends_in_input_order(edges: list[tuple[str
     # Chunks with a dictionary each, as a file's row groups have them.
     chunked = [pa.chunked_array([column[:7].dictionary_encode(), column[7:].dictionary_encode()]) for column in plain]
     check(csr_from_columns(*chunked, np.array(times, np.int64)), edges)
+
+
+NAMES = st.text(st.sampled_from("ab\0é7"), max_size=20)
+
+
+@settings(max_examples=100, deadline=None, derandomize=True)
+@given(st.lists(NAMES, max_size=60), st.integers(0, 60), st.sampled_from([pa.string(), pa.large_string(), pa.binary()]))
+def test_names_are_numbered_in_order_of_first_sight(names: list[str], cut: int, kind: pa.DataType) -> None:
+    column = pa.array([name.encode() if kind == pa.binary() else name for name in ["before", *names]], kind)[1:]
+    first_seen = list(dict.fromkeys(column.to_pylist()))
+    ids, codes = codes_of(pa.chunked_array([column[:cut], column[cut:]]), "name")
+    assert (ids.type, ids.to_pylist()) == (kind, first_seen)
+    assert [first_seen[code] for code in codes] == column.to_pylist()
+
+
+def test_many_names_and_long_ones_find_room() -> None:
+    names = [f"{number:x}" * (1 + number % 30) for number in range(100_000)]
+    ids, codes = codes_of(pa.array([*names, *reversed(names)]), "name")
+    assert ids.to_pylist() == list(dict.fromkeys(names))
+    assert (codes[:100_000] == codes[:99_999:-1]).all()
+
+
+def test_a_dictionary_with_an_empty_cell_is_refused() -> None:
+    column = pa.DictionaryArray.from_arrays(pa.array([0, 1], pa.int32()), pa.array(["a", None]))
+    with pytest.raises(ValueError, match="a column of ids has empty cells"):
+        codes_of(column, "name")
 
 
 def test_integer_ids_and_edges_without_times() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from graph.digest import graph_hash
-from graph.records import Mutation, UpsertEdges, UpsertNodes
+from graph.records import DeleteNodes, Mutation, UpsertEdges, UpsertNodes
 from graph.sqlite import SqliteStore, exporting, open_sqlite
 from tests.graph.store_contract_model import NEXT, PURCHASED, WORLD, Model, canonical
 
@@ -91,3 +91,31 @@ def test_a_load_of_mixed_kinds_keeps_their_order(tmp_path: Path) -> None:
         assert sorted((edge.target_id, edge.weight, edge.version) for edge in edges) == sorted(
             (name[2], row.content[0], row.version) for name, row in model.edges.items() if name[0] == PURCHASED
         )
+
+
+@pytest.mark.parametrize("there_before", [False, True])
+def test_what_a_load_remembers_of_nodes_is_true(tmp_path: Path, there_before: bool) -> None:
+    """A load that made all nodes of a type asks for none; one that deleted some, or found some there, asks."""
+    names = [f"u{number}" for number in range(40)]
+    before = [UpsertNodes("User", ["u3", "old"], [{"name": "Ann"}, {}]), DeleteNodes("User", ["old"])]
+    during: list[Mutation] = [
+        UpsertNodes("User", names[:20]),
+        UpsertNodes("User", [*names[10:30], "old", "u3", "u3"]),
+        DeleteNodes("User", ["u1", "u12"]),
+        UpsertNodes("User", ["u1", "late"]),
+        UpsertNodes("User", ["new", "u2"], [{"name": "Bo"}, {"name": "Cy"}]),
+        UpsertNodes("User", ["new", *names]),
+    ]
+    model = Model()
+    expected = 0
+    with opened(tmp_path, "loaded") as loaded, opened(tmp_path, "row by row") as slow:
+        if there_before:
+            model.apply(before)
+            for store in (loaded, slow):
+                store.apply(before, batch_id="before", actor="test")
+        for mutation in during:
+            expected += model.apply([mutation])
+            slow.apply([mutation], batch_id="b", actor="test")
+        assert loaded.bulk_load(iter(during), batch_id="b", actor="test", block_rows=20).changed == expected
+        for name in [*names, "old", "late", "new"]:
+            assert loaded.node("User", name) == slow.node("User", name) is not None

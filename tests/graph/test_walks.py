@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from graph import walks
+from graph import compiled, walks
 from graph.overlay import Overlay
 from graph.records import Change, Edge, Node
 from graph.snapshot import build_snapshot
@@ -63,6 +64,14 @@ def world(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[GraphView, Gr
     return GraphView(snapshot, overlay), graph
 
 
+@pytest.fixture(params=["compiled", "plain"], autouse=True)
+def loops(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every walk is asked of the compiled loops and of numpy's."""
+    assert compiled.loops("graph.compiled_walks") is not None, "numba is part of what tests are run with"
+    if request.param == "plain":
+        monkeypatch.setattr(walks, "loops", lambda name: None)
+
+
 def items_of(graph: GraphInMemory, edge_types: Iterable[Any]) -> dict[str, set[str]]:
     taken: dict[str, set[str]] = defaultdict(set)
     for edge in graph.edges.values():
@@ -90,6 +99,39 @@ def test_co_interaction_counts_users_in_common(world: Any, edge_types: Any) -> N
     for row, item in every_item(view):
         wanted = Counter(other for items in taken.values() if item in items for other in items if other != item)
         assert by_id(view, walks.co_interaction(view, edge_types, row)) == wanted
+
+
+@pytest.mark.parametrize("overlay", [False, True])
+def test_without_parallel_edges_counts_are_the_same(overlay: bool, tmp_path: Path) -> None:
+    graph = random_shop(9)
+    for key, edge in list(graph.edges.items()):
+        if edge.qualifier:
+            del graph.edges[key]
+    snapshot = build_snapshot(graph, tmp_path / "snapshot")
+    assert not snapshot.edges(PURCHASED).has_parallel_edges
+    view = GraphView(snapshot)
+    if overlay:  # also users and items that the snapshot does not know
+        changes = [
+            Change("upsert", Edge(PURCHASED, f"u{n % 40:02}", f"i{n % 45:02}", "", 1.0, n * 1000), "1", "batch", "test")
+            for n in range(50)
+        ]
+        view = GraphView(snapshot, Overlay(snapshot))
+        assert view.overlay is not None
+        view.overlay.apply(changes)
+        graph.change(changes)
+    taken = items_of(graph, [PURCHASED])
+    for row, item in every_item(view):
+        wanted = Counter(other for items in taken.values() if item in items for other in items if other != item)
+        assert by_id(view, walks.co_interaction(view, PURCHASED, row)) == wanted
+
+
+def test_threads_count_apart(tmp_path: Path) -> None:
+    view = GraphView(build_snapshot(random_shop(5), tmp_path / "snapshot"))
+    rows = [row for row, _ in every_item(view)]
+    alone = [by_id(view, walks.co_interaction(view, PURCHASED, row)) for row in rows]
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(lambda row: by_id(view, walks.co_interaction(view, PURCHASED, row)), rows * 20))
+    assert together == alone * 20
 
 
 def test_a_cap_keeps_the_most_recent_users(world: Any) -> None:

@@ -1,0 +1,89 @@
+"""The second step of a walk and its counts, compiled by numba: what is touched is counted, nothing else is looked at.
+
+Import it through :mod:`graph.compiled`. Everything here runs without Python's lock.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+from numba import njit, types
+from numba.extending import intrinsic
+
+
+@intrinsic
+def _lowest_bit(typing_context: Any, word: Any) -> Any:  # pragma: no cover
+    """The place of the lowest bit that is set, one instruction that numba has no word for."""
+
+    def generate(context: Any, builder: Any, called: Any, arguments: Any) -> Any:
+        return builder.cttz(arguments[0], context.get_constant(types.boolean, True))
+
+    return types.uint64(types.uint64), generate
+
+
+@intrinsic
+def _fetch(typing_context: Any, array: Any, at: Any) -> Any:  # pragma: no cover
+    """Asks memory for what lies at a place, without waiting for it; a place behind the end does no harm."""
+    signature = types.void(array, types.int64)
+
+    def generate(context: Any, builder: Any, called: Any, arguments: Any) -> Any:
+        whole, offset = arguments
+        start = builder.gep(context.make_array(called.args[0])(context, builder, value=whole).data, [offset])
+        byte, flag = ir.IntType(8).as_pointer(), ir.IntType(32)
+        kind = ir.FunctionType(ir.VoidType(), [byte, flag, flag, flag])
+        prefetch = builder.module.declare_intrinsic("llvm.prefetch", [byte], kind)
+        builder.call(prefetch, [builder.bitcast(start, byte), *(ir.Constant(flag, value) for value in (0, 3, 1))])
+        return context.get_dummy_value()
+
+    return signature, generate
+
+
+@njit(cache=True, nogil=True)
+def reached(
+    rows: Any, indptr: Any, indices: Any, first_of_pair: Any, more: Any, without: Any, tally: Any, marks: Any
+) -> Any:  # pragma: no cover
+    """What the entries of some rows and ``more`` hold, ascending, but for ``without``, and how often.
+
+    Of parallel entries only those marked ``first_of_pair`` count, if that is not empty. ``tally`` (a cell for all that
+    can be held) and ``marks`` (a bit for each) are zeros before and after.
+    """
+    most = more.size
+    known = indptr.size - 1
+    starts, stops = np.zeros(rows.size, np.int64), np.zeros(rows.size, np.int64)
+    for row in rows:  # all are asked for before the first is waited for
+        _fetch(indptr, min(row, known))
+    for number in range(rows.size):
+        row = rows[number]
+        if row < known:
+            start, stop = indptr[row], indptr[row + 1]
+            starts[number], stops[number] = start, stop
+            most += stop - start
+            _fetch(indices, start)
+            _fetch(indices, stop)
+    for number in range(rows.size):
+        for at in range(starts[number], stops[number]):
+            if first_of_pair.size == 0 or first_of_pair[at]:
+                held = np.uint64(indices[at])
+                tally[held] += 1
+                marks[held >> np.uint64(6)] |= np.uint64(1) << (held & np.uint64(63))
+    for item in more:
+        held = np.uint64(item)
+        tally[held] += 1
+        marks[held >> np.uint64(6)] |= np.uint64(1) << (held & np.uint64(63))
+    tally[without] = 0
+    marks[without >> 6] &= ~(np.uint64(1) << np.uint64(without & 63))
+    found, counts = np.empty(most, np.int32), np.empty(most, np.int64)
+    size = 0
+    for word in range(marks.size):
+        bits = marks[word]
+        if bits != 0:
+            marks[word] = 0
+            while bits != 0:
+                held = np.uint64(word << 6) + _lowest_bit(bits)
+                found[size], counts[size] = held, tally[held]
+                tally[held] = 0
+                size += 1
+                bits &= bits - np.uint64(1)
+    return found[:size], counts[:size]

@@ -15,6 +15,10 @@ from numba.extending import intrinsic
 
 _BLOCK_ITEMS = 64
 """Rows of a table of vectors that are compared with all users before the next ones are read."""
+_LINE = 16
+"""Numbers of four bytes to a cache line."""
+_AHEAD = 1024
+"""A table is asked for so many numbers before they are needed."""
 LANES = 8
 """Sums that are added to side by side."""
 
@@ -49,15 +53,42 @@ def weigh(indptr: Any, items: Any, out_ptr: Any, out_items: Any, weights: Any) -
     return write
 
 
+@intrinsic
+def _fetch(typing_context: Any, array: Any, at: Any) -> Any:  # pragma: no cover
+    """Asks memory for the line of ``array[at]``, an array in rows; what is not there does no harm."""
+    signature = types.void(array, types.int64)
+
+    def generate(context: Any, builder: Any, called: Any, arguments: Any) -> Any:
+        start = context.make_array(called.args[0])(context, builder, value=arguments[0]).data
+        byte, flag = ir.IntType(8).as_pointer(), ir.IntType(32)
+        kind = ir.FunctionType(ir.VoidType(), [byte, flag, flag, flag])
+        function = builder.module.declare_intrinsic("llvm.prefetch", [byte], kind)
+        to_read, keep, into_data = (ir.Constant(flag, value) for value in (0, 3, 1))
+        place = builder.bitcast(builder.gep(start, [arguments[1]]), byte)
+        builder.call(function, [place, to_read, keep, into_data])
+        return context.get_dummy_value()
+
+    return signature, generate
+
+
 @njit(nogil=True, fastmath={"contract"})
 def _add_row(
-    indices: Any, data: Any, first: Any, last: Any, even: Any, recent: Any, lanes: Any
+    indices: Any, data: Any, first: Any, last: Any, even: Any, recent: Any, lanes: Any, then: Any, until: Any
 ) -> None:  # pragma: no cover
-    """Adds one row of a sparse matrix to two sums, which lie side by side."""
-    for edge in range(first, last):
-        item, value = np.uint64(indices[edge]), data[edge]
-        lanes[item, 0] += even * value
-        lanes[item, 1] += recent * value
+    """Adds one row of a sparse matrix to two sums, which lie side by side.
+
+    Line by line it asks for the row that is read after it, from ``then`` to ``until``: rows lie far apart, and the
+    processor does not guess where the next one is.
+    """
+    for start in range(first, last, _LINE):
+        if then < until:
+            _fetch(indices, then)
+            _fetch(data, then)
+            then += _LINE
+        for edge in range(start, min(start + _LINE, last)):
+            item, value = np.uint64(indices[edge]), data[edge]
+            lanes[item, 0] += even * value
+            lanes[item, 1] += recent * value
 
 
 @njit(cache=True, nogil=True, fastmath={"contract"})
@@ -70,9 +101,11 @@ def spread_contexts(
     for row in range(row_ptr.size - 1):
         lanes[:] = 0.0
         for at in range(row_ptr[row], row_ptr[row + 1]):
-            item = row_items[at]
-            first, last = indptr[item], indptr[item + 1]
-            _add_row(indices, data, first, last, scale * weights[0, at], scale * weights[1, at], lanes)
+            item, later = row_items[at], row_items[min(at + 1, row_items.size - 1)]
+            first, last = np.int64(indptr[item]), np.int64(indptr[item + 1])
+            then, until = np.int64(indptr[later]), np.int64(indptr[later + 1])
+            even, recent = scale * weights[0, at], scale * weights[1, at]
+            _add_row(indices, data, first, last, even, recent, lanes, then, until)
             newest = scale * weights[2, at]
             if newest != 0.0:
                 for edge in range(first, last):
@@ -117,9 +150,11 @@ def spread_twice(
                     reached[node, context] += weights[context, at] * value
         lanes[:] = 0.0
         for place in range(count):
-            node = order[place]
-            first, last = indptr[node], indptr[node + 1]
-            _add_row(indices, data, first, last, scale * reached[node, 0], scale * reached[node, 1], lanes)
+            node, later = order[place], order[min(place + 1, count - 1)]
+            first, last = np.int64(indptr[node]), np.int64(indptr[node + 1])
+            then, until = np.int64(indptr[later]), np.int64(indptr[later + 1])
+            even, recent = scale * reached[node, 0], scale * reached[node, 1]
+            _add_row(indices, data, first, last, even, recent, lanes, then, until)
             newest = scale * reached[node, 2]
             if newest != 0.0:
                 for edge in range(first, last):
@@ -181,7 +216,13 @@ def spread_shared(
         for first in range(0, width, LANES):  # the last event is another item in few of the ways
             speaking[count] = first
             count += weights[at * width + first : at * width + first + LANES].any()
-        for edge in range(indptr[items[at]], indptr[items[at] + 1]):
+        later = items[min(at + 1, items.size - 1)]
+        then, until = np.int64(indptr[later]), np.int64(indptr[later + 1])
+        for edge in range(np.int64(indptr[items[at]]), np.int64(indptr[items[at] + 1])):
+            if edge % _LINE == 0 and then < until:
+                _fetch(indices, then)
+                _fetch(data, then)
+                then += _LINE
             start = np.int64(indices[edge]) * width
             for group in range(count):
                 first = speaking[group]
@@ -194,8 +235,12 @@ def spread_shared(
 @njit(cache=True, nogil=True, fastmath={"contract"})
 def fold(row_ptr: Any, row_items: Any, weights: Any, table: Any, out: Any) -> None:  # pragma: no cover
     """Adds to ``out`` (C, B, D) the rows of ``table`` of each history's items, times their weights."""
+    numbers = table.reshape(table.size)
     for row in range(row_ptr.size - 1):
         for at in range(row_ptr[row], row_ptr[row + 1]):
+            later = np.int64(row_items[min(at + 1, row_items.size - 1)]) * table.shape[1]
+            for place in range(0, table.shape[1], _LINE):
+                _fetch(numbers, later + place)
             vector = table[row_items[at]]
             for context in range(out.shape[0]):
                 weight = weights[context, at]
@@ -203,6 +248,30 @@ def fold(row_ptr: Any, row_items: Any, weights: Any, table: Any, out: Any) -> No
                     sums = out[context, row]
                     for place in range(vector.size):
                         sums[place] += weight * vector[place]
+
+
+@njit(cache=True, nogil=True, fastmath={"reassoc", "nsz", "contract"})
+def few_dots(table: Any, vectors: Any, scale: Any, out: Any) -> None:  # pragma: no cover
+    """:func:`dots` of one to three vectors: what takes time is fetching the table, so it is read line after line."""
+    two, three = min(1, vectors.shape[0] - 1), vectors.shape[0] - 1
+    a, b, c = vectors[0], vectors[two], vectors[three]
+    numbers = table.reshape(table.size)
+    for row in range(table.shape[0]):
+        ahead = row * a.size + _AHEAD
+        for place in range(ahead, min(ahead + a.size, numbers.size), _LINE):
+            _fetch(numbers, place)
+        vector = table[row]
+        of_a = of_b = of_c = np.float32(0.0)
+        for place in range(a.size):
+            x = vector[place]
+            of_a += x * a[place]
+            of_b += x * b[place]
+            of_c += x * c[place]
+        out[0, row] += scale * of_a
+        if two > 0:
+            out[1, row] += scale * of_b
+        if three > two:
+            out[three, row] += scale * of_c
 
 
 @njit(cache=True, nogil=True, fastmath={"reassoc", "nsz", "contract"})

@@ -59,7 +59,8 @@ def add_products(table: FloatArray, vectors: FloatArray, scale: float, out: Floa
     if len(vectors) == 1:  # a product with one vector reads the table once
         out[0] += np.float32(scale) * (table @ vectors[0])
     elif loops is not None and len(vectors) <= FEW_VECTORS and _in_rows(table):
-        loops.dots(table, vectors, np.float32(scale), out)
+        multiply = loops.few_dots if len(vectors) <= 3 else loops.dots
+        multiply(table, vectors, np.float32(scale), out)
     else:
         out += (vectors * np.float32(scale)) @ table.T
 

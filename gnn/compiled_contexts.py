@@ -17,6 +17,8 @@ _BLOCK_ITEMS = 64
 """Rows of a table of vectors that are compared with all users before the next ones are read."""
 _LINE = 16
 """Numbers of four bytes to a cache line."""
+_ROWS_AHEAD = 12
+"""The rows of attributes are short and many: each is asked for while so many others are added."""
 _AHEAD = 1024
 """A table is asked for so many numbers before they are needed."""
 LANES = 8
@@ -131,36 +133,50 @@ def spread_twice(
 ) -> None:  # pragma: no cover
     """The same over two sparse matrices one after the other, from items to attributes and back; or in one reading."""
     contexts, _, width = out.shape
-    between = indptr.size - 1
+    most = 0
+    for row in range(row_ptr.size - 1):
+        edges = 0
+        for at in range(row_ptr[row], row_ptr[row + 1]):
+            edges += left_ptr[row_items[at] + 1] - left_ptr[row_items[at]]
+        most = max(most, edges)
+    mask = 1
+    while mask < 2 * most:
+        mask *= 2
+    mask -= 1
+    place_of = np.full(mask + 1, -1, np.int32)  # by hash: attributes may be many times those of any one history
+    slots = np.empty(most, np.int64)
+    order = np.empty(most, np.int64)
+    reached = np.empty((most, 3), np.float32)
     lanes = np.empty((width, 2), np.float32)
-    reached = np.zeros((between, 3), np.float32)
-    seen = np.zeros(between, np.bool_)
-    order = np.empty(between, np.int64)
     for row in range(row_ptr.size - 1):
         count = 0
         for at in range(row_ptr[row], row_ptr[row + 1]):
             item = row_items[at]
             for edge in range(left_ptr[item], left_ptr[item + 1]):
-                node, value = left_indices[edge], left_data[edge]
-                if not seen[node]:
-                    seen[node] = True
-                    order[count] = node
+                node, value = np.int64(left_indices[edge]), left_data[edge]
+                slot = ((node * 0x9E3779B1) >> 8) & mask
+                while place_of[slot] >= 0 and order[place_of[slot]] != node:
+                    slot = (slot + 1) & mask
+                if place_of[slot] < 0:
+                    _fetch(indptr, node)
+                    place_of[slot], slots[count], order[count] = count, slot, node
+                    reached[count] = 0.0
                     count += 1
                 for context in range(contexts):
-                    reached[node, context] += weights[context, at] * value
+                    reached[place_of[slot], context] += weights[context, at] * value
         lanes[:] = 0.0
         for place in range(count):
-            node, later = order[place], order[min(place + 1, count - 1)]
+            node, later = order[place], indptr[order[min(place + _ROWS_AHEAD, count - 1)]]
+            _fetch(indices, later)
+            _fetch(data, later)
             first, last = np.int64(indptr[node]), np.int64(indptr[node + 1])
-            then, until = np.int64(indptr[later]), np.int64(indptr[later + 1])
-            even, recent = scale * reached[node, 0], scale * reached[node, 1]
-            _add_row(indices, data, first, last, even, recent, lanes, then, until)
-            newest = scale * reached[node, 2]
+            even, recent = scale * reached[place, 0], scale * reached[place, 1]
+            _add_row(indices, data, first, last, even, recent, lanes, last, last)
+            newest = scale * reached[place, 2]
             if newest != 0.0:
                 for edge in range(first, last):
                     out[2, row, np.uint64(indices[edge])] += newest * data[edge]
-            seen[node] = False
-            reached[node, :] = 0.0
+            place_of[slots[place]] = -1
         for item in range(width):
             out[0, row, item] += lanes[item, 0]
             if contexts > 1:

@@ -63,10 +63,9 @@ def _reaching(typing_context: Any, row: Any, first: Any, floor: Any) -> Any:  # 
     def generate(context: Any, builder: Any, called: Any, arguments: Any) -> Any:
         vector = ir.VectorType(ir.FloatType(), _WORD)
         undefined = ir.Constant(vector, ir.Undefined)
-        start = builder.gep(
-            context.make_array(called.args[0])(context, builder, value=arguments[0]).data, arguments[1:2]
-        )
-        scores = builder.load(builder.bitcast(start, vector.as_pointer()), align=4)
+        numbers = context.make_array(called.args[0])(context, builder, value=arguments[0]).data
+        start = builder.bitcast(builder.gep(numbers, [arguments[1]]), vector.as_pointer())
+        scores = builder.load(start, align=4)
         one = builder.insert_element(undefined, arguments[2], ir.Constant(ir.IntType(32), 0))
         nowhere = ir.Constant(ir.VectorType(ir.IntType(32), _WORD), [0] * _WORD)
         reached = builder.fcmp_ordered(">=", scores, builder.shuffle_vector(one, undefined, nowhere))
@@ -209,10 +208,10 @@ def log1p_of(z: Any) -> Any:  # pragma: no cover
 
 
 @njit(cache=True, nogil=True, fastmath={"contract"})
-def add_likeness(scores: Any, weight: Any, part: Any, total: Any) -> None:  # pragma: no cover
-    """``weight · log(1 + max(z, 0))`` of one row of scores, into ``part`` and added to ``total``."""
-    mean, scale = moments(scores)
-    for item in range(scores.size):
-        z = (scores[item] - mean) * scale
-        part[item] = weight * log1p_of(z) if z > 0 else np.float32(0.0)
-        total[item] += part[item]
+def likeness(scores: Any, weights: Any) -> None:  # pragma: no cover
+    """``weight · log(1 + max(z, 0))`` of each row's scores, in their place."""
+    for row in range(scores.shape[0]):
+        mean, scale = moments(scores[row])
+        for item in range(scores.shape[1]):
+            z = max((scores[row, item] - mean) * scale, np.float32(0.0))
+            scores[row, item] = weights[row] * log1p_of(z)

@@ -59,8 +59,16 @@ def add_products(table: FloatArray, vectors: FloatArray, scale: float, out: Floa
     if len(vectors) == 1:  # a product with one vector reads the table once
         out[0] += np.float32(scale) * (table @ vectors[0])
     elif loops is not None and len(vectors) <= FEW_VECTORS and _in_rows(table):
-        multiply = loops.few_dots if len(vectors) <= 3 else loops.dots
-        multiply(table, vectors, np.float32(scale), out)
+        if len(vectors) <= 3:
+            loops.few_dots(table, vectors, np.float32(scale), out)
+            return
+        distinct, of_vector = _distinct(vectors)
+        if len(distinct) == len(vectors):
+            loops.dots(table, vectors, np.float32(scale), out)
+        else:
+            once = np.zeros((len(distinct), len(table)), np.float32)
+            loops.dots(table, distinct, np.float32(scale), once)
+            out += once[of_vector]
     else:
         out += (vectors * np.float32(scale)) @ table.T
 
@@ -72,6 +80,17 @@ def products(table: FloatArray, vectors: FloatArray) -> FloatArray:
     out = np.zeros((len(vectors), len(table)), np.float32)
     add_products(table, vectors, 1.0, out)
     return out
+
+
+def _distinct(vectors: FloatArray) -> tuple[FloatArray, list[int]]:
+    """The vectors that differ, and of each vector which of them it is.
+
+    A history without one of its items mostly has the same last item, and so the same vector in that reading.
+    """
+    place: dict[bytes, int] = {}
+    of_vector = [place.setdefault(vector.tobytes(), len(place)) for vector in vectors]
+    first = np.unique(of_vector, return_index=True)[1]
+    return vectors[first], of_vector
 
 
 def _in_rows(table: FloatArray) -> bool:

@@ -109,11 +109,20 @@ class GraphView:
 
     def title(self, node_type: str, index: int) -> str:
         """The display name of a node, else its id."""
-        spec = self.schema.node(node_type)
+        return self.named(node_type, index)[1]
+
+    def named(self, node_type: str, index: int) -> tuple[str, str]:
+        """The id and the title of a node."""
         properties = self._changed_properties(node_type, index)
         if properties is None:
-            return self.snapshot.nodes(node_type).title(index)
-        return title_of(spec, self.id_of(node_type, index), properties.get(spec.title or ""))
+            return self.snapshot.nodes(node_type).named(index)
+        spec, node_id = self.schema.node(node_type), self.id_of(node_type, index)
+        return node_id, title_of(spec, node_id, properties.get(spec.title or ""))
+
+    def property(self, node_type: str, index: int, name: str) -> Value | None:
+        """One property a node has now; ``None`` for an absent one."""
+        properties = self._changed_properties(node_type, index)
+        return self.snapshot.nodes(node_type).property(index, name) if properties is None else properties.get(name)
 
     def properties(self, node_type: str, index: int) -> dict[str, Value]:
         """The properties a node has now; empty for a deleted one."""

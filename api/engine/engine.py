@@ -339,18 +339,19 @@ class Engine:
         unknown_ids: tuple[str, ...] = (),
     ) -> Answer:
         view, item_type = moment.view, self._schema.item_type
-        items = []
+        items, scores = [], listed.score.tolist()
         for at, index in enumerate(listed.item_index.tolist()):
             given = listed.contributions[at] or {POPULARITY: 1.0}
+            item_id, title = view.named(item_type, index)
             reasons = told and told.reasons_for(view, index, shares_of(given, self._families))
             items.append(
                 RankedItem(
-                    item_id=view.id_of(item_type, index),
+                    item_id=item_id,
                     item_index=index,
-                    title=view.title(item_type, index),
-                    score=float(listed.score[at]),
+                    title=title,
+                    score=scores[at],
                     rank=at + 1,
-                    sources=tuple(sorted(given, key=lambda name: (-given[name], name))),
+                    sources=tuple(sorted(sorted(given), key=given.__getitem__, reverse=True)),
                     reasons=reasons or (),
                     promotion=listed.promotions.get(index),
                 )

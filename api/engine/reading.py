@@ -51,7 +51,7 @@ def telling_interactions(schema: GraphSchema) -> tuple[EdgeSpec, ...]:
 
 def opted_out(view: GraphView, user_index: int) -> bool:
     """Whether a user does not want to be profiled."""
-    return view.properties(view.schema.user_type, user_index).get(PROFILING) is False
+    return view.property(view.schema.user_type, user_index, PROFILING) is False
 
 
 def profile_of(view: GraphView, user_index: int) -> Profile:

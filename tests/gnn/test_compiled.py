@@ -72,12 +72,10 @@ def test_standard_scores_and_likeness_are_the_same(seed: int, flat: bool) -> Non
     assert np.allclose(z.mean(axis=1), 0, atol=1e-4)
     assert np.allclose(z.std(axis=1), 0 if flat else 1, atol=1e-3)
 
-    def likeness() -> tuple[np.ndarray, np.ndarray]:
-        total = np.ones(50, np.float32)
-        return compiled.add_likeness(scores[0], 0.4, total), total
-
-    for left, right in zip(*both(likeness), strict=True):
-        np.testing.assert_allclose(left, right, rtol=1e-4, atol=1e-5)
+    weights = np.array([0.4, 2.0], np.float32)
+    fast, plain = both(lambda: compiled.likeness(scores.copy(), weights))
+    np.testing.assert_allclose(fast, plain, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(plain, weights[:, None] * np.log1p(np.maximum(z, 0.0)), rtol=1e-4, atol=1e-5)
 
 
 def test_a_score_that_is_no_number_is_never_among_the_best() -> None:

@@ -183,9 +183,7 @@ class EmbeddingOperator:
 
     def user_embeddings(self, weighed: Weighed, contexts: int) -> FloatArray:
         """:meth:`user_embedding` in the first ``contexts`` readings of the histories at once. Shape (C, B, D)."""
-        if (
-            weighed.item_index.size == len(weighed) == contexts == 1
-        ):  # related items: everything else takes longer than the row
+        if weighed.item_index.size == len(weighed) == contexts == 1:  # one item: its row, and nothing to sum
             count = weighed.weight[0, 0]
             of_one = count / np.maximum(count, np.float32(1e-12)) ** self.length_power
             embedding = np.asarray(self.fold_in[weighed.item_index] * np.float32(of_one), np.float32)[None]

@@ -251,7 +251,7 @@ class _Behaviour:
 
     def common(self, mark: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
         """About how many marked users each anchor has. Shape (A,)."""
-        found = np.bincount(self._row, mark[self._sample.user_index], minlength=self._scale.size)
+        found = np.bincount(self._row[mark[self._sample.user_index]], minlength=self._scale.size)
         return np.asarray(found * self._scale, np.float64)
 
 

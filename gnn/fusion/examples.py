@@ -19,6 +19,7 @@ FEWEST_CANDIDATES, MOST_CANDIDATES = 48, 128
 """Candidates per user to learn from; fewer when there are many users, who say more than candidates do."""
 EXAMPLE_BYTES = 256 << 20
 JUDGED_USERS = 3_000
+SPREAD_USERS = 1_000
 POPULARITY_GROUPS = 3
 
 
@@ -57,6 +58,11 @@ class FusionExamples:
     def first(self, count: int) -> FusionExamples:
         """At most the first ``count`` users."""
         return self.take(np.arange(min(count, len(self))))
+
+    def spread(self) -> FloatArray:
+        """The standard deviation of each feature among the candidates. Shape (F,)."""
+        some = slice(SPREAD_USERS)
+        return np.asarray(self.features[some][self.present[some]].std(axis=0, dtype=np.float64), np.float32)
 
     def scores(self, weights: FusionWeights) -> FloatArray:
         """Each candidate's score, -inf in the padding. Shape (N, C)."""

@@ -146,6 +146,7 @@ class _Learner:
         self._judged_fold = fold_of[material.judged.user_index]
         self._space = space
         self._lengths = Lengths.of(material.learned)
+        self._spread = material.learned.spread()
         self._centres: dict[tuple[Towards, int | None], FusionWeights] = {}
         self._curvatures: dict[Towards, Matrix] = {}
 
@@ -227,7 +228,7 @@ class _Learner:
                 best = max(single, key=lambda weights: float(judged.ndcg(weights).sum()))
                 few = _outside(self._material.learned, self._learned_fold, without).first(FEW_USERS // 2)
                 centre = min((best.scaled(scale) for scale in SCALES), key=lambda weights: mean_loss(few, weights))
-            self._centres[towards, without] = self._lengths.applied(centre)
+            self._centres[towards, without] = replace(self._lengths.applied(centre), spread=self._spread)
         return self._centres[towards, without]
 
 

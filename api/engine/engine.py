@@ -347,10 +347,10 @@ class Engine:
         unknown_ids: tuple[str, ...] = (),
     ) -> Answer:
         view, item_type = moment.view, self._schema.item_type
-        items, scores = [], listed.score.tolist()
-        for at, index in enumerate(listed.item_index.tolist()):
+        rows, scores = listed.item_index.tolist(), listed.score.tolist()
+        items = []
+        for at, (index, (item_id, title)) in enumerate(zip(rows, view.all_named(item_type, rows), strict=True)):
             given = listed.contributions[at] or {POPULARITY: 1.0}
-            item_id, title = view.named(item_type, index)
             reasons = told and told.reasons_for(view, index, shares_of(given, self._families))
             items.append(
                 RankedItem(

@@ -70,6 +70,17 @@ def best(scores: FloatArray, k: int) -> tuple[IntArray, FloatArray]:
     return index, value
 
 
+def marked(indptr: npt.NDArray[np.int64], index: IntArray, mark: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
+    """How many of each row's entries are marked. Shapes: (R + 1,), (N,), (M,) → (R,)."""
+    compiled = kernels()
+    if compiled is None:
+        before = np.concatenate([[0], np.cumsum(mark[index])])
+        return np.asarray(before[indptr[1:]] - before[indptr[:-1]], np.int64)
+    count = np.empty(indptr.size - 1, np.int64)
+    compiled.count_marked(indptr, index, mark, count)
+    return count
+
+
 def likeness(scores: FloatArray, weights: FloatArray) -> FloatArray:
     """``weight · log(1 + max(z, 0))`` of each row's z-scores, in place of the scores. Shapes (S, I), (S,)."""
     compiled = kernels()

@@ -31,6 +31,16 @@ def spread(
                 out[row, indices[edge]] += weight * data[edge]
 
 
+@njit(cache=True, nogil=True)
+def count_marked(indptr: Any, index: Any, mark: Any, count: Any) -> None:  # pragma: no cover
+    """Writes how many of each row's entries are marked."""
+    for row in range(count.size):
+        found = 0
+        for at in range(indptr[row], indptr[row + 1]):
+            found += mark[index[at]]
+        count[row] = found
+
+
 @njit(cache=True, nogil=True, fastmath={"reassoc", "nsz"})
 def moments(row: Any) -> Any:  # pragma: no cover
     """The mean of a row, and one over its standard deviation; 0 where it does not tell items apart."""

@@ -110,11 +110,17 @@ def _shared(weighed: Weighed, num_items: int) -> tuple[IntArray, FloatArray] | N
     width = -(-ways // loops.LANES) * loops.LANES
     if 4 * num_items * width > SHARED_BYTES:
         return None
+    if "shared" not in weighed.kept:
+        weighed.kept["shared"] = _side_by_side(weighed, width)
+    items, weights = weighed.kept["shared"]
+    return None if items.size * (width // loops.LANES) > weighed.item_index.size else (items, weights)
+
+
+def _side_by_side(weighed: Weighed, width: int) -> tuple[IntArray, FloatArray]:
+    """The distinct items of a block, and their weights in every way to weigh them, one item after the other."""
     items, place = np.unique(weighed.item_index, return_inverse=True)
-    if items.size * (width // loops.LANES) > weighed.item_index.size:
-        return None
     weights = np.zeros((items.size, width), np.float32)
-    row = np.repeat(np.arange(rows), np.diff(weighed.indptr))
+    row = np.repeat(np.arange(len(weighed)), np.diff(weighed.indptr))
     for context in range(CONTEXTS):
-        weights[place, context * rows + row] = weighed.weight[context]
+        weights[place, context * len(weighed) + row] = weighed.weight[context]
     return items.astype(np.int32), weights.ravel()

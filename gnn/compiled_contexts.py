@@ -255,7 +255,7 @@ def fold(row_ptr: Any, row_items: Any, weights: Any, table: Any, out: Any) -> No
     for row in range(row_ptr.size - 1):
         for at in range(row_ptr[row], row_ptr[row + 1]):
             later = np.int64(row_items[min(at + 1, row_items.size - 1)]) * table.shape[1]
-            for place in range(0, table.shape[1], _LINE):
+            for place in range(0, min(table.shape[1], _AHEAD), _LINE):  # the rest of a long row follows by itself
                 _fetch(numbers, later + place)
             vector = table[row_items[at]]
             for context in range(out.shape[0]):
@@ -266,16 +266,34 @@ def fold(row_ptr: Any, row_items: Any, weights: Any, table: Any, out: Any) -> No
                         sums[place] += weight * vector[place]
 
 
+@njit(nogil=True)
+def _fetch_ahead(numbers: Any, row: Any, width: Any) -> None:  # pragma: no cover
+    """Asks for as much of a table as a row holds, some way behind the row."""
+    ahead = row * width + _AHEAD
+    for place in range(ahead, min(ahead + width, numbers.size), _LINE):
+        _fetch(numbers, place)
+
+
+@njit(cache=True, nogil=True, fastmath={"reassoc", "nsz", "contract"})
+def one_dots(table: Any, vector: Any, scale: Any, out: Any) -> None:  # pragma: no cover
+    """:func:`dots` of one vector (D,), into ``out`` (I,): what takes time is fetching the table; it is read ahead."""
+    numbers = table.reshape(table.size)
+    for row in range(table.shape[0]):
+        _fetch_ahead(numbers, row, vector.size)
+        total, own = np.float32(0.0), table[row]
+        for place in range(vector.size):
+            total += own[place] * vector[place]
+        out[row] += scale * total
+
+
 @njit(cache=True, nogil=True, fastmath={"reassoc", "nsz", "contract"})
 def few_dots(table: Any, vectors: Any, scale: Any, out: Any) -> None:  # pragma: no cover
-    """:func:`dots` of one to three vectors: what takes time is fetching the table, so it is read line after line."""
+    """:func:`dots` of two or three vectors, the table read ahead too."""
     two, three = min(1, vectors.shape[0] - 1), vectors.shape[0] - 1
     a, b, c = vectors[0], vectors[two], vectors[three]
     numbers = table.reshape(table.size)
     for row in range(table.shape[0]):
-        ahead = row * a.size + _AHEAD
-        for place in range(ahead, min(ahead + a.size, numbers.size), _LINE):
-            _fetch(numbers, place)
+        _fetch_ahead(numbers, row, a.size)
         vector = table[row]
         of_a = of_b = of_c = np.float32(0.0)
         for place in range(a.size):

@@ -56,21 +56,22 @@ def folded(weighed: Weighed, table: FloatArray, contexts: int) -> FloatArray:
 def add_products(table: FloatArray, vectors: FloatArray, scale: float, out: FloatArray) -> None:
     """Adds ``scale`` times every product of vectors and rows to ``out``. Shapes: (I, D), (V, D), (V, I)."""
     loops = compiled.kernels("compiled_contexts")
-    if len(vectors) == 1:  # a product with one vector reads the table once
-        out[0] += np.float32(scale) * (table @ vectors[0])
-    elif loops is not None and len(vectors) <= FEW_VECTORS and _in_rows(table):
-        if len(vectors) <= 3:
-            loops.few_dots(table, vectors, np.float32(scale), out)
-            return
+    factor = np.float32(scale)
+    if loops is None or len(vectors) > FEW_VECTORS or not _in_rows(table):
+        # A library packs both sides of a product of matrices; one with a single vector reads the table once.
+        out += factor * (table @ vectors[0]) if len(vectors) == 1 else (vectors * factor) @ table.T
+    elif len(vectors) == 1:
+        loops.one_dots(table, vectors[0], factor, out[0])
+    elif len(vectors) <= 3:
+        loops.few_dots(table, vectors, factor, out)
+    else:
         distinct, of_vector = _distinct(vectors)
         if len(distinct) == len(vectors):
-            loops.dots(table, vectors, np.float32(scale), out)
+            loops.dots(table, vectors, factor, out)
         else:
             once = np.zeros((len(distinct), len(table)), np.float32)
-            loops.dots(table, distinct, np.float32(scale), once)
+            loops.dots(table, distinct, factor, once)
             out += once[of_vector]
-    else:
-        out += (vectors * np.float32(scale)) @ table.T
 
 
 def products(table: FloatArray, vectors: FloatArray) -> FloatArray:

@@ -75,7 +75,7 @@ def unite(parts: Any, num_items: Any, pool: Any) -> Any:  # pragma: no cover
     return most
 
 
-@njit(nogil=True)
+@njit(nogil=True, error_model="numpy")
 def _put(chosen: Any, ranks: Any, depth: Any, features: Any) -> None:  # pragma: no cover
     """The three views of one item in every reading, from its z-scores and from how many lie above it."""
     for reading in range(chosen.size):

@@ -190,9 +190,11 @@ def _cut(index: Any, value: Any, count: Any, k: Any) -> Any:  # pragma: no cover
     return write
 
 
-@njit(nogil=True, fastmath={"contract"})
+@njit(nogil=True, error_model="numpy", fastmath={"contract"})
 def log1p_of(z: Any) -> Any:  # pragma: no cover
     """``log(1 + z)`` of a number that is not negative, without a branch, so that a loop takes many at a time.
+
+    Python's way to divide, with an error for nothing, would be one.
 
     The polynomial is that of the Cephes library for single precision; what 1 + z loses of a small z is put back.
     """

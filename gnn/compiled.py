@@ -60,17 +60,25 @@ def best(scores: FloatArray, k: int) -> tuple[IntArray, FloatArray]:
     return index, value
 
 
-def add_likeness(scores: FloatArray, weight: float, total: FloatArray) -> FloatArray:
-    """``weight · log(1 + max(z, 0))`` of the scores' z-scores; it is added to ``total`` too. Shapes (I,)."""
+def marked(indptr: npt.NDArray[np.int64], index: IntArray, mark: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
+    """How many of each row's entries are marked. Shapes: (R + 1,), (N,), (M,) → (R,)."""
     compiled = kernels()
     if compiled is None:
-        z = standardized(scores[None, :])[0]
-        part = np.asarray(np.float32(weight) * np.log1p(np.maximum(z, 0.0)), np.float32)
-        total += part
-        return part
-    part = np.empty(scores.shape, np.float32)
-    compiled.add_likeness(np.ascontiguousarray(scores, np.float32), np.float32(weight), part, total)
-    return part
+        before = np.concatenate([[0], np.cumsum(mark[index])])
+        return np.asarray(before[indptr[1:]] - before[indptr[:-1]], np.int64)
+    count = np.empty(indptr.size - 1, np.int64)
+    compiled.count_marked(indptr, index, mark, count)
+    return count
+
+
+def likeness(scores: FloatArray, weights: FloatArray) -> FloatArray:
+    """``weight · log(1 + max(z, 0))`` of each row's z-scores, in place of the scores. Shapes (S, I), (S,)."""
+    compiled = kernels()
+    if compiled is None:
+        scores[:] = weights[:, None] * np.log1p(np.maximum(standardized(scores), 0.0))
+    else:
+        compiled.likeness(scores, weights)
+    return scores
 
 
 def _parts(matrix: sp.csr_array) -> tuple[IntArray, IntArray, FloatArray]:

@@ -15,6 +15,12 @@ from numba.extending import intrinsic
 
 _BLOCK_ITEMS = 64
 """Rows of a table of vectors that are compared with all users before the next ones are read."""
+_LINE = 16
+"""Numbers of four bytes to a cache line."""
+_ROWS_AHEAD = 12
+"""The rows of attributes are short and many: each is asked for while so many others are added."""
+_AHEAD = 1024
+"""A table is asked for so many numbers before they are needed."""
 LANES = 8
 """Sums that are added to side by side."""
 
@@ -49,15 +55,42 @@ def weigh(indptr: Any, items: Any, out_ptr: Any, out_items: Any, weights: Any) -
     return write
 
 
+@intrinsic
+def _fetch(typing_context: Any, array: Any, at: Any) -> Any:  # pragma: no cover
+    """Asks memory for the line of ``array[at]``, an array in rows; what is not there does no harm."""
+    signature = types.void(array, types.int64)
+
+    def generate(context: Any, builder: Any, called: Any, arguments: Any) -> Any:
+        start = context.make_array(called.args[0])(context, builder, value=arguments[0]).data
+        byte, flag = ir.IntType(8).as_pointer(), ir.IntType(32)
+        kind = ir.FunctionType(ir.VoidType(), [byte, flag, flag, flag])
+        function = builder.module.declare_intrinsic("llvm.prefetch", [byte], kind)
+        to_read, keep, into_data = (ir.Constant(flag, value) for value in (0, 3, 1))
+        place = builder.bitcast(builder.gep(start, [arguments[1]]), byte)
+        builder.call(function, [place, to_read, keep, into_data])
+        return context.get_dummy_value()
+
+    return signature, generate
+
+
 @njit(nogil=True, fastmath={"contract"})
 def _add_row(
-    indices: Any, data: Any, first: Any, last: Any, even: Any, recent: Any, lanes: Any
+    indices: Any, data: Any, first: Any, last: Any, even: Any, recent: Any, lanes: Any, then: Any, until: Any
 ) -> None:  # pragma: no cover
-    """Adds one row of a sparse matrix to two sums, which lie side by side."""
-    for edge in range(first, last):
-        item, value = np.uint64(indices[edge]), data[edge]
-        lanes[item, 0] += even * value
-        lanes[item, 1] += recent * value
+    """Adds one row of a sparse matrix to two sums, which lie side by side.
+
+    Line by line it asks for the row that is read after it, from ``then`` to ``until``: rows lie far apart, and the
+    processor does not guess where the next one is.
+    """
+    for start in range(first, last, _LINE):
+        if then < until:
+            _fetch(indices, then)
+            _fetch(data, then)
+            then += _LINE
+        for edge in range(start, min(start + _LINE, last)):
+            item, value = np.uint64(indices[edge]), data[edge]
+            lanes[item, 0] += even * value
+            lanes[item, 1] += recent * value
 
 
 @njit(cache=True, nogil=True, fastmath={"contract"})
@@ -70,9 +103,11 @@ def spread_contexts(
     for row in range(row_ptr.size - 1):
         lanes[:] = 0.0
         for at in range(row_ptr[row], row_ptr[row + 1]):
-            item = row_items[at]
-            first, last = indptr[item], indptr[item + 1]
-            _add_row(indices, data, first, last, scale * weights[0, at], scale * weights[1, at], lanes)
+            item, later = row_items[at], row_items[min(at + 1, row_items.size - 1)]
+            first, last = np.int64(indptr[item]), np.int64(indptr[item + 1])
+            then, until = np.int64(indptr[later]), np.int64(indptr[later + 1])
+            even, recent = scale * weights[0, at], scale * weights[1, at]
+            _add_row(indices, data, first, last, even, recent, lanes, then, until)
             newest = scale * weights[2, at]
             if newest != 0.0:
                 for edge in range(first, last):
@@ -98,34 +133,50 @@ def spread_twice(
 ) -> None:  # pragma: no cover
     """The same over two sparse matrices one after the other, from items to attributes and back; or in one reading."""
     contexts, _, width = out.shape
-    between = indptr.size - 1
+    most = 0
+    for row in range(row_ptr.size - 1):
+        edges = 0
+        for at in range(row_ptr[row], row_ptr[row + 1]):
+            edges += left_ptr[row_items[at] + 1] - left_ptr[row_items[at]]
+        most = max(most, edges)
+    mask = 1
+    while mask < 2 * most:
+        mask *= 2
+    mask -= 1
+    place_of = np.full(mask + 1, -1, np.int32)  # by hash: attributes may be many times those of any one history
+    slots = np.empty(most, np.int64)
+    order = np.empty(most, np.int64)
+    reached = np.empty((most, 3), np.float32)
     lanes = np.empty((width, 2), np.float32)
-    reached = np.zeros((between, 3), np.float32)
-    seen = np.zeros(between, np.bool_)
-    order = np.empty(between, np.int64)
     for row in range(row_ptr.size - 1):
         count = 0
         for at in range(row_ptr[row], row_ptr[row + 1]):
             item = row_items[at]
             for edge in range(left_ptr[item], left_ptr[item + 1]):
-                node, value = left_indices[edge], left_data[edge]
-                if not seen[node]:
-                    seen[node] = True
-                    order[count] = node
+                node, value = np.int64(left_indices[edge]), left_data[edge]
+                slot = ((node * 0x9E3779B1) >> 8) & mask
+                while place_of[slot] >= 0 and order[place_of[slot]] != node:
+                    slot = (slot + 1) & mask
+                if place_of[slot] < 0:
+                    _fetch(indptr, node)
+                    place_of[slot], slots[count], order[count] = count, slot, node
+                    reached[count] = 0.0
                     count += 1
                 for context in range(contexts):
-                    reached[node, context] += weights[context, at] * value
+                    reached[place_of[slot], context] += weights[context, at] * value
         lanes[:] = 0.0
         for place in range(count):
-            node = order[place]
-            first, last = indptr[node], indptr[node + 1]
-            _add_row(indices, data, first, last, scale * reached[node, 0], scale * reached[node, 1], lanes)
-            newest = scale * reached[node, 2]
+            node, later = order[place], indptr[order[min(place + _ROWS_AHEAD, count - 1)]]
+            _fetch(indices, later)
+            _fetch(data, later)
+            first, last = np.int64(indptr[node]), np.int64(indptr[node + 1])
+            even, recent = scale * reached[place, 0], scale * reached[place, 1]
+            _add_row(indices, data, first, last, even, recent, lanes, last, last)
+            newest = scale * reached[place, 2]
             if newest != 0.0:
                 for edge in range(first, last):
                     out[2, row, np.uint64(indices[edge])] += newest * data[edge]
-            seen[node] = False
-            reached[node, :] = 0.0
+            place_of[slots[place]] = -1
         for item in range(width):
             out[0, row, item] += lanes[item, 0]
             if contexts > 1:
@@ -181,7 +232,13 @@ def spread_shared(
         for first in range(0, width, LANES):  # the last event is another item in few of the ways
             speaking[count] = first
             count += weights[at * width + first : at * width + first + LANES].any()
-        for edge in range(indptr[items[at]], indptr[items[at] + 1]):
+        later = items[min(at + 1, items.size - 1)]
+        then, until = np.int64(indptr[later]), np.int64(indptr[later + 1])
+        for edge in range(np.int64(indptr[items[at]]), np.int64(indptr[items[at] + 1])):
+            if edge % _LINE == 0 and then < until:
+                _fetch(indices, then)
+                _fetch(data, then)
+                then += _LINE
             start = np.int64(indices[edge]) * width
             for group in range(count):
                 first = speaking[group]
@@ -194,8 +251,12 @@ def spread_shared(
 @njit(cache=True, nogil=True, fastmath={"contract"})
 def fold(row_ptr: Any, row_items: Any, weights: Any, table: Any, out: Any) -> None:  # pragma: no cover
     """Adds to ``out`` (C, B, D) the rows of ``table`` of each history's items, times their weights."""
+    numbers = table.reshape(table.size)
     for row in range(row_ptr.size - 1):
         for at in range(row_ptr[row], row_ptr[row + 1]):
+            later = np.int64(row_items[min(at + 1, row_items.size - 1)]) * table.shape[1]
+            for place in range(0, min(table.shape[1], _AHEAD), _LINE):  # the rest of a long row follows by itself
+                _fetch(numbers, later + place)
             vector = table[row_items[at]]
             for context in range(out.shape[0]):
                 weight = weights[context, at]
@@ -203,6 +264,48 @@ def fold(row_ptr: Any, row_items: Any, weights: Any, table: Any, out: Any) -> No
                     sums = out[context, row]
                     for place in range(vector.size):
                         sums[place] += weight * vector[place]
+
+
+@njit(nogil=True)
+def _fetch_ahead(numbers: Any, row: Any, width: Any) -> None:  # pragma: no cover
+    """Asks for as much of a table as a row holds, some way behind the row."""
+    ahead = row * width + _AHEAD
+    for place in range(ahead, min(ahead + width, numbers.size), _LINE):
+        _fetch(numbers, place)
+
+
+@njit(cache=True, nogil=True, fastmath={"reassoc", "nsz", "contract"})
+def one_dots(table: Any, vector: Any, scale: Any, out: Any) -> None:  # pragma: no cover
+    """:func:`dots` of one vector (D,), into ``out`` (I,): what takes time is fetching the table; it is read ahead."""
+    numbers = table.reshape(table.size)
+    for row in range(table.shape[0]):
+        _fetch_ahead(numbers, row, vector.size)
+        total, own = np.float32(0.0), table[row]
+        for place in range(vector.size):
+            total += own[place] * vector[place]
+        out[row] += scale * total
+
+
+@njit(cache=True, nogil=True, fastmath={"reassoc", "nsz", "contract"})
+def few_dots(table: Any, vectors: Any, scale: Any, out: Any) -> None:  # pragma: no cover
+    """:func:`dots` of two or three vectors, the table read ahead too."""
+    two, three = min(1, vectors.shape[0] - 1), vectors.shape[0] - 1
+    a, b, c = vectors[0], vectors[two], vectors[three]
+    numbers = table.reshape(table.size)
+    for row in range(table.shape[0]):
+        _fetch_ahead(numbers, row, a.size)
+        vector = table[row]
+        of_a = of_b = of_c = np.float32(0.0)
+        for place in range(a.size):
+            x = vector[place]
+            of_a += x * a[place]
+            of_b += x * b[place]
+            of_c += x * c[place]
+        out[0, row] += scale * of_a
+        if two > 0:
+            out[1, row] += scale * of_b
+        if three > two:
+            out[three, row] += scale * of_c
 
 
 @njit(cache=True, nogil=True, fastmath={"reassoc", "nsz", "contract"})

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from gnn.compiled_rows import best_of_row, moments
+from gnn.compiled_rows import best_of_row, log1p_of, moments
 
 
 @njit(cache=True, nogil=True, fastmath={"reassoc", "nsz", "contract"})
@@ -75,44 +75,16 @@ def unite(parts: Any, num_items: Any, pool: Any) -> Any:  # pragma: no cover
     return most
 
 
-@njit(cache=True, nogil=True)
-def _put(score: Any, rank: Any, depth: Any, features: Any, first: Any) -> None:  # pragma: no cover
-    features[first] = min(max(score, np.float32(-5.0)), np.float32(20.0))
-    if score > 0:
-        features[first + 1] = np.log1p(score)
-        if rank < depth:
-            features[first + 2] = np.float32(10.0 / (rank + 10.0))
-
-
-@njit(cache=True, nogil=True)
-def _above(score: Any, top: Any) -> Any:  # pragma: no cover
-    """How many of the best scores, which descend, lie above a score."""
-    if top[top.size - 1] > score:
-        return top.size
-    low, high = 0, top.size
-    while low < high:
-        middle = (low + high) // 2
-        if top[middle] > score:
-            low = middle + 1
-        else:
-            high = middle
-    return low
-
-
-@njit(cache=True, nogil=True)
-def views(scores: Any, pool: Any, top: Any, features: Any) -> None:  # pragma: no cover
-    """Writes the three views of every reading of the pooled items; nothing in the padding."""
-    for row in range(pool.shape[0]):
-        for reading in range(scores.shape[0]):
-            z, best = scores[reading, row], top[reading, row]
-            for place in range(pool.shape[1]):
-                item = pool[row, place]
-                if item < 0:
-                    break
-                score = z[item]
-                _put(
-                    score, _above(score, best) if score > 0 else best.size, best.size, features[row, place], 3 * reading
-                )
+@njit(nogil=True, error_model="numpy")
+def _put(chosen: Any, ranks: Any, depth: Any, features: Any) -> None:  # pragma: no cover
+    """The three views of one item in every reading, from its z-scores and from how many lie above it."""
+    for reading in range(chosen.size):
+        score = chosen[reading]
+        features[3 * reading] = min(max(score, np.float32(-5.0)), np.float32(20.0))
+        damped = log1p_of(max(score, np.float32(0.0)))
+        features[3 * reading + 1] = damped if score > 0 else np.float32(0.0)
+        near = score > 0 and ranks[reading] < depth
+        features[3 * reading + 2] = np.float32(10.0) / (ranks[reading] + np.float32(10.0)) if near else np.float32(0.0)
 
 
 @njit(cache=True, nogil=True, fastmath={"reassoc", "nsz"})
@@ -121,6 +93,24 @@ def _count_above(row: Any, score: Any) -> Any:  # pragma: no cover
     for item in range(row.size):
         count += np.int32(row[item] > score)
     return count
+
+
+@njit(cache=True, nogil=True)
+def views(scores: Any, pool: Any, top: Any, features: Any) -> None:  # pragma: no cover
+    """Writes the three views of every reading of the pooled items; nothing in the padding."""
+    readings, depth = scores.shape[0], top.shape[2]
+    chosen, ranks = np.empty(readings, np.float32), np.empty(readings, np.float32)
+    for row in range(pool.shape[0]):
+        for place in range(pool.shape[1]):
+            item = pool[row, place]
+            if item < 0:
+                break
+            for reading in range(readings):
+                score, best = scores[reading, row, item], top[reading, row]
+                chosen[reading] = score
+                near = score > 0 and score >= best[depth - 1]
+                ranks[reading] = _count_above(best, score) if near else depth
+            _put(chosen, ranks, depth, features[row, place])
 
 
 @njit(cache=True, nogil=True, fastmath={"reassoc", "nsz"})
@@ -137,20 +127,23 @@ def views_of(
 
     ``scores`` (R, B, I) is used up.
     """
-    chosen = np.empty(asked.shape[1], np.float32)
+    readings = scores.shape[0]
+    chosen = np.empty((asked.shape[1], readings), np.float32)
+    ranks = np.empty((asked.shape[1], readings), np.float32)
     for row in range(asked.shape[0]):
-        for reading in range(scores.shape[0]):
+        for reading in range(readings):
             z = scores[reading, row]
             mean, scale = moments(z)
             _standardize(z, mean, scale)
-            for place in range(chosen.size):
-                chosen[place] = z[max(asked[row, place], 0)]
+            for place in range(asked.shape[1]):
+                chosen[place, reading] = z[max(asked[row, place], 0)]
             for at in range(barred_ptr[row], barred_ptr[row + 1]):
                 z[barred[at]] = -np.inf
             for item in shut:
                 z[item] = -np.inf
-            for place in range(chosen.size):
-                if asked[row, place] >= 0:
-                    score = chosen[place]
-                    rank = _count_above(z, score) if score > 0 else depth
-                    _put(score, rank, depth, features[row, place], 3 * reading)
+            for place in range(asked.shape[1]):
+                score = chosen[place, reading]
+                ranks[place, reading] = _count_above(z, score) if score > 0 else depth
+        for place in range(asked.shape[1]):
+            if asked[row, place] >= 0:
+                _put(chosen[place], ranks[place], depth, features[row, place])

@@ -9,10 +9,14 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
+from llvmlite import ir
+from numba import njit, types
+from numba.extending import intrinsic
 
-_GROUP = 16
-"""Scores of which only the highest is looked at first."""
+_WORD = 64
+"""Scores that are compared at once: one bit each."""
+_TRIES = 24
+"""How often a threshold is halved; with so many scores alike, what is left too many is sorted out one by one."""
 
 
 @njit(cache=True, nogil=True)
@@ -25,6 +29,16 @@ def spread(
             item, weight = row_items[at], row_weights[at]
             for edge in range(indptr[item], indptr[item + 1]):
                 out[row, indices[edge]] += weight * data[edge]
+
+
+@njit(cache=True, nogil=True)
+def count_marked(indptr: Any, index: Any, mark: Any, count: Any) -> None:  # pragma: no cover
+    """Writes how many of each row's entries are marked."""
+    for row in range(count.size):
+        found = 0
+        for at in range(indptr[row], indptr[row + 1]):
+            found += mark[index[at]]
+        count[row] = found
 
 
 @njit(cache=True, nogil=True, fastmath={"reassoc", "nsz"})
@@ -51,38 +65,110 @@ def best(scores: Any, k: Any, index: Any, value: Any) -> None:  # pragma: no cov
         best_of_row(scores[row], k, np.float32(-np.inf), index[row], value[row], kept_index, kept_value)
 
 
+@intrinsic
+def _reaching(typing_context: Any, row: Any, first: Any, floor: Any) -> Any:  # pragma: no cover
+    """Which of the next :data:`_WORD` scores from ``row[first]`` are no less than ``floor``, a bit each."""
+    signature = types.uint64(row, types.int64, types.float32)
+
+    def generate(context: Any, builder: Any, called: Any, arguments: Any) -> Any:
+        vector = ir.VectorType(ir.FloatType(), _WORD)
+        undefined = ir.Constant(vector, ir.Undefined)
+        numbers = context.make_array(called.args[0])(context, builder, value=arguments[0]).data
+        start = builder.bitcast(builder.gep(numbers, [arguments[1]]), vector.as_pointer())
+        scores = builder.load(start, align=4)
+        one = builder.insert_element(undefined, arguments[2], ir.Constant(ir.IntType(32), 0))
+        nowhere = ir.Constant(ir.VectorType(ir.IntType(32), _WORD), [0] * _WORD)
+        reached = builder.fcmp_ordered(">=", scores, builder.shuffle_vector(one, undefined, nowhere))
+        return builder.bitcast(reached, ir.IntType(64))
+
+    return signature, generate
+
+
+@intrinsic
+def _lowest_bit(typing_context: Any, word: Any) -> Any:  # pragma: no cover
+    """The place of the lowest bit of a word that has one."""
+
+    def generate(context: Any, builder: Any, called: Any, arguments: Any) -> Any:
+        return builder.cttz(arguments[0], ir.Constant(ir.IntType(1), 1))
+
+    return types.int64(types.uint64), generate
+
+
+@njit(nogil=True)
+def _highest(row: Any) -> Any:  # pragma: no cover
+    """The highest score. The bits of floats are in order where these are positive, and in reverse where not."""
+    bits = row.view(np.int32)
+    most, least = bits[0], bits[0]
+    for item in range(bits.size):
+        most, least = max(most, bits[item]), min(least, bits[item])
+    return np.int32(most if most >= 0 else least).view(np.float32)
+
+
+@njit(nogil=True)
+def _count_reaching(row: Any, floor: Any) -> Any:  # pragma: no cover
+    count = np.int32(0)
+    for item in range(row.size):
+        count += np.int32(row[item] >= floor)
+    return count
+
+
+@njit(nogil=True)
+def _floor_of(row: Any, k: Any, above: Any) -> Any:  # pragma: no cover
+    """A score that at least ``k`` reach, and few more, or all that is above ``above`` where less than ``k`` are.
+
+    It is looked for between ``above`` and the highest by halves: a pass over a row that is near takes next to nothing.
+    """
+    low, high = above, _highest(row)
+    if low == -np.inf:
+        for item in range(row.size):
+            score = row[item]
+            if score > -np.inf and (low == -np.inf or score < low):
+                low = score
+    if not low < high or _count_reaching(row, low) <= k:
+        return low
+    enough = k + k // 4
+    for _ in range(_TRIES):
+        middle = low + (high - low) * np.float32(0.5)
+        if not low < middle < high:
+            break
+        count = _count_reaching(row, middle)
+        if count >= k:
+            low = middle
+            if count <= enough:
+                break
+        else:
+            high = middle
+    return low
+
+
 @njit(cache=True, nogil=True)
 def best_of_row(
     row: Any, k: Any, above: Any, index: Any, value: Any, kept_index: Any, kept_value: Any
 ) -> None:  # pragma: no cover
     """The ``k`` best of a row among those above ``above``; the two buffers are as long as the row.
 
-    The k-th highest of the maxima of many groups is no more than the k-th highest score, and few scores reach it.
+    Only what reaches a floor, which is found by counting, is put in order.
     """
-    groups = (row.size + _GROUP - 1) // _GROUP
-    if groups > k:
-        maxima = kept_value[:groups]
-        maxima[:] = -np.inf
-        for first in range(0, row.size, groups):
-            for place in range(min(groups, row.size - first)):
-                score = row[first + place]
-                maxima[place] = score if score > maxima[place] else maxima[place]
-        floor = np.partition(maxima, groups - k)[groups - k]
-    else:
-        floor = above
+    floor = _floor_of(row, k, above)
     count = 0
-    for item in range(row.size):
-        score = row[item]
-        kept_index[count], kept_value[count] = item, score
-        count += score >= floor and score > above
-    if count > k:
+    whole = row.size - row.size % _WORD
+    for first in range(0, whole, _WORD):
+        word = _reaching(row, first, floor)
+        while word != 0:
+            item = first + _lowest_bit(word)
+            word &= word - np.uint64(1)
+            kept_index[count], kept_value[count] = item, row[item]
+            count += row[item] > above
+    for item in range(whole, row.size):
+        if row[item] >= floor and row[item] > above:
+            kept_index[count], kept_value[count] = item, row[item]
+            count += 1
+    if count > 2 * k:
         count = _cut(kept_index, kept_value, count, k)
     order = np.argsort(-kept_value[:count], kind="mergesort")
-    for place in range(index.size):
-        if place < count:
-            index[place], value[place] = kept_index[order[place]], kept_value[order[place]]
-        else:
-            index[place], value[place] = -1, -np.inf
+    index[:], value[:] = -1, -np.inf
+    for place in range(min(count, k, index.size)):
+        index[place], value[place] = kept_index[order[place]], kept_value[order[place]]
 
 
 @njit(cache=True, nogil=True)
@@ -104,11 +190,40 @@ def _cut(index: Any, value: Any, count: Any, k: Any) -> Any:  # pragma: no cover
     return write
 
 
-@njit(cache=True, nogil=True, fastmath={"reassoc", "nsz"})
-def add_likeness(scores: Any, weight: Any, part: Any, total: Any) -> None:  # pragma: no cover
-    """``weight · log(1 + max(z, 0))`` of one row of scores, into ``part`` and added to ``total``."""
-    mean, scale = moments(scores)
-    for item in range(scores.size):
-        z = (scores[item] - mean) * scale
-        part[item] = weight * np.log1p(z) if z > 0 else np.float32(0.0)
-        total[item] += part[item]
+@njit(nogil=True, error_model="numpy", fastmath={"contract"})
+def log1p_of(z: Any) -> Any:  # pragma: no cover
+    """``log(1 + z)`` of a number that is not negative, without a branch, so that a loop takes many at a time.
+
+    Python's way to divide, with an error for nothing, would be one.
+
+    The polynomial is that of the Cephes library for single precision; what 1 + z loses of a small z is put back.
+    """
+    y = np.float32(1.0) + z
+    bits = np.float32(y).view(np.int32)
+    power = np.float32(np.int32(bits >> 23) - np.int32(127))
+    part = np.int32((bits & 0x7FFFFF) | 0x3F800000).view(np.float32)
+    large = part > np.float32(1.41421356)
+    power = power + np.float32(1.0) if large else power
+    f = (part * np.float32(0.5) if large else part) - np.float32(1.0)
+    p = np.float32(7.0376836292e-2)
+    p = p * f - np.float32(1.1514610310e-1)
+    p = p * f + np.float32(1.1676998740e-1)
+    p = p * f - np.float32(1.2420140846e-1)
+    p = p * f + np.float32(1.4249322787e-1)
+    p = p * f - np.float32(1.6668057665e-1)
+    p = p * f + np.float32(2.0000714765e-1)
+    p = p * f - np.float32(2.4999993993e-1)
+    p = p * f + np.float32(3.3333331174e-1)
+    square = f * f
+    p = p * f * square - np.float32(2.12194440e-4) * power - np.float32(0.5) * square
+    return f + p + np.float32(0.693359375) * power + (z - (y - np.float32(1.0))) / y
+
+
+@njit(cache=True, nogil=True, fastmath={"contract"})
+def likeness(scores: Any, weights: Any) -> None:  # pragma: no cover
+    """``weight · log(1 + max(z, 0))`` of each row's scores, in their place."""
+    for row in range(scores.shape[0]):
+        mean, scale = moments(scores[row])
+        for item in range(scores.shape[1]):
+            z = max((scores[row, item] - mean) * scale, np.float32(0.0))
+            scores[row, item] = weights[row] * log1p_of(z)

@@ -56,12 +56,22 @@ def folded(weighed: Weighed, table: FloatArray, contexts: int) -> FloatArray:
 def add_products(table: FloatArray, vectors: FloatArray, scale: float, out: FloatArray) -> None:
     """Adds ``scale`` times every product of vectors and rows to ``out``. Shapes: (I, D), (V, D), (V, I)."""
     loops = compiled.kernels("compiled_contexts")
-    if len(vectors) == 1:  # a product with one vector reads the table once
-        out[0] += np.float32(scale) * (table @ vectors[0])
-    elif loops is not None and len(vectors) <= FEW_VECTORS and _in_rows(table):
-        loops.dots(table, vectors, np.float32(scale), out)
+    factor = np.float32(scale)
+    if loops is None or len(vectors) > FEW_VECTORS or not _in_rows(table):
+        # A library packs both sides of a product of matrices; one with a single vector reads the table once.
+        out += factor * (table @ vectors[0]) if len(vectors) == 1 else (vectors * factor) @ table.T
+    elif len(vectors) == 1:
+        loops.one_dots(table, vectors[0], factor, out[0])
+    elif len(vectors) <= 3:
+        loops.few_dots(table, vectors, factor, out)
     else:
-        out += (vectors * np.float32(scale)) @ table.T
+        distinct, of_vector = _distinct(vectors)
+        if len(distinct) == len(vectors):
+            loops.dots(table, vectors, factor, out)
+        else:
+            once = np.zeros((len(distinct), len(table)), np.float32)
+            loops.dots(table, distinct, factor, once)
+            out += once[of_vector]
 
 
 def products(table: FloatArray, vectors: FloatArray) -> FloatArray:
@@ -71,6 +81,17 @@ def products(table: FloatArray, vectors: FloatArray) -> FloatArray:
     out = np.zeros((len(vectors), len(table)), np.float32)
     add_products(table, vectors, 1.0, out)
     return out
+
+
+def _distinct(vectors: FloatArray) -> tuple[FloatArray, list[int]]:
+    """The vectors that differ, and of each vector which of them it is.
+
+    A history without one of its items mostly has the same last item, and so the same vector in that reading.
+    """
+    place: dict[bytes, int] = {}
+    of_vector = [place.setdefault(vector.tobytes(), len(place)) for vector in vectors]
+    first = np.unique(of_vector, return_index=True)[1]
+    return vectors[first], of_vector
 
 
 def _in_rows(table: FloatArray) -> bool:
@@ -90,11 +111,17 @@ def _shared(weighed: Weighed, num_items: int) -> tuple[IntArray, FloatArray] | N
     width = -(-ways // loops.LANES) * loops.LANES
     if 4 * num_items * width > SHARED_BYTES:
         return None
+    if "shared" not in weighed.kept:
+        weighed.kept["shared"] = _side_by_side(weighed, width)
+    items, weights = weighed.kept["shared"]
+    return None if items.size * (width // loops.LANES) > weighed.item_index.size else (items, weights)
+
+
+def _side_by_side(weighed: Weighed, width: int) -> tuple[IntArray, FloatArray]:
+    """The distinct items of a block, and their weights in every way to weigh them, one item after the other."""
     items, place = np.unique(weighed.item_index, return_inverse=True)
-    if items.size * (width // loops.LANES) > weighed.item_index.size:
-        return None
     weights = np.zeros((items.size, width), np.float32)
-    row = np.repeat(np.arange(rows), np.diff(weighed.indptr))
+    row = np.repeat(np.arange(len(weighed)), np.diff(weighed.indptr))
     for context in range(CONTEXTS):
-        weights[place, context * rows + row] = weighed.weight[context]
+        weights[place, context * len(weighed) + row] = weighed.weight[context]
     return items.astype(np.int32), weights.ravel()

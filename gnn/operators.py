@@ -134,6 +134,9 @@ class DenseOperator:
     def score(self, weights: sp.csr_array, user_index: IntArray | None = None) -> FloatArray:
         return np.asarray(weights @ self.item_item, np.float32)
 
+    def add_scores(self, weighed: Weighed, out: FloatArray, scale: float = 1.0) -> None:
+        out += np.float32(scale) * folded(weighed, self.item_item, len(out))
+
     def arrays(self) -> Arrays:
         return {"item_item": self.item_item}
 
@@ -180,12 +183,21 @@ class EmbeddingOperator:
 
     def user_embeddings(self, weighed: Weighed, contexts: int) -> FloatArray:
         """:meth:`user_embedding` in the first ``contexts`` readings of the histories at once. Shape (C, B, D)."""
-        embedding = folded(weighed, self.fold_in, contexts)
-        total = np.maximum(weighed.totals(contexts), np.float32(1e-12))
-        embedding /= (total**self.length_power)[:, :, None]
+        if weighed.item_index.size == len(weighed) == contexts == 1:  # one item: its row, and nothing to sum
+            count = weighed.weight[0, 0]
+            of_one = count / np.maximum(count, np.float32(1e-12)) ** self.length_power
+            embedding = np.asarray(self.fold_in[weighed.item_index] * np.float32(of_one), np.float32)[None]
+        else:
+            embedding = self._folded(weighed, contexts)
         if self.user_residual is not None:
             known = (weighed.user_index >= 0) & (weighed.user_index < len(self.user_residual))
             embedding[0, known] += self.user_residual[weighed.user_index[known]]
+        return embedding
+
+    def _folded(self, weighed: Weighed, contexts: int) -> FloatArray:
+        embedding = folded(weighed, self.fold_in, contexts)
+        total = np.maximum(weighed.totals(contexts), np.float32(1e-12))
+        embedding /= (total**self.length_power)[:, :, None]
         return embedding
 
     def add_scores(self, weighed: Weighed, out: FloatArray, scale: float = 1.0) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
@@ -27,6 +28,8 @@ class Weighed:
     item_index: IntArray
     weight: FloatArray
     num_items: int
+    kept: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
+    """What several sources work out of the block alike."""
 
     @classmethod
     def of(cls, histories: Histories, contexts: int = CONTEXTS) -> Weighed:

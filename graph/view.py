@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
@@ -109,11 +110,28 @@ class GraphView:
 
     def title(self, node_type: str, index: int) -> str:
         """The display name of a node, else its id."""
-        spec = self.schema.node(node_type)
+        return self.named(node_type, index)[1]
+
+    def named(self, node_type: str, index: int) -> tuple[str, str]:
+        """The id and the title of a node."""
         properties = self._changed_properties(node_type, index)
         if properties is None:
-            return self.snapshot.nodes(node_type).title(index)
-        return title_of(spec, self.id_of(node_type, index), properties.get(spec.title or ""))
+            return self.snapshot.nodes(node_type).named(index)
+        spec, node_id = self.schema.node(node_type), self.id_of(node_type, index)
+        return node_id, title_of(spec, node_id, properties.get(spec.title or ""))
+
+    def all_named(self, node_type: str, rows: Sequence[int]) -> list[tuple[str, str]]:
+        """The id and the title of each of some nodes."""
+        state = self._state
+        if state is None or not len(state.nodes[node_type].properties):
+            table = self.snapshot.nodes(node_type)
+            return [table.named(row) for row in rows]
+        return [self.named(node_type, row) for row in rows]
+
+    def property(self, node_type: str, index: int, name: str) -> Value | None:
+        """One property a node has now; ``None`` for an absent one."""
+        properties = self._changed_properties(node_type, index)
+        return self.snapshot.nodes(node_type).property(index, name) if properties is None else properties.get(name)
 
     def properties(self, node_type: str, index: int) -> dict[str, Value]:
         """The properties a node has now; empty for a deleted one."""
@@ -202,6 +220,15 @@ class GraphView:
         row = self.edge_row(edge_type, index, direction)
         seconds = np.where(row.timestamp_ms == NO_TIME, NO_TIME, row.timestamp_ms // 1000)
         return Neighbors(row.indices, row.weight, seconds)
+
+    def events(self, edge_type: EdgeType, index: int) -> tuple[IntArray, LongArray]:
+        """Where a node's edges lead and when they were, in seconds, oldest first: the columns of a history."""
+        changes, table = self._changes(edge_type), self.snapshot.edges(edge_type)
+        if index < table.out.indptr.size - 1 and (changes is None or index not in changes.out):
+            row = slice(int(table.out.indptr[index]), int(table.out.indptr[index + 1]))
+            return table.out.indices[row], table.timestamp_s_at(row)
+        found = self.neighbors(edge_type, index)
+        return found.indices, found.timestamp_s
 
     def ends(self, edge_type: EdgeType, index: int, direction: Side = "out") -> IntArray:
         """The rows at the other ends of a node's edges, oldest first: :meth:`neighbors` without its columns."""

@@ -347,18 +347,19 @@ class Engine:
         unknown_ids: tuple[str, ...] = (),
     ) -> Answer:
         view, item_type = moment.view, self._schema.item_type
+        rows, scores = listed.item_index.tolist(), listed.score.tolist()
         items = []
-        for at, index in enumerate(listed.item_index.tolist()):
+        for at, (index, (item_id, title)) in enumerate(zip(rows, view.all_named(item_type, rows), strict=True)):
             given = listed.contributions[at] or {POPULARITY: 1.0}
             reasons = told and told.reasons_for(view, index, shares_of(given, self._families))
             items.append(
                 RankedItem(
-                    item_id=view.id_of(item_type, index),
+                    item_id=item_id,
                     item_index=index,
-                    title=view.title(item_type, index),
-                    score=float(listed.score[at]),
+                    title=title,
+                    score=scores[at],
                     rank=at + 1,
-                    sources=tuple(sorted(given, key=lambda name: (-given[name], name))),
+                    sources=tuple(sorted(sorted(given), key=given.__getitem__, reverse=True)),
                     reasons=reasons or (),
                     promotion=listed.promotions.get(index),
                 )

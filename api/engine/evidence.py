@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from api.engine.connections import Block, Connections
 from api.engine.reading import MIN_COUNT, Audiences, telling_interactions
+from gnn.compiled import marked
 from gnn.histories import IntArray
 from graph.schema import EdgeRole, EdgeSpec
 from graph.view import GraphView
@@ -246,13 +247,11 @@ class _Behaviour:
         self.of_anchors = of_anchors
         self.of_items = of_items
         self._sample = of_anchors.sampled(MAX_SAMPLE)
-        self._row = np.repeat(np.arange(of_anchors.sizes.size), self._sample.sizes)
         self._scale = of_anchors.sizes / np.maximum(self._sample.sizes, 1)
 
     def common(self, mark: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
         """About how many marked users each anchor has. Shape (A,)."""
-        found = np.bincount(self._row, mark[self._sample.user_index], minlength=self._scale.size)
-        return np.asarray(found * self._scale, np.float64)
+        return np.asarray(marked(self._sample.indptr, self._sample.user_index, mark) * self._scale, np.float64)
 
 
 def latest_distinct(history: IntArray, limit: int) -> IntArray:

@@ -51,7 +51,7 @@ def telling_interactions(schema: GraphSchema) -> tuple[EdgeSpec, ...]:
 
 def opted_out(view: GraphView, user_index: int) -> bool:
     """Whether a user does not want to be profiled."""
-    return view.properties(view.schema.user_type, user_index).get(PROFILING) is False
+    return view.property(view.schema.user_type, user_index, PROFILING) is False
 
 
 def profile_of(view: GraphView, user_index: int) -> Profile:
@@ -62,23 +62,24 @@ def profile_of(view: GraphView, user_index: int) -> Profile:
     schema = view.schema
     if opted_out(view, user_index):
         return replace(NOBODY)
-    rows = {
-        spec.edge_type: view.neighbors(spec.edge_type, user_index)
-        for spec in schema.edges_with(EdgeRole.INTERACTION)
-        if not spec.holdout
-    }
-    positive = [(kind_of(spec), rows[spec.edge_type]) for spec in learned_interactions(schema)]
-    if not positive:
+    learned = learned_interactions(schema)
+    if not learned:
         return NOBODY
-    kinds = kinds_of(learned_interactions(schema))
-    item_index = np.concatenate([row.indices for _, row in positive])
-    timestamp_s = np.concatenate([row.timestamp_s for _, row in positive])
-    kind = np.concatenate([np.full(row.indices.size, kinds.index(name), np.uint8) for name, row in positive])
+    kinds = kinds_of(learned)
+    positive = [(kinds.index(kind_of(spec)), *view.events(spec.edge_type, user_index)) for spec in learned]
+    item_index = np.concatenate([items for _, items, _ in positive])
+    timestamp_s = np.concatenate([times for _, _, times in positive])
+    kind = np.concatenate([np.full(items.size, code, np.uint8) for code, items, _ in positive])
     order = np.argsort(timestamp_s, kind="stable")
+    others = [
+        view.ends(spec.edge_type, user_index)
+        for spec in schema.edges_with(EdgeRole.INTERACTION)
+        if not spec.holdout and spec not in learned
+    ]
     return Profile(
         user_index,
         History.of(item_index[order], timestamp_s[order], kind[order], kinds),
-        np.unique(np.concatenate([row.indices for row in rows.values()])).astype(np.int32),
+        np.unique(np.concatenate([item_index, *others])).astype(np.int32),
     )
 
 

@@ -101,9 +101,11 @@ class Told:
         chosen: list[Reason] = []
         texts: set[str] = set()
         for weight, found in weighted:
-            text = describe(view, found, anchor_name=self.anchor_name, language=self.language)
             of_kind = sum(reason.kind == found.kind for reason in chosen)
-            if text in texts or of_kind >= MAX_OF_A_KIND or (chosen and weight < MIN_WEIGHT * total):
+            if of_kind >= MAX_OF_A_KIND or (chosen and weight < MIN_WEIGHT * total):
+                continue
+            text = describe(view, found, anchor_name=self.anchor_name, language=self.language)
+            if text in texts:
                 continue
             texts.add(text)
             chosen.append(Reason(text, path_of(view, found), weight / total, found.kind))

@@ -6,8 +6,8 @@ import threading
 from collections.abc import Callable, Mapping
 from copy import copy
 from dataclasses import replace
-from functools import cache, partial
-from typing import TypeAlias
+from functools import partial
+from typing import TypeAlias, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -40,6 +40,7 @@ from gnn.histories import FloatArray, IntArray
 from graph.overlay import Overlay
 from graph.view import GraphView
 
+T = TypeVar("T")
 Scores: TypeAlias = tuple[str, Callable[[], Mapping[str, FloatArray]]]
 """The name of a list, and how to find what each of its sources adds to every item's score."""
 
@@ -136,19 +137,19 @@ class RelatedItems:
         sources, families = moment.sources, self._families
         num_items = sources.num_items
 
-        @cache
+        @_once
         def baskets() -> FloatArray:
             return self.baskets(num_items).scores(item)
 
-        @cache
+        @_once
         def alike() -> FloatArray:
             return same_need(moment.connections, sources.operators.get("text"), item)
 
-        @cache
+        @_once
         def similar() -> dict[str, FloatArray]:
             return similar_scores(sources.operators, families, item, num_items)
 
-        @cache
+        @_once
         def behaviour() -> dict[str, FloatArray]:
             return behaviour_scores(sources.operators, families, item, num_items)
 
@@ -159,11 +160,11 @@ class RelatedItems:
         if kind == "cross_category":
             return [("baskets", lambda: {"baskets": baskets()}), ("behaviour", behaviour)]
 
-        @cache
+        @_once
         def complementary() -> dict[str, FloatArray]:
             return complementary_scores(baskets(), alike(), curated_complements(moment.view, item))
 
-        @cache
+        @_once
         def other_need() -> dict[str, FloatArray]:
             return {name: part * (1.0 - alike()) ** OTHER_NEED for name, part in behaviour().items()}
 
@@ -211,6 +212,18 @@ class RelatedItems:
             missing = self._view.missing(user_type)
             self._users = (state, missing[missing < len(self._snapshot.nodes(user_type))])
         return self._users[1]
+
+
+def _once(make: Callable[[], T]) -> Callable[[], T]:
+    """What makes something the first time it is asked, and keeps it for as long as the asker; cheap to set up."""
+    made: list[T] = []
+
+    def read() -> T:
+        if not made:
+            made.append(make())
+        return made[0]
+
+    return read
 
 
 def _listed(sources: Sources, stages: list[Scores], n: int, mask: Mask, bias: FloatArray | None) -> Listed:

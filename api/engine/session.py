@@ -49,6 +49,8 @@ def resolve(view: GraphView, request: Request, now_s: int) -> Session:
     """
     profile = _profile(view, request.user_id)
     unknown: list[str] = [] if request.user_id is None or profile is not NOBODY else [request.user_id]
+    if not (request.events or request.items or request.exclude):
+        return Session(profile.user_index, profile.history, profile.seen, np.empty(0, np.int32), tuple(unknown))
     against = _kinds_against(view.schema)
     timed = [event for event in request.events if event.timestamp_s is not None]
     untimed = [event for event in request.events if event.timestamp_s is None]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 
 import numpy as np
 
-from gnn.compiled import add_likeness
+from gnn.compiled import likeness
 from gnn.histories import FloatArray
 from gnn.operators import Operator, add_scores
 from gnn.weighed import Weighed
@@ -42,14 +43,11 @@ def similar_scores(
     items are, and keeps what people do with them.
     """
     groups = {name: group for name in operators if (group := group_of(name, families.get(name, "other"))) is not None}
+    members = Counter(groups.values())
+    speaking = [name for name, group in groups.items() if content or group != "content"]
+    weights = np.array([_WEIGHT[groups[name]] / members[groups[name]] for name in speaking], np.float32)
+    scores = np.zeros((len(speaking), num_items), np.float32)
     history = Weighed.of_item(item_index, num_items)
-    parts: dict[str, FloatArray] = {}
-    total = np.zeros(num_items, np.float32)
-    for name, group in groups.items():
-        if group == "content" and not content:
-            continue
-        members = sum(other == group for other in groups.values())
-        scores = np.zeros((1, 1, num_items), np.float32)
-        add_scores(operators[name], history, scores)
-        parts[name] = add_likeness(scores[0, 0], _WEIGHT[group] / members, total)
-    return parts
+    for row, name in zip(scores, speaking, strict=True):
+        add_scores(operators[name], history, row[None, None, :])
+    return dict(zip(speaking, likeness(scores, weights), strict=True))

@@ -71,7 +71,7 @@ def name_of(view: GraphView, node_type: str, index: int) -> str | None:
 
     A node type without a title property is named by its ids, if they read like words ("Nivea", not "m.03q8").
     """
-    node_id, title = view.id_of(node_type, index), view.title(node_type, index)
+    node_id, title = view.named(node_type, index)
     if title != node_id and title.strip():
         return _shortened(title)
     reads_like_words = _WORDLIKE.search(node_id) is not None and not any(letter.isdigit() for letter in node_id)

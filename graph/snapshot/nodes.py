@@ -12,6 +12,9 @@ from graph.records import Value
 from graph.schema import NodeSpec, PropertyKind
 from graph.snapshot.vocabulary import IntArray, Vocabulary
 
+_REMEMBERED = 16_384
+"""Names found lately that are kept: the same items are shown again and again, and reading Arrow takes its time."""
+
 ARROW_TYPES = {
     PropertyKind.STRING: pa.string(),
     PropertyKind.INTEGER: pa.int64(),
@@ -38,6 +41,7 @@ class NodeTable:
         self._columns: dict[str, Any] = (
             {} if table is None else {name: table.column(name) for name in table.schema.names}
         )
+        self._names: dict[int, tuple[str, str]] = {}
 
     def __len__(self) -> int:
         return len(self.vocabulary)
@@ -50,6 +54,9 @@ class NodeTable:
         return self.vocabulary.find_all(node_ids)
 
     def id_of(self, index: int) -> str:
+        found = self._names.get(index)
+        if found is not None:
+            return found[0]
         self._check(index)
         return self.vocabulary.id_of(index)
 
@@ -74,11 +81,28 @@ class NodeTable:
         values = ((name, column[index].as_py()) for name, column in self._columns.items())
         return {name: value for name, value in values if value is not None}
 
+    def property(self, index: int, name: str) -> Value | None:
+        """One property of a node; ``None`` for an absent one."""
+        self._check(index)
+        column = self._columns.get(name)
+        value: Value | None = None if column is None else column[index].as_py()
+        return value
+
     def title(self, index: int) -> str:
         """The display name, else the id."""
-        self._check(index)
-        column = None if self.spec.title is None else self._columns.get(self.spec.title)
-        return title_of(self.spec, self.vocabulary.id_of(index), None if column is None else column[index].as_py())
+        return self.named(index)[1]
+
+    def named(self, index: int) -> tuple[str, str]:
+        """The id and the title of a node."""
+        found = self._names.get(index)
+        if found is None:
+            node_id = self.id_of(index)
+            title = None if self.spec.title is None else self.property(index, self.spec.title)
+            found = (node_id, title_of(self.spec, node_id, title))
+            if len(self._names) >= _REMEMBERED:
+                self._names = {}
+            self._names[index] = found
+        return found
 
     def _check(self, index: int) -> None:
         if not 0 <= index < len(self):

@@ -72,12 +72,44 @@ def test_standard_scores_and_likeness_are_the_same(seed: int, flat: bool) -> Non
     assert np.allclose(z.mean(axis=1), 0, atol=1e-4)
     assert np.allclose(z.std(axis=1), 0 if flat else 1, atol=1e-3)
 
-    def likeness() -> tuple[np.ndarray, np.ndarray]:
-        total = np.ones(50, np.float32)
-        return compiled.add_likeness(scores[0], 0.4, total), total
+    weights = np.array([0.4, 2.0], np.float32)
+    fast, plain = both(lambda: compiled.likeness(scores.copy(), weights))
+    np.testing.assert_allclose(fast, plain, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(plain, weights[:, None] * np.log1p(np.maximum(z, 0.0)), rtol=1e-4, atol=1e-5)
 
-    for left, right in zip(*both(likeness), strict=True):
-        np.testing.assert_allclose(left, right, rtol=1e-4, atol=1e-5)
+
+@pytest.mark.parametrize("scores", [
+    -np.abs(np.random.default_rng(2).normal(size=700)) - 1,
+    np.linspace(-3e38, 3e38, 700),
+    np.where(np.arange(700) % 50, -np.inf, 1e-38 * np.arange(700)),
+    np.full(700, -np.inf),
+    np.full(700, np.inf),
+])  # fmt: skip
+@pytest.mark.parametrize("k", [1, 30, 700])
+def test_the_best_of_rows_that_are_hard_to_halve(scores: np.ndarray, k: int) -> None:
+    rows = np.stack([scores, scores[::-1]]).astype(np.float32)
+    (index, value), (plain, plain_value) = both(lambda: compiled.best(rows, k))
+    assert index.tolist() == plain.tolist()
+    assert value.tolist() == plain_value.tolist()
+
+
+@settings(max_examples=200, deadline=None)
+@given(hnp.arrays(np.float32, st.integers(1, 40), elements=st.floats(0, float(np.float32(1e30)), width=32)))
+def test_the_logarithm_is_exact_to_a_few_units_of_the_last_place(numbers: np.ndarray) -> None:
+    from gnn.compiled_rows import log1p_of  # only where there is numba
+
+    found = np.array([log1p_of(number) for number in numbers], np.float32)
+    np.testing.assert_allclose(found, np.log1p(numbers.astype(np.float64)), rtol=4e-7)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.lists(st.integers(0, 19), max_size=8), max_size=6), st.integers(0, 2**20 - 1))
+def test_marked_entries_are_counted_row_by_row(rows: list[list[int]], marks: int) -> None:
+    mark = np.array([bool(marks >> place & 1) for place in range(20)])
+    indptr = np.cumsum([0, *(len(row) for row in rows)]).astype(np.int64)
+    index = np.array([entry for row in rows for entry in row], np.int32)
+    for found in both(lambda: compiled.marked(indptr, index, mark)):
+        assert found.tolist() == [sum(mark[entry] for entry in row) for row in rows]
 
 
 def test_a_score_that_is_no_number_is_never_among_the_best() -> None:

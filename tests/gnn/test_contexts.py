@@ -104,6 +104,44 @@ def test_products_of_few_vectors_and_of_many_are_the_same(vectors: int, rows: in
         np.testing.assert_allclose(found, 1.0 + 0.5 * (asked @ table.T), rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("width", [64, 384])
+def test_vectors_that_are_alike_are_multiplied_once(width: int) -> None:
+    random = np.random.default_rng(width)
+    table = random.normal(size=(301, width)).astype(np.float32)
+    asked = random.normal(size=(5, width)).astype(np.float32)[[0, 1, 1, 2, 0, 3, 4, 4]]
+    distinct, of_vector = contexts._distinct(asked)
+    assert len(distinct) == 5
+    assert (distinct[of_vector] == asked).all()
+
+    def product() -> np.ndarray:
+        out = np.ones((len(asked), len(table)), np.float32)
+        contexts.add_products(table, asked, 2.0, out)
+        return out
+
+    for found in both(product):
+        np.testing.assert_allclose(found, 1.0 + 2.0 * (asked @ table.T), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("contexts_read", [1, CONTEXTS])
+def test_many_more_attributes_than_a_history_has(contexts_read: int) -> None:
+    random = np.random.default_rng(3)
+    rows = [random.integers(0, ITEMS, size).tolist() for size in (30, 0, 3)]
+    joined = sp.csr_array(sp.random_array((ITEMS, 40_000), density=0.002, rng=random, dtype=np.float32))
+    common = sp.csr_array(sp.random_array((ITEMS, 3), density=0.8, rng=random, dtype=np.float32))
+    left = sp.csr_array(sp.hstack([joined, common], format="csr"))
+    operator = FactorOperator(left, sp.csr_array(left.T.tocsr()))
+    histories = Histories.of(rows, ITEMS)
+
+    def scored() -> np.ndarray:
+        out = np.zeros((contexts_read, len(rows), ITEMS), np.float32)
+        add_scores(operator, Weighed.of(histories, contexts_read), out)
+        return out
+
+    expected = one_by_one(operator, histories, contexts_read)
+    for found in both(scored):
+        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
+
+
 def barred_rows(random: np.random.Generator, rows: int, width: int) -> tuple[Barred, np.ndarray]:
     mask = random.random((rows, width)) < 0.2
     shut = np.flatnonzero(random.random(width) < 0.1)

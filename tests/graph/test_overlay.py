@@ -60,8 +60,14 @@ def what_it_says(view: GraphView) -> dict[str, Any]:
         said[spec.name] = {
             view.id_of(spec.name, row): (view.title(spec.name, row), view.properties(spec.name, row)) for row in rows
         }
+        named = [(view.id_of(spec.name, row), view.title(spec.name, row)) for row in rows]
+        assert view.all_named(spec.name, rows) == named == [view.named(spec.name, row) for row in rows]
         for row in rows:
             assert view.index_of(spec.name, view.id_of(spec.name, row)) == row
+            has = view.properties(spec.name, row)
+            assert {name: view.property(spec.name, row, name) for name in spec.properties} == {
+                name: has.get(name) for name in spec.properties
+            }
         assert sorted([*rows, *view.missing(spec.name).tolist()]) == list(range(view.num_nodes(spec.name)))
     for edge_type in EDGE_TYPES:
         said["-".join(edge_type)] = edges_said(view, edge_type, "out") | edges_said(view, edge_type, "in")
@@ -74,6 +80,9 @@ def what_it_says(view: GraphView) -> dict[str, Any]:
         assert set(matrix.data.tolist()) <= {1.0}
         assert view.matrix(edge_type).shape == (view.num_nodes(source_type), view.num_nodes(target_type))
         for source in range(view.num_nodes(source_type)):
+            ends, times = view.events(edge_type, source)
+            row = view.neighbors(edge_type, source)
+            assert (ends.tolist(), times.tolist()) == (row.indices.tolist(), row.timestamp_s.tolist())
             for target in range(view.num_nodes(target_type)):
                 joined = view.matrix(edge_type)[source, target] == 1
                 assert view.has_edge(edge_type, source, target) == joined

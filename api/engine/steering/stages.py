@@ -52,8 +52,9 @@ class Stages:
             FilterError: when a filter of the request cannot be used; ``field`` says which.
         """
         rules = self._rules()
-        if rules is NO_RULES and steering is NO_STEERING and not self._hides:
-            return Stage(num_items)
+        if rules is NO_RULES and steering is NO_STEERING:
+            hidden = (Removing(Removal("hidden", HIDDEN), self.masks(view, _NOT_HIDDEN)),) if self._hides else ()
+            return Stage(num_items, removing=hidden)
         scenario = rules.scenarios.get(steering.scenario or "", _PLAIN)
         steering = _with_defaults(steering, scenario)
         making = _Making(self.masks, view, num_items, steering, now_s)

@@ -56,6 +56,9 @@ def upsert_nodes(transaction: Transaction, mutation: UpsertNodes) -> None:
     node_ids = id_list(mutation.node_ids, "node id")
     rows = len(node_ids)
     check_ids(set(node_ids), "node id")
+    if mutation.properties is None and not mutation.replace and mutation.expected_version is None:
+        create_missing(transaction, node_type, dict.fromkeys(node_ids))  # those that are there stay as they are
+        return
     contents: list[str | None] = [None] * rows
     patches = contents
     if mutation.properties is not None:
@@ -78,7 +81,7 @@ def upsert_nodes(transaction: Transaction, mutation: UpsertNodes) -> None:
     )
     connection = transaction.connection
     if mutation.expected_version is None:
-        transaction.changed += connection.executemany(statement, cells).rowcount
+        transaction.count_nodes(connection.executemany(statement, cells).rowcount)
         return
     for cell, expected in zip(cells, column_list(mutation.expected_version, "expected_version", rows), strict=True):
         row = connection.execute(
@@ -93,7 +96,7 @@ def upsert_nodes(transaction: Transaction, mutation: UpsertNodes) -> None:
                 where=f"{spec.name} {cell[1]}",
                 remedy="Read it again and repeat the edit.",
             )
-        transaction.changed += connection.execute(statement, cell).rowcount
+        transaction.count_nodes(connection.execute(statement, cell).rowcount)
 
 
 def live_numbers(transaction: Transaction, node_type: int, node_ids: Mapping[str, None]) -> dict[str, int]:
@@ -119,7 +122,7 @@ def create_missing(transaction: Transaction, node_type: int, node_ids: Mapping[s
     for node_id, number, deleted in _found(transaction, node_type, list(missing)):
         if deleted:
             reborn = (node_type, node_id, None, None, *transaction.sequences(1), transaction.batch)
-            transaction.changed += connection.execute(_REPLACE, reborn).rowcount
+            transaction.count_nodes(connection.execute(_REPLACE, reborn).rowcount)
         known[node_id] = number
         del missing[node_id]
     last = connection.execute("SELECT coalesce(max(id), 0) FROM nodes").fetchone()[0]
@@ -131,7 +134,7 @@ def create_missing(transaction: Transaction, node_type: int, node_ids: Mapping[s
             (number, node_type, node_id, sequence, batch)
             for (node_id, number), sequence in zip(created.items(), sequences, strict=True)
         )
-        transaction.changed += connection.executemany(_CREATE, cells).rowcount
+        transaction.count_nodes(connection.executemany(_CREATE, cells).rowcount)
     known.update(created)
     return known
 
@@ -158,7 +161,7 @@ def delete_nodes(transaction: Transaction, mutation: DeleteNodes) -> None:
         if number is not None:
             bury_edges(transaction, _edges_at(transaction, mutation.node_type, number))
             cells = (*transaction.sequences(1), transaction.batch, number)
-            transaction.changed += transaction.connection.execute(_TOMBSTONE, cells).rowcount
+            transaction.count_nodes(transaction.connection.execute(_TOMBSTONE, cells).rowcount)
 
 
 def _edges_at(transaction: Transaction, node_type: str, number: int) -> list[EdgeKey]:

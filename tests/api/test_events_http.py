@@ -124,7 +124,7 @@ def test_one_bad_request_does_not_cost_the_others_theirs(tmp_path: Path) -> None
         bad = read_interaction(event, SHOP, NOW_MS)
         object.__setattr__(bad, "event_id", "nul\x00")  # as if the door had let it through
         futures = [world.parts.writer.submit([event]) for event in (good[0], bad, *good[1:])]
-        replies = await asyncio.gather(*map(asyncio.wrap_future, futures), return_exceptions=True)
+        replies = await asyncio.gather(*futures, return_exceptions=True)
         assert [isinstance(reply, Exception) for reply in replies] == [False, True, False, False]
 
     in_world(tmp_path, scenario)

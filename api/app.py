@@ -19,6 +19,7 @@ from api.events import Acknowledged, EventWriter
 from api.given import GivenLog
 from api.hot import HotAnswers
 from api.lanes import Lane
+from api.layered import LayeredApp
 from api.metrics import Metrics
 from api.observing import Observing
 from api.openapi import describe
@@ -143,7 +144,7 @@ def create_app(
             if telemetry is not None:
                 telemetry.close()
 
-    app = FastAPI(
+    app = LayeredApp(
         title="Kindred",
         version="1",
         description="Recommendations that show the path in the graph that justifies them.",
@@ -153,18 +154,19 @@ def create_app(
         redirect_slashes=False,
     )
     app.state.parts = parts
-    app.add_middleware(HotAnswers, parts=parts)
+    app.wrap(HotAnswers, parts=parts)
     if settings.auth == "on":
-        app.add_middleware(Door, keys=KeyFile(settings.keys), rate_limit=settings.rate_limit, metrics=parts.metrics)
+        app.wrap(Door, keys=KeyFile(settings.keys), rate_limit=settings.rate_limit, metrics=parts.metrics)
     if settings.cors_origins:
-        app.add_middleware(CORSMiddleware, allow_origins=settings.cors_origins, **CORS)
-    app.add_middleware(BrowserOrigins, origins=settings.cors_origins)
-    app.add_middleware(Observing, metrics=parts.metrics)
+        app.wrap(CORSMiddleware, allow_origins=settings.cors_origins, **CORS)
+    app.wrap(BrowserOrigins, origins=settings.cors_origins)
+    app.wrap(Observing, metrics=parts.metrics)
     if telemetry is not None:
-        app.add_middleware(Tracing, telemetry=telemetry)
+        app.wrap(Tracing, telemetry=telemetry)
     app.add_exception_handler(KindredError, _on_error)
     app.add_exception_handler(RequestValidationError, _on_bad_parameters)
     app.add_exception_handler(HTTPException, _on_http_error)
+    app.add_exception_handler(Exception, _on_error)
     for room in ROOMS:
         app.include_router(room.router)
     describe(app, MESSAGES)
@@ -187,7 +189,7 @@ def _parts(settings: Settings, releases: Releases | None, store: StoreHolder | N
     writer = EventWriter(
         store,
         knows_item=serving.knows_item,
-        committed=serving.catch_up,
+        committed=serving.take_in,
         stored=given.note_outcomes,
         metrics=metrics,
         waiting=settings.events_waiting,

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import queue
 import threading
 import time
 import uuid
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass
+from typing import NamedTuple, TypeAlias
 
 import structlog
 
@@ -17,7 +19,7 @@ from api.interactions import Interaction
 from api.metrics import Metrics
 from api.problems import Overloaded
 from graph.errors import KindredError, NotFound, StoreError, StoreUnavailable
-from graph.records import Mutation, Properties, UpsertEdges, UpsertNodes
+from graph.records import Applied, Change, Edge, Mutation, Properties, UpsertEdges, UpsertNodes
 from graph.schema import EdgeType, GraphSchema
 from graph.store import GraphStore
 
@@ -25,6 +27,8 @@ ACTOR = "events"
 GROUP_ROWS = 2000
 """Events that one transaction may hold; those of further requests wait for the next."""
 SCHEMA_S = 1.0
+BATCH_S = 10.0
+"""How long the writes of events share a batch id."""
 REMEMBERED = 100_000
 """Event ids kept in memory, so that a repeated event is dropped without asking the store."""
 
@@ -42,17 +46,19 @@ class Acknowledged:
     graph_watermark: str
 
 
-@dataclass(frozen=True, slots=True)
-class _Waiting:
+class _Waiting(NamedTuple):
     interactions: Sequence[Interaction]
-    future: Future[Acknowledged]
+    future: asyncio.Future[Acknowledged]
+
+
+Outcome: TypeAlias = tuple[_Waiting, Acknowledged | KindredError]
 
 
 class EventWriter:
     """The one thread that writes events.
 
     Requests that arrive while a transaction runs share the next one, so a slow disk costs one sync for all
-    of them. After the commit ``committed`` is called (it feeds the overlay), and only then are the requests
+    of them. After the commit ``committed`` is called with it (it feeds the overlay), and only then are the requests
     acknowledged: an acknowledged event is durable and counts in the next answer. ``stored`` hears of the events of
     each commit.
     """
@@ -62,7 +68,7 @@ class EventWriter:
         store: Callable[[], GraphStore],
         *,
         knows_item: Callable[[str], bool],
-        committed: Callable[[], None],
+        committed: Callable[[Applied, Sequence[Change]], None],
         stored: Callable[[Sequence[Interaction]], None] = lambda events: None,
         metrics: Metrics,
         waiting: int = 1024,
@@ -72,8 +78,11 @@ class EventWriter:
         self._committed = committed
         self._stored = stored
         self._metrics = metrics
-        self._queue: queue.Queue[_Waiting | None] = queue.Queue(waiting)
+        self._outcomes = {name: metrics.events.labels(name) for name in ("accepted", "duplicate", "unknown_item")}
+        self._queue: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
+        self._limit = waiting
         self._schema: tuple[GraphSchema, float] | None = None
+        self._batch = "", float("-inf")
         self._recent: OrderedDict[str, None] = OrderedDict()
         self._thread = threading.Thread(target=self._run, name="events", daemon=True)
 
@@ -86,20 +95,19 @@ class EventWriter:
             self._queue.put(None)
             self._thread.join(timeout_s)
 
-    def submit(self, interactions: Sequence[Interaction]) -> Future[Acknowledged]:
-        """The acknowledgement to come.
+    def submit(self, interactions: Sequence[Interaction]) -> asyncio.Future[Acknowledged]:
+        """The acknowledgement to come; called in the event loop that waits for it.
 
         Raises:
             Overloaded: when too many requests wait for the store already.
         """
-        future: Future[Acknowledged] = Future()
-        try:
-            self._queue.put_nowait(_Waiting(interactions, future))
-        except queue.Full:
+        if self._queue.qsize() >= self._limit:
             raise Overloaded(
                 "too many events wait for the graph store",
                 remedy="Send them again in a second, with the same event_id.",
-            ) from None
+            )
+        future: asyncio.Future[Acknowledged] = asyncio.get_running_loop().create_future()
+        self._queue.put(_Waiting(interactions, future))
         return future
 
     def _run(self) -> None:
@@ -109,7 +117,7 @@ class EventWriter:
             group: list[_Waiting] = []
             rows = 0
             while first is not None:
-                if first.future.set_running_or_notify_cancel():  # a request past its deadline was never begun
+                if not first.future.cancelled():  # a request past its deadline is never begun
                     group.append(first)
                     rows += len(first.interactions)
                 if rows >= GROUP_ROWS:
@@ -120,25 +128,25 @@ class EventWriter:
                     break
             stopping = first is None
             if group:
-                self._commit(group)
+                _settle(self._written(group))
 
-    def _commit(self, group: Sequence[_Waiting]) -> None:
+    def _written(self, group: Sequence[_Waiting]) -> list[Outcome]:
+        """What became of each request of a group."""
+        error: KindredError
         try:
-            acknowledged = self._write([waiting.interactions for waiting in group])
-        except StoreUnavailable as error:
-            _fail(group, error)
-        except KindredError as error:
-            if len(group) == 1:
-                _fail(group, error)
-            else:  # one request's bad event must not cost the others theirs
-                for waiting in group:
-                    self._commit([waiting])
-        except Exception as error:  # the thread must outlive a bug: without it no event is ever written again
-            _log.exception("events.writer_failed", error=type(error).__name__)
-            _fail(group, StoreError("the events could not be written", remedy="See the server's log."))
+            replies = self._write([waiting.interactions for waiting in group])
+        except StoreUnavailable as unavailable:
+            error = unavailable
+        except KindredError as refused:
+            if len(group) > 1:  # one request's bad event must not cost the others theirs
+                return [outcome for waiting in group for outcome in self._written([waiting])]
+            error = refused
+        except Exception as bug:  # the thread must outlive a bug: without it no event is ever written again
+            _log.exception("events.writer_failed", error=type(bug).__name__)
+            error = StoreError("the events could not be written", remedy="See the server's log.")
         else:
-            for waiting, reply in zip(group, acknowledged, strict=True):
-                waiting.future.set_result(reply)
+            return list(zip(group, replies, strict=True))
+        return [(waiting, error) for waiting in group]
 
     def _write(self, requests: Sequence[Sequence[Interaction]]) -> list[Acknowledged]:
         store = self._store()
@@ -153,19 +161,28 @@ class EventWriter:
                 break
             try:
                 mutations = mutations_of(fresh, schema)
-                watermark = store.apply(mutations, batch_id=uuid.uuid4().hex, actor=ACTOR).watermark
+                batch_id = self._batch_id()
+                applied = store.apply(mutations, batch_id=batch_id, actor=ACTOR)
             except NotFound:
                 if attempt == 2:
                     raise
                 missing = asked  # an item the release knows was deleted meanwhile: ask the store about all
             else:
+                watermark = applied.watermark
                 self._metrics.commits.inc()
                 self._remember(fresh)
                 self._stored(fresh)
-                self._committed()
+                self._committed(applied, changes_of(fresh, applied, batch_id))
                 break
         written = {id(event) for event in fresh}
         return [self._reply(request, written, unknown, watermark) for request in requests]
+
+    def _batch_id(self) -> str:
+        """The id that the writes of some seconds share: one for each would be a third of what a small write writes."""
+        now = time.monotonic()
+        if now - self._batch[1] > BATCH_S:
+            self._batch = uuid.uuid4().hex, now
+        return self._batch[0]
 
     def _schema_of(self, store: GraphStore) -> GraphSchema:
         """The store's schema, read once a second: only an ingest changes it, and reading costs a tenth of a write."""
@@ -194,9 +211,9 @@ class EventWriter:
         accepted = sum(id(event) in written for event in request)
         lost = [event.item_id for event in request if event.item_id in unknown]
         duplicates = len(request) - accepted - len(lost)
-        self._metrics.events.labels("accepted").inc(accepted)
-        self._metrics.events.labels("duplicate").inc(duplicates)
-        self._metrics.events.labels("unknown_item").inc(len(lost))
+        for name, count in (("accepted", accepted), ("duplicate", duplicates), ("unknown_item", len(lost))):
+            if count:
+                self._outcomes[name].inc(count)
         return Acknowledged(
             accepted, duplicates, tuple(dict.fromkeys(lost)), tuple(event.event_id for event in request), watermark
         )
@@ -227,6 +244,28 @@ def mutations_of(events: Sequence[Interaction], schema: GraphSchema) -> list[Mut
     return mutations
 
 
+def changes_of(events: Sequence[Interaction], applied: Applied, batch_id: str) -> list[Change]:
+    """What a store's feed says of some events after they were written."""
+    return [
+        Change(
+            "upsert",
+            Edge(
+                event.spec.edge_type,
+                event.user_id,
+                event.item_id,
+                event.event_id,
+                event.weight,
+                event.timestamp_ms,
+                _properties(event),
+            ),
+            applied.watermark,
+            batch_id,
+            ACTOR,
+        )
+        for event in events
+    ]
+
+
 def _properties(event: Interaction) -> Properties:
     """The recommendation that led to the event, where the schema has a place for it."""
     if event.recommendation_id is None or "recommendation_id" not in event.spec.properties:
@@ -234,6 +273,21 @@ def _properties(event: Interaction) -> Properties:
     return {"recommendation_id": event.recommendation_id}
 
 
-def _fail(group: Sequence[_Waiting], error: KindredError) -> None:
-    for waiting in group:
-        waiting.future.set_exception(error)
+def _settle(outcomes: Sequence[Outcome]) -> None:
+    """Gives the requests of a group their replies; a loop is woken once for all of its own."""
+    by_loop: dict[asyncio.AbstractEventLoop, list[Outcome]] = {}
+    for outcome in outcomes:
+        by_loop.setdefault(outcome[0].future.get_loop(), []).append(outcome)
+    for loop, own in by_loop.items():
+        with suppress(RuntimeError):  # the loop has ended, and nobody waits any more
+            loop.call_soon_threadsafe(_settle_here, own)
+
+
+def _settle_here(outcomes: Sequence[Outcome]) -> None:
+    for waiting, reply in outcomes:
+        if waiting.future.done():
+            continue
+        if isinstance(reply, Acknowledged):
+            waiting.future.set_result(reply)
+        else:
+            waiting.future.set_exception(reply)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import msgspec
@@ -68,28 +69,44 @@ def read_interaction(event: Event, schema: GraphSchema, now_ms: int, place: str 
     )
 
 
+def served_kinds(schema: GraphSchema) -> Mapping[str | None, tuple[EdgeSpec, ...]]:
+    """The interaction edge types that events may become, by kind; made once per schema, since each event asks."""
+    global _kinds
+    known, kinds = _kinds
+    if known is not schema:
+        kinds = {}
+        for spec in schema.edges_with(EdgeRole.INTERACTION):
+            if not spec.holdout:
+                kinds[spec.kind] = (*kinds.get(spec.kind, ()), spec)
+        _kinds = schema, kinds
+    return kinds
+
+
+_kinds: tuple[GraphSchema | None, dict[str | None, tuple[EdgeSpec, ...]]] = None, {}
+"""The last schema asked about, with its kinds; one value, so that threads see both or neither."""
+
+
 def edge_spec_of(kind: str, value: float | None, schema: GraphSchema, place: str = "") -> EdgeSpec:
     """The interaction edge type that events of ``kind`` become.
 
     Where the schema tells several types of one kind apart (LIKED and RATED), the value decides:
     from :data:`POSITIVE_FROM` on it is the positive one.
     """
-    served = [spec for spec in schema.edges_with(EdgeRole.INTERACTION) if not spec.holdout]
+    served = served_kinds(schema)
     if not served:
         raise NotReady(
             "the graph schema has no interactions", remedy="Run kindred ingest with a mapping that has some."
         )
-    same = [spec for spec in served if spec.kind == kind]
-    if not same:
-        kinds = sorted({str(spec.kind) for spec in served})
+    same = served.get(kind)
+    if same is None:
         raise InvalidField(
             "an event's kind is not in the schema",
             field=place + "kind",
-            expected="one of " + ", ".join(kinds),
+            expected="one of " + ", ".join(sorted(map(str, served))),
             got=kind,
             where=place + "kind",
         )
-    if len({spec.positive for spec in same}) == 1:
+    if len(same) == 1 or len({spec.positive for spec in same}) == 1:
         return same[0]
     if value is None:
         raise InvalidField(

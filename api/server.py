@@ -17,6 +17,7 @@ from granian.server import Server
 from granian.server.common import AbstractServer
 
 from api.app import create_app
+from api.heap import settle_heap
 from api.logs import configure_logging
 from api.settings import Settings
 from api.telemetry import exporter_types, open_telemetry
@@ -60,6 +61,7 @@ def _application(settings: Settings) -> FastAPI:
     """What each worker process loads."""
     configure_logging(settings.log_level)
     sys.setswitchinterval(SWITCH_S)
+    settle_heap()
     return create_app(settings, telemetry=open_telemetry(os.environ))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Protocol
@@ -19,7 +19,7 @@ from api.engine.steering import NO_STEERING, Steering
 from api.metrics import Metrics
 from api.problems import NotReady
 from graph.errors import KindredError
-from graph.records import Change
+from graph.records import Applied, Change
 from graph.schema import GraphSchema
 from graph.store import GraphStore, HandEdits
 
@@ -318,6 +318,24 @@ class Serving:
             live = self._live
             if live is not None:
                 self._feed(live)
+
+    def take_in(self, applied: Applied, changes: Sequence[Change]) -> None:
+        """Feeds the live overlay with changes that were just written, when it lacks nothing but them.
+
+        Else it catches up with the store, which costs reading; raises as :meth:`catch_up` does.
+        """
+        began = time.monotonic()
+        with self._feeding:
+            live = self._live
+            if live is None:
+                return
+            if applied.since != live.fed_to or live.fed_rows > OVERLAY_ROWS:
+                self._feed(live)
+                return
+            live.overlay.apply(changes)
+            live.fed_rows += len(changes)
+            live.fed_to = applied.watermark
+            self._fed_at = began
 
     def _follow(self) -> None:
         self._notice_hand_edits()

@@ -76,10 +76,15 @@ Mutation: TypeAlias = UpsertNodes | UpsertEdges | DeleteNodes | DeleteEdges
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """What one :meth:`GraphStore.apply` did: rows really changed, and the watermark after it."""
+    """What one :meth:`GraphStore.apply` did: rows really changed, and the watermark after it.
+
+    ``since`` is the watermark right before: nothing but these mutations lies between the two. ``None`` where a store
+    cannot tell.
+    """
 
     changed: int
     watermark: str
+    since: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,12 +9,12 @@ from fastapi import APIRouter, Request, Response
 
 from api.envelope import json_response
 from api.events import Acknowledged
-from api.interactions import EVENT_FIELDS, Event, read_interaction
+from api.interactions import EVENT_FIELDS, Event, read_interaction, served_kinds
 from api.limits import MAX_LIST, decode_json, read_body
 from api.openapi import json_body, reply
 from api.parts import Parts, now_ms, parts_of, telling_an_empty_store
 from api.problems import DeadlineExceeded, InvalidField
-from graph.schema import EdgeRole, GraphSchema
+from graph.schema import GraphSchema
 
 router = APIRouter(prefix="/v1", tags=["events"])
 PostedEvents = Event | list[Event]
@@ -53,7 +53,7 @@ async def acknowledged(events: list[Event], parts: Parts, batch: bool) -> Acknow
     future = parts.writer.submit(interactions)
     try:
         async with asyncio.timeout(parts.settings.write_deadline_s):
-            return await asyncio.wrap_future(future)
+            return await future
     except TimeoutError:
         raise DeadlineExceeded(
             "the graph store did not acknowledge the events in time",
@@ -70,7 +70,7 @@ async def _schema_for(events: list[Event], parts: Parts) -> GraphSchema:
     """
     schema = parts.serving.schema
     if schema is not None:
-        kinds = {spec.kind for spec in schema.edges_with(EdgeRole.INTERACTION) if not spec.holdout}
+        kinds = served_kinds(schema)
         if all(event.kind in kinds for event in events):
             return schema
     return await parts.store_lane.run(_stored_schema, parts)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
+from functools import cache
 from typing import Any
 
 from graph.errors import InputError
@@ -72,4 +73,9 @@ def scopes_named(names: str) -> frozenset[Scope]:
 
 
 def _under(path: str, places: tuple[str, ...]) -> bool:
-    return any(path.startswith(place) if place.endswith("/") else path == place for place in places)
+    return path in places or path.startswith(_prefixes(places))
+
+
+@cache
+def _prefixes(places: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(place for place in places if place.endswith("/"))

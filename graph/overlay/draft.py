@@ -2,38 +2,56 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import chain
 
 import numpy as np
 
 from graph.erasure import is_pseudonym, named_by
+from graph.overlay.grown import Changes, GrownRow, Key
 from graph.overlay.persistent import FrozenRows
 from graph.overlay.rows import edge_row, snapshot_row
-from graph.overlay.state import EdgeChanges, EdgeState, Names, NodeChanges, OverlayState, RowChanges
-from graph.records import Edge, Node, Properties
+from graph.overlay.state import EdgeChanges, EdgeState, Names, NodeChanges, OverlayState
+from graph.records import Change, Edge, Node, Properties
 from graph.schema import EdgeType
 from graph.snapshot import NO_TIME, Snapshot
+
+_NO_CHANGES = GrownRow()
+_FORESEEN_FROM = 32
+"""Qualifiers that are worth looking up together."""
 
 
 class _Rows:
     """Changed rows of one edge type and side, over those already published."""
 
-    def __init__(self, published: FrozenRows[RowChanges]) -> None:
+    def __init__(self, published: FrozenRows[GrownRow]) -> None:
         self._published = published
-        self._drafted: dict[int, dict[tuple[int, int], EdgeState | None]] = {}
+        self._drafted: dict[int, Changes] = {}
 
-    def get(self, row: int) -> RowChanges:
+    def get(self, row: int) -> GrownRow:
+        published = self._published.get(row) or _NO_CHANGES
         drafted = self._drafted.get(row)
-        return drafted if drafted is not None else self._published.get(row) or {}
+        return published if drafted is None else published.with_changes(drafted)
 
-    def put(self, row: int, key: tuple[int, int], state: EdgeState | None) -> None:
-        if row not in self._drafted:
-            self._drafted[row] = dict(self._published.get(row) or {})
-        self._drafted[row][key] = state
+    def find(self, row: int, key: Key) -> tuple[bool, EdgeState | None]:
+        """Whether an edge has changed, and what it is now."""
+        drafted = self._drafted.get(row)
+        if drafted is not None and key in drafted:
+            return True, drafted[key]
+        published = self._published.get(row)
+        if published is None or key not in published:
+            return False, None
+        return True, published[key]
 
-    def publish(self) -> FrozenRows[RowChanges]:
-        return self._published.updated(self._drafted)
+    def put(self, row: int, key: Key, state: EdgeState | None) -> None:
+        drafted = self._drafted.get(row)
+        if drafted is None:
+            self._drafted[row] = {key: state}
+        else:
+            drafted[key] = state
+
+    def publish(self) -> FrozenRows[GrownRow]:
+        return self._published.updated({row: self.get(row) for row in self._drafted})
 
 
 class Draft:
@@ -53,6 +71,20 @@ class Draft:
         self._properties: dict[str, dict[int, Properties | None]] = {name: {} for name in state.nodes}
         self._out = {edge_type: _Rows(changes.out) for edge_type, changes in state.edges.items()}
         self._into = {edge_type: _Rows(changes.into) for edge_type, changes in state.edges.items()}
+        self._foreseen: dict[EdgeType, Mapping[str, int | None]] = {}
+
+    def foresee(self, changes: Sequence[Change]) -> None:
+        """Looks up the qualifiers of many edges at once, at a quarter of the time for each."""
+        if len(changes) < _FORESEEN_FROM:
+            return
+        names: dict[EdgeType, dict[str, None]] = {}
+        for change in changes:
+            record = change.record
+            if isinstance(record, Edge) and record.qualifier:
+                names.setdefault(record.edge_type, {})[record.qualifier] = None
+        for edge_type, qualifiers in names.items():
+            if len(qualifiers) >= _FORESEEN_FROM and edge_type in self._out:
+                self._foreseen[edge_type] = self._snapshot.edges(edge_type).qualifier_codes(list(qualifiers))
 
     def node(self, node: Node, gone: bool) -> bool:
         """Take a node's latest state; whether that changed anything."""
@@ -140,13 +172,17 @@ class Draft:
     def _code(self, edge_type: EdgeType, qualifier: str) -> int:
         if not qualifier:
             return -1
-        code = self._snapshot.edges(edge_type).qualifier_code(qualifier)
+        foreseen = self._foreseen.get(edge_type)
+        if foreseen is not None and qualifier in foreseen:
+            code = foreseen[qualifier]
+        else:
+            code = self._snapshot.edges(edge_type).qualifier_code(qualifier)
         return self._new_qualifiers[edge_type].add(qualifier) if code is None else code
 
     def _edge_now(self, edge_type: EdgeType, source: int, target: int, code: int) -> EdgeState | None:
-        drafted = self._out[edge_type].get(source)
-        if (target, code) in drafted:
-            return drafted[target, code]
+        changed, state = self._out[edge_type].find(source, (target, code))
+        if changed:
+            return state
         table = self._snapshot.edges(edge_type)
         if code >= len(table.columns.qualifier_names):
             return None  # the qualifier is younger than the snapshot, and so is the edge

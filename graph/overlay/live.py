@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from copy import copy
 
 from graph.overlay.draft import Draft
@@ -66,7 +66,9 @@ class Overlay:
             draft = Draft(self.snapshot, self._state, self.new_ids, self.new_qualifiers)
             changed = 0
             watermark = self._state.watermark
-            for change in changes:
+            taken = changes if isinstance(changes, Sequence) else list(changes)
+            draft.foresee(taken)
+            for change in taken:
                 watermark = change.watermark
                 record = change.record
                 gone = change.operation == "delete"

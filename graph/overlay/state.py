@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -13,6 +13,9 @@ from graph.overlay.persistent import FrozenRows
 from graph.records import Properties
 from graph.schema import EdgeType
 from graph.snapshot import IntArray
+
+if TYPE_CHECKING:
+    from graph.overlay.grown import GrownRow
 
 
 class EdgeState(NamedTuple):
@@ -38,8 +41,8 @@ class NodeChanges:
 class EdgeChanges:
     """One edge type: the edges that changed, found from either end."""
 
-    out: FrozenRows[RowChanges]
-    into: FrozenRows[RowChanges]
+    out: FrozenRows[GrownRow]
+    into: FrozenRows[GrownRow]
 
     @cached_property
     def out_rows(self) -> IntArray:

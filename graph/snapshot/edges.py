@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple, TypeAlias
@@ -96,6 +97,11 @@ class EdgeTable:
     def qualifier_code(self, name: str) -> int | None:
         """The code of a qualifier, -1 for the empty one, None for one that no edge has."""
         return self._qualifiers.find(name) if name else -1
+
+    def qualifier_codes(self, names: Sequence[str]) -> dict[str, int | None]:
+        """:meth:`qualifier_code` of many that are not empty, found together."""
+        codes = self._qualifiers.find_all(names).tolist()
+        return {name: None if code < 0 else code for name, code in zip(names, codes, strict=True)}
 
     @cached_property
     def _qualifiers(self) -> Vocabulary:

@@ -13,6 +13,8 @@ from graph.values import merged_json
 
 _PAGE_CACHE_KIB = 65_536
 _WAL_LIMIT_BYTES = 64 * 2**20
+_CHECKPOINT_PAGES = 4_000
+"""Pages of the log that are taken over into the file at once: small writes meet in the same pages, written once."""
 _BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 _UNREACHABLE = {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY}
 
@@ -79,6 +81,7 @@ class Connections:
             connection.execute("PRAGMA secure_delete = ON")
             connection.execute("PRAGMA threads = 2")  # for the sorting when indexes are built
             connection.execute(f"PRAGMA journal_size_limit = {_WAL_LIMIT_BYTES}")
+            connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
         else:
             connection.execute("PRAGMA query_only = ON")
         return connection

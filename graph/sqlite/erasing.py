@@ -28,4 +28,4 @@ def erase_node(transaction: Transaction, node_type: str, node_id: str) -> None:
                 statement = f"DELETE FROM edges WHERE edge_type = ? AND {column} = ?"  # noqa: S608  # one of two words
                 transaction.changed += connection.execute(statement, (edge_type, found[0])).rowcount
     cells = (pseudonym(node_id), *transaction.sequences(1), transaction.batch, found[0])
-    transaction.changed += connection.execute(_ERASE, cells).rowcount
+    transaction.count_nodes(connection.execute(_ERASE, cells).rowcount)

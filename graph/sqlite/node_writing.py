@@ -84,7 +84,7 @@ def upsert_nodes(transaction: Transaction, mutation: UpsertNodes) -> None:
     )
     connection = transaction.connection
     if mutation.expected_version is None:
-        transaction.changed += connection.executemany(statement, cells).rowcount
+        transaction.count_nodes(connection.executemany(statement, cells).rowcount)
         return
     for cell, expected in zip(cells, column_list(mutation.expected_version, "expected_version", rows), strict=True):
         row = connection.execute(
@@ -99,7 +99,7 @@ def upsert_nodes(transaction: Transaction, mutation: UpsertNodes) -> None:
                 where=f"{spec.name} {cell[1]}",
                 remedy="Read it again and repeat the edit.",
             )
-        transaction.changed += connection.execute(statement, cell).rowcount
+        transaction.count_nodes(connection.execute(statement, cell).rowcount)
 
 
 def live_numbers(transaction: Transaction, node_type: int, node_ids: Mapping[str, None]) -> dict[str, int]:
@@ -129,7 +129,7 @@ def create_missing(transaction: Transaction, node_type: int, node_ids: Mapping[s
     for node_id, number, deleted in _found(transaction, node_type, unsure):
         if deleted:
             reborn = (node_type, node_id, None, None, *transaction.sequences(1), transaction.batch)
-            transaction.changed += connection.execute(_REPLACE, reborn).rowcount
+            transaction.count_nodes(connection.execute(_REPLACE, reborn).rowcount)
         known[node_id] = number
         del missing[node_id]
     last = connection.execute("SELECT coalesce(max(id), 0) FROM nodes").fetchone()[0]
@@ -141,7 +141,7 @@ def create_missing(transaction: Transaction, node_type: int, node_ids: Mapping[s
             (number, node_type, node_id, sequence, batch)
             for (node_id, number), sequence in zip(created.items(), sequences, strict=True)
         )
-        transaction.changed += connection.executemany(_CREATE, cells).rowcount
+        transaction.count_nodes(connection.executemany(_CREATE, cells).rowcount)
     known.update(created)
     return known
 
@@ -169,7 +169,7 @@ def delete_nodes(transaction: Transaction, mutation: DeleteNodes) -> None:
         if number is not None:
             bury_edges(transaction, _edges_at(transaction, mutation.node_type, number))
             cells = (*transaction.sequences(1), transaction.batch, number)
-            transaction.changed += transaction.connection.execute(_TOMBSTONE, cells).rowcount
+            transaction.count_nodes(transaction.connection.execute(_TOMBSTONE, cells).rowcount)
 
 
 def _edges_at(transaction: Transaction, node_type: str, number: int) -> list[EdgeKey]:

@@ -30,6 +30,9 @@ from graph.values import check_audit
 BLOCK_ROWS = 250_000
 """Rows written in one transaction; also how long others wait for their turn: a second or two."""
 
+REMEMBERED_NODES = 50_000
+"""Numbers of nodes that are kept from one write to the next: some ten megabytes."""
+
 _T = TypeVar("_T")
 
 
@@ -65,6 +68,7 @@ class SqliteStore:
         self._turn = threading.Lock()
         self._catalogue: Catalogue | None = None
         self._writes = 0
+        self._last: Transaction | None = None
         where = f"sqlite:{path}"
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -107,16 +111,26 @@ class SqliteStore:
         check_audit(batch_id, actor)
         wanted = list(mutations)  # before the turn is taken: the caller's iterator may be slow
         with self._writing() as connection:
-            transaction = Transaction.begun(connection, self._known_catalogue(connection), (batch_id, actor))
+            transaction = self._begun(connection, (batch_id, actor))
+            since = transaction.started_at
             for mutation in wanted:
                 write(transaction, mutation)
             if transaction.changed:
                 transaction.finish()
-                watermark = str(last_sequence(connection))
+                watermark = transaction.last_changed()
                 connection.execute("COMMIT")
+                self._last = transaction.committed(watermark, self._writes + 1)
             else:
-                watermark = str(transaction.started_at)
-        return Applied(transaction.changed, watermark)
+                watermark = since
+        return Applied(transaction.changed, str(watermark), str(since))
+
+    def _begun(self, connection: sqlite3.Connection, batch: tuple[str, str]) -> Transaction:
+        """A transaction that knows what the one before knew, when nobody wrote in between."""
+        stamp, last = self._stamp(connection), self._last
+        self._last = None  # until this one is committed
+        if last is None or last.stamp != stamp or last.remembered > REMEMBERED_NODES:
+            return Transaction.begun(connection, self._known_catalogue(connection), batch, stamp=stamp)
+        return Transaction.begun(connection, last.catalogue, batch, after=last, stamp=stamp)
 
     def erase_node(self, node_type: str, node_id: str, *, batch_id: str, actor: str) -> Applied:
         """The node, its edges and its id are in no page of the file and of its log; durable on return.
@@ -179,8 +193,7 @@ class SqliteStore:
                     transaction.finish()
                     connection.execute("COMMIT")
                     changed += transaction.changed
-                    transaction.stamp = (stamp[0], stamp[1] + 1)  # nobody but this transaction has written
-                    last = transaction
+                    last = transaction.committed(transaction.sequence, self._writes + 1)
         finally:
             self._build_indexes()
         return Applied(changed, self.watermark())

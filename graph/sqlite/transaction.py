@@ -30,6 +30,7 @@ class Transaction:
     sequence: int = 0
     """The last sequence number handed out."""
     changed: int = 0
+    changed_nodes: int = 0
     live: dict[int, dict[str, int]] = field(default_factory=dict)
     """Node type → id → number of nodes known to be live now; filled as they are met."""
 
@@ -37,6 +38,8 @@ class Transaction:
     """Node types of which ``live`` has every node that ever was: what is not in it is new."""
 
     stamp: tuple[int, int] | None = None
+    of: tuple[str, str] = ("", "")
+    """The batch's id and actor."""
 
     @classmethod
     def begun(
@@ -54,11 +57,23 @@ class Transaction:
         """
         if after is None or after.stamp != stamp:
             last = last_sequence(connection)
-            return cls(connection, catalogue, batch_number(connection, batch), last, last, stamp=stamp)
+            return cls(connection, catalogue, batch_number(connection, batch), last, last, stamp=stamp, of=batch)
         last = after.sequence
-        return cls(
-            connection, catalogue, after.batch, last, last, live=after.live, complete=after.complete, stamp=stamp
-        )
+        number = after.batch if after.of == batch else batch_number(connection, batch)
+        begun = cls(connection, catalogue, number, last, last, stamp=stamp, of=batch)
+        begun.live, begun.complete = after.live, after.complete
+        return begun
+
+    def committed(self, last: int, writes: int) -> Transaction:
+        """What it knows, for the next one: numbers go on from ``last``, and the store has written ``writes`` times."""
+        assert self.stamp is not None  # only one that was stamped is gone on from
+        self.sequence, self.stamp = last, (self.stamp[0], writes)  # nobody but this transaction has written
+        return self
+
+    @property
+    def remembered(self) -> int:
+        """How many nodes it knows."""
+        return sum(map(len, self.live.values()))
 
     def sequences(self, count: int) -> range:
         """The next ``count`` sequence numbers."""
@@ -66,10 +81,21 @@ class Transaction:
         self.sequence += count
         return range(first, first + count)
 
+    def count_nodes(self, changed: int) -> None:
+        """Counts changed rows of nodes, whose text has to be indexed."""
+        self.changed += changed
+        self.changed_nodes += changed
+
     def finish(self) -> None:
         """Nothing; what is derived from the rows (the text index) fits them. Call before the commit."""
-        if self.changed:
+        if self.changed_nodes:
             index_nodes(self.connection, self.started_at)
+
+    def last_changed(self) -> int:
+        """The sequence number of the last changed row; numbers of rows that stayed as they were are not used up."""
+        if self.changed == self.sequence - self.started_at:
+            return self.sequence
+        return last_sequence(self.connection)
 
 
 def batch_number(connection: sqlite3.Connection, batch: tuple[str, str]) -> int:

@@ -222,6 +222,7 @@ class FaultyStore:
         self.down = False
         self.delay_s = 0.0
         self.applied: list[int] = []
+        self.feeds_read = 0
 
     def _pass(self) -> GraphStore:
         time.sleep(self.delay_s)
@@ -243,6 +244,7 @@ class FaultyStore:
         return self._pass().reading()
 
     def changes_since(self, watermark: str, *, limit: int | None = None) -> Iterator[Change]:
+        self.feeds_read += 1
         return self._pass().changes_since(watermark, limit=limit)
 
     def apply(self, mutations: Iterable[Mutation], *, batch_id: str, actor: str) -> Applied:

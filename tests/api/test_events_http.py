@@ -10,6 +10,8 @@ import pytest
 
 from api.interactions import Event, edge_spec_of, read_interaction
 from api.problems import InvalidField
+from graph.overlay import Overlay
+from graph.records import UpsertEdges
 from tests.api.http_world import PURCHASED, SHOP, World, run, running
 
 NOW_MS = 1_800_000_000_000
@@ -102,6 +104,30 @@ def test_events_without_an_id_get_one(tmp_path: Path) -> None:
     in_world(tmp_path, scenario)
 
 
+def test_the_overlay_holds_what_the_feed_says_without_reading_it(tmp_path: Path) -> None:
+    async def scenario(world: World) -> None:
+        await world.until(lambda: not world.parts.serving.stale)
+        overlay = world.parts.serving.live.overlay
+        read = world.store.feeds_read
+        for events in ([purchase("u1", "i5", "a"), purchase("new", "i0", "b")], purchase("u1", "i5", "c", value=3)):
+            reply = (await world.post("/v1/events", events)).json()
+        assert world.store.feeds_read == read
+        apart = Overlay(overlay.snapshot)
+        apart.apply(world.store.inside.changes_since(overlay.snapshot.watermark))
+        assert overlay.state.watermark == apart.state.watermark == reply["graph_watermark"]
+        for edge_type, changes in apart.state.edges.items():
+            ours = overlay.state.edges[edge_type]
+            for side, same in ((ours.out, changes.out), (ours.into, changes.into)):
+                assert {row: dict(side.get(row)) for row in side} == {row: dict(same.get(row)) for row in same}
+        world.store.inside.apply([UpsertEdges(PURCHASED, ["u2"], ["i5"])], batch_id="else", actor="else")
+        await world.post("/v1/events", purchase("u1", "i4"))
+        assert world.store.feeds_read > read, "somebody else wrote in between"
+        live = world.parts.serving.live.view
+        assert live.has_edge(PURCHASED, live.index_of("User", "u2"), live.index_of("Item", "i5"))
+
+    in_world(tmp_path, scenario, poll_interval_s=60.0)
+
+
 def test_requests_at_once_share_a_transaction(tmp_path: Path) -> None:
     async def scenario(world: World) -> None:
         world.store.delay_s = 0.05
@@ -124,7 +150,7 @@ def test_one_bad_request_does_not_cost_the_others_theirs(tmp_path: Path) -> None
         bad = read_interaction(event, SHOP, NOW_MS)
         object.__setattr__(bad, "event_id", "nul\x00")  # as if the door had let it through
         futures = [world.parts.writer.submit([event]) for event in (good[0], bad, *good[1:])]
-        replies = await asyncio.gather(*map(asyncio.wrap_future, futures), return_exceptions=True)
+        replies = await asyncio.gather(*futures, return_exceptions=True)
         assert [isinstance(reply, Exception) for reply in replies] == [False, True, False, False]
 
     in_world(tmp_path, scenario)

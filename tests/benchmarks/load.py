@@ -2,11 +2,16 @@
 
 wrk is compiled and takes a fraction of what the server takes, so that the server is what is measured. On Debian:
 ``apt-get install wrk``.
+
+Below full load connections pause for times of an exponential distribution, so that requests come as from many visitors
+who know nothing of each other. With one and the same pause they would go on asking all at once, as they began, and the
+wait measured would be for each other. wrk counts a stall for every request that it held up (coordinated omission).
 """
 
 from __future__ import annotations
 
 import json
+import random
 import shutil
 import socket
 import subprocess
@@ -26,7 +31,8 @@ function init(args)
   for line in io.lines(args[1]) do spec[#spec + 1] = line end
   if tonumber(args[2]) > 0 then
     local wait = tonumber(args[2])
-    delay = function() return wait end
+    math.randomseed(7)
+    delay = function() return math.floor(-math.log(1 - math.random()) * wait + 0.5) end
   end
   for i = 1, #spec, 2 do
     local headers = {["Authorization"] = args[3], ["Content-Type"] = "application/json"}
@@ -74,7 +80,7 @@ def generator() -> str:
 def load(
     port: int, asked: Sequence[Asked], *, connections: int, seconds: float, key: str = "", wait_ms: int = 0
 ) -> Load:
-    """Asks in turn on kept-alive connections; ``wait_ms`` is the pause of each before it asks again."""
+    """Asks in turn on kept-alive connections; ``wait_ms`` is the mean pause of each before it asks again."""
     if shutil.which("wrk") is None:
         return _by_sockets(port, asked, connections, seconds, key, wait_ms)
     with tempfile.TemporaryDirectory() as folder:
@@ -94,7 +100,7 @@ def _by_sockets(port: int, asked: Sequence[Asked], connections: int, seconds: fl
     failed = [0]
 
     def ask(first: int) -> None:
-        at, mine, lost = first, [], 0
+        at, mine, lost, dice = first, [], 0, random.Random(first)
         with socket.create_connection(("127.0.0.1", port), 10) as connection:
             while time.perf_counter() < ends:
                 began = time.perf_counter()
@@ -102,7 +108,7 @@ def _by_sockets(port: int, asked: Sequence[Asked], connections: int, seconds: fl
                 lost += not reply(connection)[0].startswith(b"HTTP/1.1 2")
                 mine.append(time.perf_counter() - began)
                 at += connections
-                time.sleep(wait_ms / 1000)
+                time.sleep(dice.expovariate(1000 / wait_ms) if wait_ms else 0)
         with lock:
             times.extend(mine)
             failed[0] += lost

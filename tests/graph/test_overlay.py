@@ -14,6 +14,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from graph.overlay import Overlay
+from graph.overlay.grown import GrownRow
+from graph.overlay.state import EdgeState
 from graph.records import Change, Edge, Node
 from graph.schema import EdgeType
 from graph.snapshot import build_snapshot
@@ -229,3 +231,42 @@ def test_readers_see_whole_batches_while_a_writer_works(graph: GraphInMemory, tm
         reader.join()
     assert torn == []
     assert view.matrix(NEXT).nnz == 150
+
+
+STATE = st.none() | st.builds(EdgeState, st.just(1.0), st.integers(0, 9))
+ADDED = st.lists(
+    st.dictionaries(st.tuples(st.integers(0, 200), st.just(-1)), STATE, min_size=1, max_size=40), max_size=12
+)
+
+
+@given(ADDED)
+def test_a_grown_row_reads_as_a_dictionary_and_stays_as_it_was(
+    added: list[dict[tuple[int, int], EdgeState | None]],
+) -> None:
+    row, twin = GrownRow(), {}
+    for changes in added:
+        before, twin_before = row, dict(twin)
+        row = row.with_changes(changes)
+        twin.update(changes)
+        assert dict(row.items()) == {key: row[key] for key in row} == twin
+        assert len(row) == len(twin)
+        assert all(key in row for key in twin)
+        assert (300, -1) not in row
+        assert dict(before.items()) == twin_before
+
+
+def test_many_edges_at_once_read_as_a_fresh_snapshot(graph: GraphInMemory, tmp_path: Path) -> None:
+    for number in range(40):
+        graph.add_edge(PURCHASED, f"u{number % 3}", "tea", at=number, qualifier=f"q{number}")
+    snapshot = build_snapshot(graph, tmp_path / "before")
+    overlay = Overlay(snapshot)
+    batch = [
+        changed("upsert", Edge(PURCHASED, f"u{number % 5}", f"tea{number % 2}", f"q{number}", 1.0, 100 + number))
+        for number in range(20, 100)
+    ]
+    batch += [changed("delete", Edge(PURCHASED, f"u{number % 3}", "tea", f"q{number}")) for number in range(0, 40, 3)]
+    graph.change(batch)
+    overlay.apply(batch)
+    assert what_it_says(GraphView(snapshot, overlay)) == what_it_says(
+        GraphView(build_snapshot(graph, tmp_path / "after"))
+    )

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from graph.errors import NotFound, SettingsError, StoreError, StoreUnavailable
-from graph.records import UpsertEdges, UpsertNodes
+from graph.records import DeleteNodes, UpsertEdges, UpsertNodes
 from graph.sqlite import SqliteStore, open_sqlite
 from graph.sqlite.layout import drop_edge_indexes
 from graph.store import BulkLoad, open_store
@@ -244,3 +244,26 @@ def test_two_processes_write_to_one_file(tmp_path: Path) -> None:
         assert len({change.watermark for change in changes}) == len(changes) == 2 * 40 * 2 + 3 + 40 + 80
         by_actor = {change.batch_id.split()[0] == change.actor for change in changes}
         assert by_actor == {True}
+
+
+def test_a_write_trusts_what_the_one_before_knew_only_when_nobody_wrote_between(tmp_path: Path) -> None:
+    def bought(store: SqliteStore, user: str, item: str) -> tuple[str | None, str]:
+        applied = store.apply([UpsertEdges(PURCHASED, [user], [item])], batch_id="b", actor="t")
+        return applied.since, applied.watermark
+
+    with made(tmp_path / "graph.db") as one, made(tmp_path / "graph.db") as other:
+        one.apply([UpsertNodes("User", ["u"]), UpsertNodes("Item", ["i", "j"])], batch_id="a", actor="t")
+        first = bought(one, "u", "i")
+        assert first == ("3", "4")
+        assert bought(one, "u", "i") == ("4", "4"), "nothing changed, so nothing is between"
+        assert bought(one, "u", "j") == ("4", "5")
+        other.apply([DeleteNodes("Item", ["j"]), UpsertNodes("User", ["v"])], batch_id="a", actor="t")
+        with pytest.raises(NotFound):
+            bought(one, "u", "j")
+        since = other.watermark()
+        assert bought(one, "v", "i") == (since, str(int(since) + 1))
+        assert {change.batch_id for change in one.changes_since("0")} == {"a", "b"}
+        one.apply([DeleteNodes("Item", ["i"])], batch_id="a", actor="t")
+        with pytest.raises(NotFound):
+            bought(one, "v", "i")
+        assert one.watermark() == other.watermark()

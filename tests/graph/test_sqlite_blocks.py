@@ -97,14 +97,14 @@ def test_a_load_of_mixed_kinds_keeps_their_order(tmp_path: Path) -> None:
 def test_what_a_load_remembers_of_nodes_is_true(tmp_path: Path, there_before: bool) -> None:
     """A load that made all nodes of a type asks for none; one that deleted some, or found some there, asks."""
     names = [f"u{number}" for number in range(40)]
-    before = [UpsertNodes("User", ["u3", "old"], [{"name": "Ann"}, {}]), DeleteNodes("User", ["old"])]
+    before = [UpsertNodes("Item", ["u3", "old"], [{"title": "Ann"}, {}]), DeleteNodes("Item", ["old"])]
     during: list[Mutation] = [
-        UpsertNodes("User", names[:20]),
-        UpsertNodes("User", [*names[10:30], "old", "u3", "u3"]),
-        DeleteNodes("User", ["u1", "u12"]),
-        UpsertNodes("User", ["u1", "late"]),
-        UpsertNodes("User", ["new", "u2"], [{"name": "Bo"}, {"name": "Cy"}]),
-        UpsertNodes("User", ["new", *names]),
+        UpsertNodes("Item", names[:20]),
+        UpsertNodes("Item", [*names[10:30], "old", "u3", "u3"]),
+        DeleteNodes("Item", ["u1", "u12"]),
+        UpsertNodes("Item", ["u1", "late"]),
+        UpsertNodes("Item", ["new", "u2"], [{"title": "Bo"}, {"title": "Cy"}]),
+        UpsertNodes("Item", ["new", *names]),
     ]
     model = Model()
     expected = 0
@@ -118,4 +118,4 @@ def test_what_a_load_remembers_of_nodes_is_true(tmp_path: Path, there_before: bo
             slow.apply([mutation], batch_id="b", actor="test")
         assert loaded.bulk_load(iter(during), batch_id="b", actor="test", block_rows=20).changed == expected
         for name in [*names, "old", "late", "new"]:
-            assert loaded.node("User", name) == slow.node("User", name) is not None
+            assert loaded.node("Item", name) == slow.node("Item", name) is not None

@@ -22,7 +22,6 @@ from graph.neo4j.server.serving import order_as_last_started
 from graph.store import FirstLoad
 
 _T = TypeVar("_T")
-_OPTIONS = ("--id-type=string", "--multiline-fields=true", "--array-delimiter=U+001F")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +53,7 @@ def import_first(
     seconds: dict[str, float] = {}
     with _timed(seconds, "files"):
         filled = fill(files)
-    arguments = ["database", "import", "full", address.database, "--overwrite-destination=true", *_OPTIONS]
+    arguments = ["database", "import", "full", address.database, "--overwrite-destination=true"]
     arguments.append(f"--report-file={folder.absolute() / 'import.report'}")
     arguments += files.arguments
     if not local:

@@ -17,11 +17,14 @@ from pathlib import Path
 from typing import Any
 
 import neo4j
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyarrow import csv
 
 from graph.neo4j import Neo4jStore, cypher
-from graph.neo4j.first_import import import_first
+from graph.neo4j.first_import import SHORT_RUN, import_first
 from graph.neo4j.names import Names
-from graph.neo4j.server import LINES, Connection, ServerOrder, start, stop
+from graph.neo4j.server import LINES, Connection, ServerOrder, admin, start, stop
 from graph.neo4j.server.lines import DEFAULT_LINE
 from graph.records import UpsertEdges
 from graph.snapshot import build_snapshot
@@ -65,12 +68,19 @@ def measure(edges: int = 500_000, transactions: int = 300, imported: int = 1_000
                 loads = _loads(session, store, edges, transactions)
         finally:
             stop(home)
+        bare = imported / _import_bare(home, Path(folder), imported)
     loading = loads[0]["ours"]
     whole = sum(steps.values())
     return [
         *loads,
         _row(
             f"first import of {imported:,}, the tool alone, beside Bolt", imported / steps["import"], loading, 200_000
+        ),
+        _row(
+            "first import, the tool alone, beside the tool on the barest files (numbers, no property)",
+            imported / steps["import"],
+            bare,
+            None,
         ),
         _row("first import, from rows to indexes and a running server", imported / whole, loading, None),
         *exports,
@@ -208,6 +218,18 @@ def _import(url: str, home: Path, edges: int) -> dict[str, float]:
         _load(target, *log)
 
     return dict(import_first(url, home, home.parent / "files", fill, lambda _: None)[1].seconds)
+
+
+def _import_bare(home: Path, folder: Path, edges: int) -> float:
+    """Seconds that the tool takes for the same relationships without a property, between nodes that are numbers."""
+    log = shop_log(edges)
+    users, items = (pa.array(column).dictionary_encode() for column in log[:2])
+    sources, targets = users.indices, pc.add(items.indices, len(users.dictionary))
+    csv.write_csv(pa.table({":START_ID": sources, ":END_ID": targets}), folder / "edges.csv")
+    csv.write_csv(pa.table({":ID": range(len(users.dictionary) + len(items.dictionary))}), folder / "nodes.csv")
+    arguments = [f"--nodes=Node={folder}/nodes.csv", f"--relationships=EDGE={folder}/edges.csv", "--id-type=actual"]
+    arguments = ["database", "import", "full", "neo4j", "--overwrite-destination=true", *arguments]
+    return _seconds(lambda: admin(home, arguments, lambda _: None, jvm_options=SHORT_RUN))
 
 
 # Out of the database

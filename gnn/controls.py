@@ -172,7 +172,8 @@ def run_controls(
 ) -> tuple[ControlResult, ...]:
     """The fused ranking on validation, cross-fitted as the experiment's own, under every control; test stays untouched.
 
-    Above :data:`MAX_USERS` validation users a part of them is drawn, and the whole ranking is fused on that part too.
+    Above :data:`MAX_USERS` validation users a part of them is drawn, and of several draws the first is taken; then the
+    whole ranking is fused on that part too.
     Options are those that the experiment chose; only models that read what changed are fitted again, for as many epochs
     as were best with everything, and the fusion. ``ordered`` and ``repeats`` as in the experiment's recipe. A control
     that takes away what the data does not have is the whole ranking.
@@ -188,7 +189,7 @@ def run_controls(
         experiment.split.train, knowledge, validation, experiment.seed, experiment.device, ordered, repeats
     )
     running = _Running(experiment, whole, data, progress, runs, keeper)
-    if len(validation) < len(experiment.split.validation):
+    if len(validation) < len(experiment.split.validation) or experiment.verdict.draws > 1:
         running = replace(running, whole=running.fused("nothing removed", running.kept(lambda name: False), data))
     return tuple(running(name, control) for name, control in controls.items())
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from time import perf_counter
 from typing import Any
 
@@ -74,6 +74,29 @@ class Evaluation:
         if metric not in self.per_user:
             raise InputError("the metric was not measured", expected=", ".join(self.per_user), got=metric)
         return self.per_user[metric]
+
+    @staticmethod
+    def averaged(evaluations: Sequence[Evaluation]) -> Evaluation:
+        """One ranker measured several times, each user's mean over the times they were asked; lists, exposure and
+        slices are the first time's.
+        """
+        first, *others = evaluations
+        if not others:
+            return first
+        users = np.unique(np.concatenate([each.user_index for each in evaluations]))
+        place = [np.searchsorted(users, each.user_index) for each in evaluations]
+        times = np.bincount(np.concatenate(place), minlength=users.size)
+        per_user = {
+            name: np.bincount(
+                np.concatenate(place), np.concatenate([each.per_user[name] for each in evaluations]), users.size
+            )
+            / times
+            for name in first.per_user
+        }
+        ranked = np.empty((users.size, first.ranked.shape[1]), first.ranked.dtype)
+        for rows, each in zip(reversed(place), reversed(evaluations), strict=True):
+            ranked[rows] = each.ranked
+        return replace(first, user_index=users, ranked=ranked, per_user=per_user)
 
     def to_dict(self) -> dict[str, Any]:
         """Everything but the per-user values and lists, as JSON-ready values."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
 from gnn.data import Interactions, ItemKnowledge, TrainingData
+from gnn.draws import Draw, drawn_again
 from gnn.evaluation import Evaluation, asked_users, evaluate, evaluate_lists, ranked_lists
 from gnn.fitting import REFIT, SELECT, Fitted, Progress, Runs, fit_models, tuned_options
 from gnn.fusion import FusedRanker, FusionWeights, LearnedFusion, learn_fusion
@@ -160,24 +161,37 @@ def run_experiment(
         for name, operator in fitted.operators.items()
         if recipe.sources is None or name in recipe.sources
     }
+    draws = [Draw(fitted.operators, split.train, split.validation)]
+    for number, again in enumerate(drawn_again(split, ordered=recipe.ordered), 2):
+        learned = replace(data, train=again.train, validation=None)  # the epochs are chosen already
+        refitted = fit_models(fitted.options, learned, progress, stage=_draw(number), runs=runs, keeper=keeper)
+        draws.append(Draw(refitted.operators, again.train, again.validation))
+    select = SELECT if len(draws) == 1 else f"{SELECT}, {len(draws)} draws"
+
     clock.enter("fusion", "learning the fusion on validation")
     begin_peak()
-    fusion = learned_fusion(sources, fitted, data, keeper)
+    fusion = learned_fusion(sources, fitted, data, keeper, further=draws[1:], stage=select)
     cost = {"seconds": clock.so_far(), "peak_mb": peak_mb()}
     if keeper is not None:
-        cost = keeper.document(f"cost-{keeper.fusion_name(SELECT, fitted.options)}", lambda: cost)
+        cost = keeper.document(f"cost-{keeper.fusion_name(select, fitted.options)}", lambda: cost)
 
     clock.enter("validation", "comparing on validation")
-    on_validation = {
-        name: measuring(name, SELECT, fitted.options[name], OperatorRanker(operator), split.train, split.validation)
-        for name, operator in fitted.operators.items()
-    }
+
+    def validated(name: str, options: Mapping[str, Any], stage: str, ranker: Callable[[Draw], Ranker]) -> Evaluation:
+        stages = (stage, *(f"{stage}, {_draw(number)}" for number in range(2, len(draws) + 1)))
+        return Evaluation.averaged(
+            [
+                measuring(name, stage, options, ranker(draw), draw.train, draw.validation)
+                for stage, draw in zip(stages, draws, strict=True)
+            ]
+        )
+
+    on_validation = {name: validated(name, fitted.options[name], SELECT, _alone(name)) for name in fitted.operators}
     baselines = {name: evaluation for name, evaluation in on_validation.items() if MODELS[name].family != "gnn"}
     if sources:
         used = {name: fitted.options[name] for name in sources}
-        ranker = fusion.cross_fitted(sources)
-        on_validation[FUSED] = measuring(FUSED, SELECT, used, ranker, split.train, split.validation)
-    verdict = decide(FUSED, on_validation.get(FUSED), baselines)
+        on_validation[FUSED] = validated(FUSED, used, select, lambda draw: fusion.cross_fitted(draw.operators))
+    verdict = decide(FUSED, on_validation.get(FUSED), baselines, draws=len(draws))
     weights = fusion.weights if verdict.promoted else FusionWeights.only(fitted.operators, verdict.winner)
 
     on_test: dict[str, Evaluation] = {}
@@ -195,7 +209,8 @@ def run_experiment(
             rankers[FUSED] = serving(final.operators, fusion.weights)
         for name, tested in rankers.items():
             options = used if name == FUSED else fitted.options[name]
-            on_test[name] = measuring(name, f"test, {stage}", options, tested, seen, split.test)
+            measured = f"test, {stage}" if name != FUSED or select == SELECT else f"test, {stage}, {select}"
+            on_test[name] = measuring(name, measured, options, tested, seen, split.test)
 
     clock.leave()
     fit_s = fitted.seconds | {FUSED: sum(fitted.seconds[name] for name in sources) + cost["seconds"]}
@@ -224,18 +239,35 @@ def learned_fusion(
     data: TrainingData,
     keeper: Keeper | None = None,
     *,
+    further: Sequence[Draw] = (),
     stage: str = SELECT,
 ) -> LearnedFusion:
-    """The fusion of some fitted models, learned on the data's validation part, or kept from before."""
+    """The fusion of some fitted models, learned on validation and its further draws, or kept from before."""
     assert data.validation is not None
     validation = data.validation
 
     def learned() -> LearnedFusion:
-        return learn_fusion(sources, data.train, validation, seed=data.seed, ordered=data.ordered, repeats=data.repeats)
+        return learn_fusion(
+            sources,
+            data.train,
+            validation,
+            further=further,
+            seed=data.seed,
+            ordered=data.ordered,
+            repeats=data.repeats,
+        )
 
     if keeper is None:
         return learned()
     return keeper.fusion(keeper.fusion_name(stage, {name: fitted.options[name] for name in sources}), learned)
+
+
+def _draw(number: int) -> str:
+    return f"draw {number}"
+
+
+def _alone(name: str) -> Callable[[Draw], Ranker]:
+    return lambda draw: OperatorRanker(draw.operators[name])
 
 
 class _Measuring:

@@ -27,6 +27,8 @@ class Verdict:
     interval: tuple[float, float]
     metric: str
     users: int
+    draws: int = 1
+    """Random validation parts of which each user's figures are the mean."""
 
     def to_document(self) -> dict[str, Any]:
         return asdict(self) | {"interval": list(self.interval)}
@@ -36,6 +38,8 @@ class Verdict:
         """The verdict in one line for people."""
         low, high = self.interval
         figures = f"{self.metric} {self.difference:+.4f}, 95 % interval {low:+.4f} to {high:+.4f}, {self.users} users"
+        if self.draws > 1:
+            figures += f", mean of {self.draws} draws"
         if self.promoted:
             return f"{self.winner} beats {self.baseline} on validation ({figures}): promoted"
         if not self.difference and self.interval == (0.0, 0.0):
@@ -44,7 +48,12 @@ class Verdict:
 
 
 def decide(
-    challenger: str, measured: Evaluation | None, baselines: Mapping[str, Evaluation], *, metric: str = GATE_METRIC
+    challenger: str,
+    measured: Evaluation | None,
+    baselines: Mapping[str, Evaluation],
+    *,
+    metric: str = GATE_METRIC,
+    draws: int = 1,
 ) -> Verdict:
     """The verdict on ``challenger`` against the best of ``baselines``, all measured on the same validation users.
 
@@ -58,7 +67,7 @@ def decide(
         raise InputError("the gate needs a baseline to compare with", remedy="Fit at least one, e.g. popularity.")
     baseline = max(baselines, key=lambda name: baselines[name].metrics[metric])
     if measured is None:
-        return Verdict(False, baseline, baseline, 0.0, (0.0, 0.0), metric, baselines[baseline].num_users)
+        return Verdict(False, baseline, baseline, 0.0, (0.0, 0.0), metric, baselines[baseline].num_users, draws)
     difference = measured.compare(baselines[baseline], metric)
     return Verdict(
         promoted=difference.is_better,
@@ -68,4 +77,5 @@ def decide(
         interval=(difference.low, difference.high),
         metric=metric,
         users=difference.num_users,
+        draws=draws,
     )

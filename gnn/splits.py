@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Literal
 
@@ -51,6 +51,24 @@ class Split:
     def refit(self) -> Interactions:
         """Training and validation interactions together: what the final model of a test may learn from."""
         return self.interactions.where(self.part <= UNASKED)
+
+    @property
+    def is_random(self) -> bool:
+        """Whether the validation part is a random share of each user's items."""
+        return "validation_share" in self.protocol
+
+    def redrawn(self, number: int) -> Split:
+        """The same test, with the validation part drawn once more; each number is another draw.
+
+        Raises:
+            InputError: when the validation part is not a random one.
+        """
+        share = self.protocol.get("validation_share")
+        if not isinstance(share, float):
+            raise InputError("only a random validation part can be drawn again", got=self.name)
+        part = np.where(self.part == VALIDATION, TRAIN, self.part).astype(np.uint8)
+        _hold_out(self.interactions, part, share, VALIDATION, np.random.default_rng((self.seed or 0, number)))
+        return replace(self, part=part)
 
     def training_data(self, knowledge: ItemKnowledge | None = None, *, seed: int = 42) -> TrainingData:
         """What a model may look at while it is selected: train, judged on validation."""

@@ -21,6 +21,13 @@ GRIDS: dict[str, tuple[Mapping[str, Any], ...]] = {
     "rp3beta": ({}, {"alpha": 0.6}, {"alpha": 0.8}, {"alpha": 0.6, "beta": 0.4}, {"alpha": 0.6, "beta": 0.5}),
     "ease": ({}, {"ridge": 100.0}, {"ridge": 200.0}, {"ridge": 500.0}, {"ridge": 1000.0}),
     "gfcf": ({}, {"rank": 32}, {"rank": 64}, {"rank": 128}, {"rank": 64, "alpha": 1.0}),
+    "bandfilter": (
+        {},
+        {"rank": 256},
+        {"rank": 128, "sharpening": 1.0},
+        {"rank": 64, "sharpening": 1.0},
+        {"rank": 32, "sharpening": 1.0},
+    ),
     "als": ({}, {"ridge": 20.0}, {"alpha": 30.0}, {"alpha": 30.0, "ridge": 20.0}, {"embedding_dim": 32}),
     "personal_recency": (
         {},

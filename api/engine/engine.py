@@ -41,6 +41,9 @@ from graph.overlay import Overlay
 from graph.release import Release
 from graph.view import GraphView
 
+WARMING_ITEMS = 3
+"""Items of the history that is answered before any request."""
+
 
 class Engine:
     """Answers from the graph as it is now. Safe to use from several threads; a :class:`gnn.ranker.Ranker` too.
@@ -148,6 +151,11 @@ class Engine:
         moment = self._keeper.current()
         _ = moment.connections
         self._related.warm_up(moment.sources.num_items)
+        item_type = self._schema.item_type
+        liked = [moment.view.id_of(item_type, int(item)) for item in moment.sources.by_popularity[:WARMING_ITEMS]]
+        if liked:  # the loops are compiled for these arrays now, half a minute on a machine that never did
+            self.recommend(Request(items=tuple(liked), reasons=True))
+            self.related(liked[0])
 
     def search(
         self,

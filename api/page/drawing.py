@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -16,6 +17,7 @@ BOX_WIDTH, BOX_HEIGHT, GAP = 164, 44, 120
 _ROW = 78
 _MARGIN = 4
 _LETTERS = 18
+"""Small Latin letters that fit into a box."""
 PEOPLE = "People"
 """Stands for customers who are not named."""
 
@@ -53,9 +55,16 @@ class Box:
     y: float = 0.0
 
     @property
-    def label(self) -> str:
-        """The title, shortened to what fits."""
-        return self.title if len(self.title) <= _LETTERS else self.title[: _LETTERS - 1].rstrip() + "…"
+    def words(self) -> list[str]:
+        """The title in one or two lines, shortened to what fits."""
+        lines = [""]
+        for word in self.title.split():
+            longer = f"{lines[-1]} {word}".strip()
+            if lines[-1] and _width(longer) > _LETTERS and len(lines) < 2:
+                lines.append(word)
+            else:
+                lines[-1] = longer
+        return [_shortened(line) for line in lines]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +78,8 @@ class Line:
 
     @property
     def label(self) -> str:
-        """The relation, with how many people it stands for."""
-        name = self.step.relation.replace("_", " ").lower()
-        return f"{name} · {self.step.count} people" if self.step.count else name
+        """The relation, or how many people it stands for."""
+        return f"{self.step.count} people" if self.step.count else self.step.relation.replace("_", " ").lower()
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +173,21 @@ def role_of(view: GraphView, node_type: str) -> str:
         return "people"
     others = [spec.name for spec in schema.nodes if spec.name not in (schema.user_type, schema.item_type)]
     return f"other{others.index(node_type) % 3}"
+
+
+def _width(text: str) -> float:
+    """About how wide a text is, in small Latin letters."""
+    wide = {"W": 1.8, "F": 1.8}
+    return sum(wide.get(unicodedata.east_asian_width(letter), 1.3 if letter.isupper() else 1.0) for letter in text)
+
+
+def _shortened(line: str) -> str:
+    """What fits into a line of a box."""
+    if _width(line) <= _LETTERS:
+        return line
+    while _width(line) > _LETTERS - 1:
+        line = line[:-1]
+    return line.rstrip() + "…"
 
 
 def _boxes(view: GraphView, reasons: Sequence[ToldReason]) -> dict[NodeKey, Box]:

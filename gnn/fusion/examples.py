@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +20,7 @@ FEWEST_CANDIDATES, MOST_CANDIDATES = 48, 128
 """Candidates per user to learn from; fewer when there are many users, who say more than candidates do."""
 EXAMPLE_BYTES = 256 << 20
 JUDGED_USERS = 3_000
+SPREAD_USERS = 1_000
 POPULARITY_GROUPS = 3
 
 
@@ -54,9 +56,26 @@ class FusionExamples:
             self.popularity[rows],
         )
 
+    @classmethod
+    def joined(cls, parts: Sequence[FusionExamples]) -> FusionExamples:
+        """All of them, one below the other; the width is that of the widest."""
+        if len(parts) == 1:
+            return parts[0]
+        width = max(part.chosen.shape[1] for part in parts)
+
+        def stacked(name: str) -> Any:
+            return np.concatenate([_widened(getattr(part, name), width) for part in parts])
+
+        return cls(*(stacked(field.name) for field in fields(cls)))
+
     def first(self, count: int) -> FusionExamples:
         """At most the first ``count`` users."""
         return self.take(np.arange(min(count, len(self))))
+
+    def spread(self) -> FloatArray:
+        """The standard deviation of each feature among the candidates. Shape (F,)."""
+        some = slice(SPREAD_USERS)
+        return np.asarray(self.features[some][self.present[some]].std(axis=0, dtype=np.float64), np.float32)
 
     def scores(self, weights: FusionWeights) -> FloatArray:
         """Each candidate's score, -inf in the padding. Shape (N, C)."""
@@ -80,6 +99,13 @@ class FusionExamples:
         return np.asarray(gain / np.cumsum(discount)[np.minimum(self.num_chosen, k) - 1][:, None])
 
 
+def _widened(array: npt.NDArray[Any], width: int) -> npt.NDArray[Any]:
+    """The array with zeros up to a width. Shapes: (N,) as it is, (N, C, …) → (N, width, …)."""
+    if array.ndim == 1 or array.shape[1] == width:
+        return array
+    return np.pad(array, [(0, 0), (0, width - array.shape[1]), *[(0, 0)] * (array.ndim - 2)])
+
+
 @dataclass(frozen=True)
 class Material:
     """Examples to learn from, with few candidates each, and some of the same users with all of theirs, to judge by.
@@ -89,6 +115,14 @@ class Material:
 
     learned: FusionExamples
     judged: FusionExamples
+
+    @classmethod
+    def joined(cls, parts: Sequence[Material]) -> Material:
+        """The material of several draws."""
+        return cls(
+            FusionExamples.joined([part.learned for part in parts]),
+            FusionExamples.joined([part.judged for part in parts]),
+        )
 
 
 def fusion_examples(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gnn.data import Interactions
+from gnn.draws import Draw
 from gnn.fusion.examples import FusionExamples, Material, fusion_examples
 from gnn.fusion.features import FeatureSpace
 from gnn.fusion.fitting import Lengths, Matrix, curvature_of, fitted, mean_loss
@@ -110,11 +111,14 @@ def learn_fusion(
     train: Interactions,
     validation: Interactions,
     *,
+    further: Sequence[Draw] = (),
     seed: int = 42,
     ordered: bool = True,
     repeats: bool = False,
 ) -> LearnedFusion:
     """Fusion weights learned from what users chose in ``validation`` after their history in ``train``.
+
+    ``further`` draws teach beside it; a user is in the same fold in all of them.
 
     With fewer than :data:`MIN_USERS` usable users the prior weights are returned, ``learned=False``.
     """
@@ -124,7 +128,12 @@ def learn_fusion(
     fold_of = generator.integers(0, FOLDS, train.num_users).astype(np.int8)
     if not operators:
         return LearnedFusion(prior, (prior,) * FOLDS, fold_of, None, 0)
-    material = fusion_examples(operators, space, train, validation, generator, repeats=repeats)
+    material = Material.joined(
+        [
+            fusion_examples(draw.operators, space, draw.train, draw.validation, generator, repeats=repeats)
+            for draw in (Draw(operators, train, validation), *further)
+        ]
+    )
     if len(material.learned) < MIN_USERS:
         return LearnedFusion(prior, (prior,) * FOLDS, fold_of, None, len(material.learned))
     learner = _Learner(material, fold_of, space, ordered, seed)
@@ -146,6 +155,7 @@ class _Learner:
         self._judged_fold = fold_of[material.judged.user_index]
         self._space = space
         self._lengths = Lengths.of(material.learned)
+        self._spread = material.learned.spread()
         self._centres: dict[tuple[Towards, int | None], FusionWeights] = {}
         self._curvatures: dict[Towards, Matrix] = {}
 
@@ -227,7 +237,7 @@ class _Learner:
                 best = max(single, key=lambda weights: float(judged.ndcg(weights).sum()))
                 few = _outside(self._material.learned, self._learned_fold, without).first(FEW_USERS // 2)
                 centre = min((best.scaled(scale) for scale in SCALES), key=lambda weights: mean_loss(few, weights))
-            self._centres[towards, without] = self._lengths.applied(centre)
+            self._centres[towards, without] = replace(self._lengths.applied(centre), spread=self._spread)
         return self._centres[towards, without]
 
 

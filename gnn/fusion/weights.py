@@ -23,8 +23,8 @@ PRIOR_WEIGHT = 0.25
 class FusionWeights:
     """A score over fusion features: ``x · (weight + length(history) · slope)``, plus a hidden layer if one was learned.
 
-    Shapes: ``weight`` and ``slope`` (F,). ``length`` is ``log(1 + events)`` standardised by ``length_mean`` and
-    ``length_scale``.
+    Shapes: ``weight``, ``slope`` and ``spread`` (F,). ``length`` is ``log(1 + events)`` standardised by ``length_mean``
+    and ``length_scale``. ``spread`` is the standard deviation of each feature among the candidates learned from.
     """
 
     space: FeatureSpace
@@ -34,6 +34,7 @@ class FusionWeights:
     length_scale: float = 1.0
     learned: bool = False
     hidden: HiddenLayer | None = None
+    spread: FloatArray | None = None
 
     @classmethod
     def prior(cls, space: FeatureSpace) -> FusionWeights:
@@ -100,9 +101,15 @@ class FusionWeights:
         return np.clip(length, -3.0, 3.0).astype(np.float32)
 
     def importance(self) -> dict[str, float]:
-        """The share of each source in the absolute weights, largest first; shown to people."""
+        """The share of each source in the absolute weights, largest first; shown to people.
+
+        Each weight counts as often as its feature varies (a standardised coefficient), where that is known: a source
+        that says nothing of these items has no share, whatever its weight.
+        """
         totals = dict.fromkeys(self.space.sources, 0.0)
         counts = np.abs(self.weight) if self.hidden is None else np.abs(self.weight) + self.hidden.strength()
+        if self.spread is not None:
+            counts = counts * self.spread
         for (source, _, _), value in zip(self.space.columns, counts, strict=True):
             totals[source] += float(value)
         whole = sum(totals.values()) or 1.0
@@ -123,6 +130,7 @@ class FusionWeights:
                     "view": view,
                     "weight": float(self.weight[at]),
                     "slope": float(self.slope[at]),
+                    "spread": None if self.spread is None else float(self.spread[at]),
                 }
                 for at, (source, context, view) in enumerate(self.space.columns)
             ],
@@ -152,6 +160,8 @@ class FusionWeights:
                 raise ReleaseError("fusion weights do not fit their feature space", got=len(named))
             weight = np.array([column["weight"] for column in document["columns"]], np.float32)
             slope = np.array([column["slope"] for column in document["columns"]], np.float32)
+            spreads = [column.get("spread") for column in document["columns"]]
+            spread = None if None in spreads else np.array(spreads, np.float32)
             mean, scale = float(document["length_mean"]), float(document["length_scale"])
             learned = bool(document["learned"])
             layer = document.get("hidden")
@@ -160,6 +170,7 @@ class FusionWeights:
             if isinstance(error, ReleaseError):
                 raise
             raise ReleaseError("the fusion document is not usable", got=error) from error
-        if not (np.isfinite(weight).all() and np.isfinite(slope).all() and math.isfinite(mean) and scale > 0):
+        numbers = [weight, slope, *([] if spread is None else [spread])]
+        if not (all(np.isfinite(part).all() for part in numbers) and math.isfinite(mean) and scale > 0):
             raise ReleaseError("fusion weights must be finite numbers")
-        return cls(space, weight, slope, mean, scale, learned, hidden)
+        return cls(space, weight, slope, mean, scale, learned, hidden, spread)

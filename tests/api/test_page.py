@@ -9,11 +9,12 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import httpx2
+import pytest
 
 from api.engine import Request
 from api.engine.answer import Hop, Reason, ReasonPath
 from api.metrics import Metrics
-from api.page.drawing import BOX_HEIGHT, BOX_WIDTH, drawing_of, told
+from api.page.drawing import BOX_HEIGHT, BOX_WIDTH, Box, drawing_of, told
 from api.page.rendering import STATIC, static_version
 from api.page.start import evaluation_table, verdict
 from api.pulse import WINDOW_S, Pulse
@@ -149,8 +150,8 @@ def test_titles_are_written_as_text_wherever_they_stand(shop: Shop, tmp_path: Pa
 
 
 def _shape(page: str) -> list[tuple[str, tuple[str, ...]]]:
-    """The tags of a page with the names of their attributes: what no title may change."""
-    return [(tag, tuple(attributes)) for tag, attributes in Written(page).elements]
+    """The tags of a page with the names of their attributes: what no title may change, but for a box's second line."""
+    return [(tag, tuple(attributes)) for tag, attributes in Written(page).elements if tag != "text"]
 
 
 def test_a_shown_path_names_the_edit_that_cuts_it(shop: Shop) -> None:
@@ -188,6 +189,20 @@ def test_no_two_boxes_of_a_drawing_touch_and_all_are_inside(shop: Shop) -> None:
                 assert BOX_HEIGHT / 2 <= box.y <= drawing.height - BOX_HEIGHT / 2
                 for other in boxes[:at]:
                     assert abs(box.x - other.x) >= BOX_WIDTH or abs(box.y - other.y) >= BOX_HEIGHT, item.item_id
+
+
+@pytest.mark.parametrize(
+    ("title", "words"),
+    [
+        ("green tea", ["green tea"]),
+        ("a tin of green tea for two people and more", ["a tin of green tea", "for two people an…"]),
+        ("EDWARDIAN PARASOL BLACK", ["EDWARDIAN", "PARASOL BLACK"]),
+        ("复古圣诞纸链套装礼盒", ["复古圣诞纸链套装礼…"]),
+        ("", [""]),
+    ],
+)
+def test_a_box_holds_two_lines_of_a_title(title: str, words: list[str]) -> None:
+    assert Box(("Item", "1"), title, "item", 0).words == words
 
 
 def test_the_pulse_counts_the_last_minute_only() -> None:

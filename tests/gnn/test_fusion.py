@@ -117,6 +117,14 @@ def test_learning_finds_the_source_that_knows() -> None:
     assert next(iter(learned.weights.importance())) == "good"
 
 
+def test_a_source_that_says_nothing_has_no_share() -> None:
+    train, validation = world()
+    silent = ConstantOperator(np.zeros(NUM_ITEMS, np.float32))
+    shares = learn_fusion({**sources(), "silent": silent}, train, validation).weights.importance()
+    assert shares["silent"] == 0.0
+    assert sum(shares.values()) == pytest.approx(1.0)
+
+
 def test_users_are_judged_by_weights_learned_from_the_other_folds() -> None:
     train, validation = world()
     operators = sources()
@@ -212,6 +220,7 @@ def test_weights_survive_json() -> None:
     again = FusionWeights.from_document(json.loads(json.dumps(weights.to_document())))
     np.testing.assert_allclose(again.weight, weights.weight)
     np.testing.assert_allclose(again.slope, weights.slope)
+    assert again.importance() == weights.importance()
     assert again.space == weights.space
     assert again.learned
 

@@ -66,7 +66,7 @@ def test_without_a_challenger_the_best_baseline_wins() -> None:
 
 def test_the_verdict_is_plain_json() -> None:
     document = json.loads(json.dumps(decide("kindred", measured(around(0.5, 3)), BASELINES).to_document()))
-    assert document.keys() == {"promoted", "winner", "baseline", "difference", "interval", "metric", "users"}
+    assert document.keys() == {"promoted", "winner", "baseline", "difference", "interval", "metric", "users", "draws"}
     assert len(document["interval"]) == 2
 
 

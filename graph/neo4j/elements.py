@@ -36,9 +36,13 @@ class Elements:
         """The transaction was committed, and gave this bookmark. Never told where the answer was lost."""
         self._bookmark = bookmark
         for node_type, fresh in self._fresh.items():
+            kept = self._kept.setdefault(node_type, {})
             if self._count < KEPT_NODES:
-                self._kept.setdefault(node_type, {}).update(fresh)
+                kept.update(fresh)
                 self._count += len(fresh)
+            else:
+                for node_id in fresh.keys() & kept.keys():  # made again after a delete: no longer where it was
+                    del kept[node_id]
         self._fresh = {}
 
     def of(self, node_type: str, node_ids: Sequence[str]) -> list[str | None]:

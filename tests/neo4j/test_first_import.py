@@ -85,7 +85,8 @@ def test_the_import_tool_of_every_line_takes_the_files(line: str, neo4j_servers:
     (home / "conf").mkdir(parents=True)
     (home / "conf" / "neo4j.conf").touch()
     (home / "version").write_text(LINES[line].version)
-    said = admin(home, ["database", "import", "full", "neo4j", *files.arguments], lambda _: None, jvm_options=SHORT_RUN)
+    arguments = ["database", "import", "full", "neo4j", f"--report-file={tmp_path}/import.report", *files.arguments]
+    said = admin(home, arguments, lambda _: None, jvm_options=SHORT_RUN)
     assert "IMPORT DONE" in said
     assert "31 nodes" in said
     assert "6 relationships" in said

@@ -55,14 +55,15 @@ async def _material(parts: Parts) -> tuple[Spelling, Examples]:
     """The live release's schema, before the first release the store's; ids only where no key guards them.
 
     Browser cannot send a key, so where keys are asked for these pages are open and hold names of the schema alone.
+    They have the time of a page: on a busy server names and examples take longer than an answer may.
     """
     if parts.serving.schema is None:
-        return await parts.store_lane.run(lambda: _spelling(parts.store())), Examples()
+        return await parts.page_lane.run(lambda: _spelling(parts.store())), Examples()
     view = parts.serving.live.view
-    spelling = await parts.store_lane.run(lambda: _spelling(parts.store(), view.schema))
+    spelling = await parts.page_lane.run(lambda: _spelling(parts.store(), view.schema))
     if parts.settings.auth == "on":
         return spelling, Examples()
-    return spelling, await parts.lane.run(examples_from, view)
+    return spelling, await parts.page_lane.run(examples_from, view)
 
 
 def _spelling(store: GraphStore, schema: GraphSchema | None = None) -> Spelling:

@@ -1,4 +1,7 @@
-"""A graph as the CSV files that the server's offline import tool reads: the fastest way into an empty database."""
+"""A graph as the CSV files that the server's offline import tool reads: the fastest way into an empty database.
+
+Nodes are numbered here, one after the other through all files, so the tool need not look up the ends of edges by text.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyarrow import csv
 
 from graph.errors import InputError, NotFound, SchemaError
@@ -62,6 +66,10 @@ class ImportFiles:
         self._nodes: dict[str, dict[str, dict[str, Value]]] = {}
         self._edges: dict[EdgeType, _Edges] = {}
         self._sequence = 0
+        self._numbered = 0
+        self._node_ids: dict[str, tuple[int, pa.Array]] = {}
+        """Node type → the number of its first node, and the ids in the order of the numbers."""
+        self._multiline: list[Path] = []
         self.arguments: list[str] = []
         """What the import tool is told; complete after :meth:`bulk_load`."""
         self.edge_count = 0
@@ -97,6 +105,10 @@ class ImportFiles:
         for edge in self.schema.edges:
             self._write_edges(edge, self._edges.pop(edge.edge_type, _Edges()))
         self._write_bookkeeping(batch_id, actor)
+        self.arguments += ["--id-type=actual", f"--array-delimiter=U+{ord(_LIST_SEPARATOR):04X}"]
+        if self._multiline:  # the tool reads these with one thread
+            files = ",".join(map(str, self._multiline))
+            self.arguments += ["--multiline-fields-format=v2", f"--multiline-fields={files}"]
         return Applied(self._sequence, str(self._sequence))
 
     def _take_nodes(self, mutation: UpsertNodes) -> None:
@@ -159,8 +171,21 @@ class ImportFiles:
         self._sequence += rows
         return pa.array(np.arange(first, first + rows))
 
+    def _numbers(self, rows: int) -> pa.Array:
+        first = self._numbered
+        self._numbered += rows
+        return pa.array(np.arange(first, first + rows))
+
+    def _numbers_of(self, node_type: str, node_ids: list[str]) -> pa.Array:
+        """The numbers of nodes that are written."""
+        first, ids = self._node_ids[node_type]
+        place = pc.index_in(pa.array(node_ids, pa.string()), value_set=ids)
+        return pc.add(place.cast(pa.int64()), first)
+
     def _write_nodes(self, spec: NodeSpec, nodes: dict[str, dict[str, Value]]) -> None:
-        columns = {f"{self._names.plain_key(spec.name)}:ID({spec.name})": pa.array(list(nodes), pa.string())}
+        ids = pa.array(list(nodes), pa.string())
+        self._node_ids[spec.name] = self._numbered, ids
+        columns = {":ID": self._numbers(len(nodes)), self._names.plain_key(spec.name): ids}
         columns["_seq:long"] = self._sequences(len(nodes))
         for name, kind in spec.properties.items():
             stored = self._names.plain_node_property(spec.name, name)
@@ -170,8 +195,8 @@ class ImportFiles:
     def _write_edges(self, spec: EdgeSpec, edges: _Edges) -> None:
         last = _last_of_each(edges, bool(spec.properties))
         columns = {
-            f":START_ID({spec.source})": pa.array(edges.sources, pa.string()),
-            f":END_ID({spec.target})": pa.array(edges.targets, pa.string()),
+            ":START_ID": self._numbers_of(spec.source, edges.sources),
+            ":END_ID": self._numbers_of(spec.target, edges.targets),
             "qualifier": pa.array([qualifier or None for qualifier in edges.qualifiers], pa.string()),
             "weight:double": pa.array([None if weight == 1.0 else weight for weight in edges.weights], pa.float64()),
             "timestamp_ms:long": pa.array(edges.times, pa.int64()),
@@ -190,12 +215,14 @@ class ImportFiles:
     def _write(self, kind: str, called: str, file: str, columns: dict[str, pa.Array]) -> None:
         path = self._folder / f"{file}.csv"
         csv.write_csv(pa.table(columns), path)
+        if any(pa.types.is_string(column.type) and _has_line_end(column) for column in columns.values()):
+            self._multiline.append(path)
         self.arguments.append(f"--{kind}={called}={path}")
 
     def _write_bookkeeping(self, batch_id: str, actor: str) -> None:
         schema = self.schema
         meta: dict[str, Any] = {
-            "name:ID(KindredMeta)": "graph",
+            "name": "graph",
             "sequence:long": self._sequence,
             "commits:long": 0,
             "format:long": FORMAT,
@@ -205,7 +232,7 @@ class ImportFiles:
             "version": schema.version,
         }
         batch: dict[str, Any] = {
-            "token:ID(KindredBatch)": uuid.uuid4().hex,
+            "token": uuid.uuid4().hex,
             "first:long": 1,
             "last:long": self._sequence,
             "batch_id": batch_id,
@@ -214,8 +241,12 @@ class ImportFiles:
             "at_ms:long": int(time.time() * 1000),
         }
         for label, row in ((META, meta), (BATCH, batch)):
-            columns = {name: pa.array([value]) for name, value in row.items()}
+            columns = {":ID": self._numbers(1)} | {name: pa.array([value]) for name, value in row.items()}
             self._write("nodes", self._names.prefixed(label), label, columns)
+
+
+def _has_line_end(column: pa.Array) -> bool:
+    return bool(pc.any(pc.match_substring_regex(column, r"[\r\n]")).as_py())
 
 
 def _property_column(name: str, kind: PropertyKind, values: Sequence[Value]) -> dict[str, pa.Array]:

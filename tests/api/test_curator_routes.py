@@ -77,6 +77,13 @@ def test_the_guide_exists_before_the_first_release(tmp_path: Path) -> None:
     in_world(tmp_path, scenario, ready=False)
 
 
+def test_the_guide_may_take_longer_than_an_answer_or_a_write(tmp_path: Path) -> None:
+    async def scenario(world: World) -> None:
+        assert (await world.get("/curator/guide.html")).status_code == 200
+
+    in_world(tmp_path, scenario, read_deadline_s=1e-6, write_deadline_s=1e-6)
+
+
 def test_the_guide_names_items_of_the_live_release(tmp_path: Path) -> None:
     async def scenario(world: World) -> None:
         text = (await world.get("/curator/guide.html")).text

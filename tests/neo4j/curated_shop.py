@@ -108,7 +108,7 @@ async def serving(server: TestServer, folder: Path) -> AsyncIterator[Served]:
 
 
 def asked(port: int, path: str) -> Any:
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=30) as reply:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=120) as reply:
         return json.loads(reply.read())
 
 

@@ -12,13 +12,14 @@ import kindred
 from graph.digest import graph_hash
 from graph.errors import Conflict, InputError, NotFound
 from graph.neo4j import Neo4jStore
-from graph.neo4j.first_import import import_first
+from graph.neo4j.first_import import SHORT_RUN, import_first
 from graph.neo4j.import_files import ImportFiles
 from graph.neo4j.names import Names
+from graph.neo4j.server import LINES, admin
 from graph.records import DeleteNodes, Mutation, UpsertEdges, UpsertNodes
 from graph.store import FirstLoad, open_store
 from tests.graph.store_contract_model import HAS_BRAND, HOSTILE, NEXT, PURCHASED, WORLD
-from tests.neo4j_servers import TestServers
+from tests.neo4j_servers import LINES_UNDER_TEST, TestServers
 
 TEXTS = [*HOSTILE, 'quote " inside', "comma, semicolon; pipe |", "tab\there", "back\\slash", "'single'", "a\r\nb"]
 
@@ -70,6 +71,25 @@ def test_an_imported_graph_is_the_graph_that_bolt_writes(neo4j_servers: TestServ
         assert store.neighbors("Item", "i1").neighbors
     with pytest.raises(Conflict, match="holds a graph"):
         import_first(url, server.home, tmp_path / "files", fill, lambda _: None)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(200)
+@pytest.mark.parametrize("line", LINES_UNDER_TEST)
+def test_the_import_tool_of_every_line_takes_the_files(line: str, neo4j_servers: TestServers, tmp_path: Path) -> None:
+    neo4j_servers.can_run(line)  # skips, loudly, where there is no JDK for it
+    files = ImportFiles(tmp_path / "files", Names())
+    files.ensure_schema(WORLD)
+    files.bulk_load(mutations(), batch_id="first", actor="import")
+    home = tmp_path / "home"
+    (home / "conf").mkdir(parents=True)
+    (home / "conf" / "neo4j.conf").touch()
+    (home / "version").write_text(LINES[line].version)
+    arguments = ["database", "import", "full", "neo4j", f"--report-file={tmp_path}/import.report", *files.arguments]
+    said = admin(home, arguments, lambda _: None, jvm_options=SHORT_RUN)
+    assert "IMPORT DONE" in said
+    assert "31 nodes" in said
+    assert "6 relationships" in said
 
 
 def test_files_for_a_server_elsewhere_come_with_the_command(tmp_path: Path) -> None:

@@ -168,7 +168,7 @@ def put_rules(port: int, rules: dict[str, Any]) -> None:
         {"Content-Type": "application/json", "If-Match": "*"},
         method="PUT",
     )
-    urllib.request.urlopen(request, timeout=30).close()
+    urllib.request.urlopen(request, timeout=120).close()
 
 
 def listed(answer: Any, width: int = 150) -> str:

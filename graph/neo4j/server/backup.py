@@ -12,6 +12,7 @@ from graph.errors import Conflict, InputError, NotFound, StoreError
 from graph.neo4j.server.assembly import assemble, jar_cache
 from graph.neo4j.server.connection import DATABASE
 from graph.neo4j.server.java import find_java
+from graph.neo4j.server.process import OPEN_MODULES
 from graph.neo4j.server.serving import line_of_home, while_stopped
 
 ADMIN_TOOL = "org.neo4j.cli.AdminTool"
@@ -60,7 +61,7 @@ def load_dump(home: Path, file: Path, say: Callable[[str], None], *, overwrite: 
         admin(home, ["database", "load", DATABASE, f"--from-path={folder}", "--overwrite-destination=true"], say)
 
 
-def admin(home: Path, arguments: Sequence[str], say: Callable[[str], None]) -> str:
+def admin(home: Path, arguments: Sequence[str], say: Callable[[str], None], *, jvm_options: Sequence[str] = ()) -> str:
     """What the admin tool of a stopped server prints: ``database dump``, ``load``, ``check``, ``import full``.
 
     Raises:
@@ -72,7 +73,8 @@ def admin(home: Path, arguments: Sequence[str], say: Callable[[str], None]) -> s
         line = line_of_home(home)
         java = find_java(line.java)
         jars = assemble(line, jar_cache(), say)
-        command = [str(java), "-Xmx1g", "-cp", f"{jars}/*:{home}/plugins/*", ADMIN_TOOL, *arguments]
+        options = ["-Xmx1g", *OPEN_MODULES, *jvm_options]
+        command = [str(java), *options, "-cp", f"{jars}/*:{home}/plugins/*", ADMIN_TOOL, *arguments]
         places = {"NEO4J_HOME": str(home), "NEO4J_CONF": str(home / "conf")}
         say(f"neo4j-admin {' '.join(arguments)}")
         done = subprocess.run(command, capture_output=True, text=True, env=os.environ | places)  # noqa: S603

@@ -16,16 +16,20 @@ STOP_LIMIT_S = 120.0
 LAUNCH = '"$@" </dev/null >"$0" 2>&1 & echo $!'
 """A shell between us leaves no child behind: the server goes on when the command that started it ends."""
 
-JVM_OPTIONS = (
-    "-XX:+UseG1GC",
-    "-XX:+ExitOnOutOfMemoryError",
-    "-Dlog4j2.disable.jmx=true",
-    "-Dio.netty.tryReflectionSetAccessible=true",
+OPEN_MODULES = (
     "--enable-native-access=ALL-UNNAMED",
     "--add-opens=java.base/java.nio=ALL-UNNAMED",
     "--add-opens=java.base/java.io=ALL-UNNAMED",
     "--add-opens=java.base/sun.nio.ch=ALL-UNNAMED",
     "--add-opens=java.base/java.lang=ALL-UNNAMED",
+)
+"""What server and admin tool reach into; on the newest JDK the tool's import stops without them."""
+JVM_OPTIONS = (
+    "-XX:+UseG1GC",
+    "-XX:+ExitOnOutOfMemoryError",
+    "-Dlog4j2.disable.jmx=true",
+    "-Dio.netty.tryReflectionSetAccessible=true",
+    *OPEN_MODULES,
 )
 
 

@@ -12,7 +12,6 @@ from neo4j import Transaction
 from graph.blocks import COLUMNS, blocks, joined
 from graph.errors import KindredError
 from graph.neo4j.draft import Draft, EdgeRow, NodeRow
-from graph.neo4j.elements import Elements
 from graph.neo4j.flushing import StoredState
 from graph.neo4j.names import Catalogue, Names
 from graph.neo4j.rows import EdgeKey, NodeKey
@@ -39,7 +38,6 @@ class Memory:
         self.keys: dict[EdgeType, set[int]] = {}
         """Only for edge types that had no edge when the load began: the hash of every key written since."""
         self.tombstones: bool | None = None
-        self.elements = Elements()
         self.forgotten = 0
         """How often all was forgotten."""
 

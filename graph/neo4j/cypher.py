@@ -141,10 +141,7 @@ def create_nodes(names: Names, spec: NodeSpec, columns: Sequence[str]) -> str:
     """Rows of id, sequence, version, then the ``columns``."""
     cells = [f"{names.key(spec.name)}: row[0]", "_seq: row[1]", "_version: row[2]"]
     cells += [f"{names.node_property(spec.name, name)}: row[{at}]" for at, name in enumerate(columns, 3)]
-    return f"""
-        UNWIND $rows AS row CREATE (n:{names.label(spec.name)} {{{", ".join(cells)}}})
-        RETURN collect(row[0]) AS ids, collect(elementId(n)) AS elements
-    """
+    return f"UNWIND $rows AS row CREATE (:{names.label(spec.name)} {{{', '.join(cells)}}})"
 
 
 def update_nodes(names: Names, spec: NodeSpec) -> str:
@@ -240,16 +237,15 @@ def find_edges_at(names: Names, spec: EdgeSpec, end: str) -> str:
     """
 
 
-def create_edges(names: Names, spec: EdgeSpec, columns: Sequence[str], *, by_element: bool = False) -> str:
+def create_edges(names: Names, spec: EdgeSpec, columns: Sequence[str]) -> str:
     """Rows of source, target, sequence, then the ``columns``: cells, ``_version``, properties."""
     cells = ["_seq: row[2]"]
     for at, name in enumerate(columns, 3):
         cells.append(f"{edge_column(names, spec, name)}: row[{at}]")
-    ends = [_end(names, "s", spec.source, "row[0]"), _end(names, "t", spec.target, "row[1]")]
-    if by_element:
-        ends = ["(s) WHERE elementId(s) = row[0]", "(t) WHERE elementId(t) = row[1]"]
     return f"""
-        UNWIND $rows AS row MATCH {ends[0]} MATCH {ends[1]}
+        UNWIND $rows AS row
+        MATCH {_end(names, "s", spec.source, "row[0]")}
+        MATCH {_end(names, "t", spec.target, "row[1]")}
         CREATE (s)-[:{names.type(spec.edge_type)} {{{", ".join(cells)}}}]->(t) RETURN count(*) AS count
     """
 

@@ -12,7 +12,6 @@ from neo4j import Transaction
 
 from graph.neo4j import cypher
 from graph.neo4j.draft import Draft, EdgeRow, NodeRow
-from graph.neo4j.elements import Elements
 from graph.neo4j.faults import MovedUnderneath
 from graph.neo4j.names import Catalogue, Names
 from graph.neo4j.rows import EdgeKey, NodeKey, read_cells, read_properties, tombstone_key, tombstone_record
@@ -108,8 +107,8 @@ def _edge(spec: EdgeSpec, row: Sequence[Any]) -> tuple[EdgeKey, EdgeRow]:
     return (spec.edge_type, source, target, read.qualifier), edge
 
 
-def flush(transaction: Transaction, catalogue: Catalogue, draft: Draft, elements: Elements) -> None:
-    """Nothing; the database holds what the draft says, and ``elements`` the nodes made."""
+def flush(transaction: Transaction, catalogue: Catalogue, draft: Draft) -> None:
+    """Nothing; the database holds what the draft says."""
     names, schema = catalogue.names, catalogue.schema
     for some in pieces(draft.doomed_edges):
         transaction.run(cypher.DELETE_EDGES, elements=some).consume()
@@ -119,9 +118,9 @@ def flush(transaction: Transaction, catalogue: Catalogue, draft: Draft, elements
             transaction.run(cypher.delete_nodes(names, node.name), ids=some).consume()
     _write_tombstones(transaction, names, draft)
     for node in schema.nodes:
-        _write_nodes(transaction, names, node, draft.nodes[node.name], elements)
+        _write_nodes(transaction, names, node, draft.nodes[node.name])
     for edge in schema.edges:
-        _write_edges(transaction, names, edge, draft.edges[edge.edge_type], elements)
+        _write_edges(transaction, names, edge, draft.edges[edge.edge_type])
 
 
 def _write_tombstones(transaction: Transaction, names: Names, draft: Draft) -> None:
@@ -150,9 +149,7 @@ def _write_tombstones(transaction: Transaction, names: Names, draft: Draft) -> N
         transaction.run(cypher.write_tombstones(names), rows=rows).consume()
 
 
-def _write_nodes(
-    transaction: Transaction, names: Names, spec: NodeSpec, rows: dict[str, NodeRow], elements: Elements
-) -> None:
+def _write_nodes(transaction: Transaction, names: Names, spec: NodeSpec, rows: dict[str, NodeRow]) -> None:
     changed = [(node_id, row) for node_id, row in rows.items() if row.sequence and row.live]
     properties = list(spec.properties)
     created = [
@@ -167,18 +164,13 @@ def _write_nodes(
     ]
     columns, created = _used(properties, created, 3)
     for some in pieces(created):
-        (made,) = transaction.run(cypher.create_nodes(names, spec, columns), rows=some).values()
-        elements.created(spec.name, *made)
+        transaction.run(cypher.create_nodes(names, spec, columns), rows=some).consume()
     for some in pieces(updated):
         _check_count(transaction.run(cypher.update_nodes(names, spec), rows=some).single(), len(some), names)
 
 
 def _write_edges(
-    transaction: Transaction,
-    names: Names,
-    spec: EdgeSpec,
-    rows: dict[tuple[str, str, str], EdgeRow],
-    elements: Elements,
+    transaction: Transaction, names: Names, spec: EdgeSpec, rows: dict[tuple[str, str, str], EdgeRow]
 ) -> None:
     created: list[list[Any]] = []
     updated: list[list[Any]] = []
@@ -194,31 +186,10 @@ def _write_edges(
     used, created = _used(columns, created, 3)
     # By the target, usually the denser end: its relationships are then written one after the other.
     created.sort(key=itemgetter(1))
-    ends = (
-        elements.of(node_type, list(map(itemgetter(at), created)))
-        for at, node_type in enumerate((spec.source, spec.target))
-    )
-    for by_element, some in _by_ends(created, *ends):
-        statement = cypher.create_edges(names, spec, used, by_element=by_element)
-        _check_count(transaction.run(statement, rows=some).single(), len(some), names)
+    for some in pieces(created):
+        _check_count(transaction.run(cypher.create_edges(names, spec, used), rows=some).single(), len(some), names)
     for some in pieces(updated):
         _check_count(transaction.run(cypher.update_edges(names, spec, columns), rows=some).single(), len(some), names)
-
-
-def _by_ends(
-    rows: list[list[Any]], sources: list[str | None], targets: list[str | None]
-) -> Iterator[tuple[bool, Sequence[list[Any]]]]:
-    """The rows in pieces, first those whose ends are known by their elements: these stand in them then."""
-    by_element: list[list[Any]] = []
-    by_key: list[list[Any]] = []
-    for row, source, target in zip(rows, sources, targets, strict=True):
-        if source is None or target is None:
-            by_key.append(row)
-        else:
-            row[:2] = source, target
-            by_element.append(row)
-    for known, kind in ((True, by_element), (False, by_key)):
-        yield from ((known, some) for some in pieces(kind))
 
 
 def _version(row: NodeRow | EdgeRow) -> int | None:

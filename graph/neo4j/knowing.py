@@ -78,10 +78,6 @@ class Knowledge:
         known = self._known
         return (known if known is not None and known.version == version else self.read(transaction)), sequence
 
-    def bookmark(self) -> frozenset[str]:
-        """That of the last commit by anybody."""
-        return self._line.bookmark()
-
     def asked(self, question: Callable[[Catalogue], _T]) -> _T:
         """The answer to a question of names; a name that is not known is looked for in a fresh schema."""
         catalogue = self.catalogue()

@@ -53,19 +53,12 @@ class Line:
         """What ``work`` makes of one read transaction; it may run more than once."""
         return self._transact(work, "read", timeout_s)
 
-    def write(
-        self,
-        work: Callable[[Transaction], _T],
-        *,
-        timeout_s: float | None = None,
-        committed: Callable[[frozenset[str]], None] | None = None,
-    ) -> _T:
+    def write(self, work: Callable[[Transaction], _T], *, timeout_s: float | None = None) -> _T:
         """What ``work`` makes of one write transaction, committed unless it raises; it may run more than once.
 
         A transaction whose commit was cut off is tried again, so ``work`` has to see what it has done already.
-        ``committed`` is told the bookmark of a commit whose answer came.
         """
-        return self._transact(work, "write", timeout_s, committed)
+        return self._transact(work, "write", timeout_s)
 
     def command(self, statement: str, *, timeout_s: float | None = None, **parameters: Any) -> list[dict[str, Any]]:
         """The rows of one statement in a transaction of its own, e.g. one that changes the database's schema."""
@@ -90,14 +83,11 @@ class Line:
         self._workers.close()
 
     def _transact(
-        self,
-        work: Callable[[Transaction], _T],
-        mode: Literal["read", "write"],
-        timeout_s: float | None,
-        committed: Callable[[frozenset[str]], None] | None = None,
+        self, work: Callable[[Transaction], _T], mode: Literal["read", "write"], timeout_s: float | None
     ) -> _T:
-        seconds = self.address.timeout_s if timeout_s is None else timeout_s
-        return self._called(partial(self._tried, work, mode, committed), seconds)
+        return self._called(
+            partial(self._tried, work, mode), self.address.timeout_s if timeout_s is None else timeout_s
+        )
 
     def _called(self, ask: Callable[[Driver, float], _T], seconds: float) -> _T:
         driver, workers = self._open()
@@ -111,35 +101,22 @@ class Line:
             self._renew(driver)
             raise late(self.address, seconds) from None
 
-    def _tried(
-        self,
-        work: Callable[[Transaction], _T],
-        mode: str,
-        committed: Callable[[frozenset[str]], None] | None,
-        driver: Driver,
-        until: float,
-    ) -> _T:
+    def _tried(self, work: Callable[[Transaction], _T], mode: str, driver: Driver, until: float) -> _T:
         pause = _FIRST_PAUSE_S
         while True:
             try:
-                result, bookmark = self._once(work, mode, driver, until)
+                return self._once(work, mode, driver, until)
             except RollBack as way_out:
-                rolled_back: _T = way_out.result
-                return rolled_back
+                result: _T = way_out.result
+                return result
             except (Neo4jError, DriverError, MovedUnderneath) as error:
                 left = until - time.monotonic()
                 if not worth_another_try(error) or left < pause * 2:
                     raise
                 time.sleep(pause * (0.5 + random.random()))  # noqa: S311 - spreads retries, guards nothing
                 pause = min(pause * 2, _LONGEST_PAUSE_S)
-                continue
-            if committed is not None:
-                committed(bookmark)
-            return result
 
-    def _once(
-        self, work: Callable[[Transaction], _T], mode: str, driver: Driver, until: float
-    ) -> tuple[_T, frozenset[str]]:
+    def _once(self, work: Callable[[Transaction], _T], mode: str, driver: Driver, until: float) -> _T:
         access = READ_ACCESS if mode == "read" else WRITE_ACCESS
         left = max(0.05, until - time.monotonic())
         with (
@@ -151,7 +128,7 @@ class Line:
             result = work(transaction)
             if mode == "write":
                 transaction.commit()
-            return result, session.last_bookmarks().raw_values
+            return result
 
     def _open(self) -> tuple[Driver, Workers]:
         with self._lock:

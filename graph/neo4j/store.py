@@ -131,7 +131,7 @@ class Neo4jStore(LiveReader):
                 remedy="Another thread is writing: try again.",
             )
         try:
-            return self._line.write(batch, timeout_s=seconds, committed=batch.committed)
+            return self._line.write(batch, timeout_s=seconds)
         finally:
             self._turn.release()
 

@@ -10,7 +10,6 @@ from neo4j import Transaction
 
 from graph.neo4j import cypher
 from graph.neo4j.draft import Draft, State
-from graph.neo4j.elements import Elements
 from graph.neo4j.flushing import StoredState, flush
 from graph.neo4j.knowing import Knowledge
 from graph.neo4j.line import RollBack
@@ -20,8 +19,6 @@ from graph.records import Applied, Mutation
 
 class Remembering(Protocol):
     """What a bulk load knows without asking."""
-
-    elements: Elements
 
     def state(self, transaction: Transaction, catalogue: Catalogue, sequence: int) -> State: ...
 
@@ -49,7 +46,6 @@ class Batch:
         self._batch = {"batch_id": batch_id, "actor": actor}
         self._token = uuid.uuid4().hex
         self._tried_at: int | None = None
-        self._elements = Elements() if memory is None else memory.elements
 
     def __call__(self, transaction: Transaction) -> Applied:
         """What the batch did. Rolls back when it changes nothing, or was committed by an earlier try."""
@@ -64,17 +60,12 @@ class Batch:
             rows = transaction.run(cypher.find_token(names), since=self._tried_at, token=self._token).values()
             if rows:
                 raise RollBack(Applied(rows[0][0], str(rows[0][1])))
-        self._elements.begin(self._knowledge.bookmark)
         draft = self.draft = self._drafted(transaction, catalogue, sequence, first_try=first_try)
         if not draft.changed:
             raise RollBack(Applied(0, str(sequence)))
-        flush(transaction, catalogue, draft, self._elements)
+        flush(transaction, catalogue, draft)
         finish(transaction, self._knowledge, (sequence, draft.sequence), draft.changed, self._token, **self._batch)
         return Applied(draft.changed, str(draft.sequence))
-
-    def committed(self, bookmark: frozenset[str]) -> None:
-        """What the last try wrote is there for good."""
-        self._elements.committed(bookmark)
 
     def _drafted(self, transaction: Transaction, catalogue: Catalogue, sequence: int, *, first_try: bool) -> Draft:
         """The rows to write: as drafted ahead when nothing has come in between, else worked out now."""

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-import neo4j
 import pytest
 
 from graph.digest import graph_hash
-from graph.neo4j import Neo4jStore, cypher
+from graph.neo4j import Neo4jStore
 from graph.neo4j.bulk import Memory
 from graph.neo4j.draft import Draft
-from graph.neo4j.names import Names
 from graph.records import DeleteEdges, DeleteNodes, Mutation, UpsertEdges, UpsertNodes
-from graph.schema import EdgeSpec
 from graph.store import GraphStore, open_store
 from tests.graph.conftest import GraphsInNeo4j
 from tests.graph.store_contract_model import PURCHASED, WORLD
@@ -116,51 +112,3 @@ def test_another_writer_in_between_is_seen(loads: Loads) -> None:
 def test_a_second_load_changes_nothing(loads: Loads) -> None:
     loads.both_ways(SIX)
     assert loads.loaded.bulk_load(iter(SIX), batch_id="again", actor="test", block_rows=BLOCK_ROWS).changed == 0
-
-
-def test_edges_find_nodes_of_this_load_by_where_they_are(loads: Loads, monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: list[bool] = []
-    plain = cypher.create_edges
-
-    def noted(names: Names, spec: EdgeSpec, columns: Sequence[str], *, by_element: bool = False) -> str:
-        seen.append(by_element)
-        return plain(names, spec, columns, by_element=by_element)
-
-    monkeypatch.setattr(cypher, "create_edges", noted)
-    loads.loaded.apply([UpsertNodes("Item", ["i0"])], batch_id="before", actor="test")
-    loads.loaded.bulk_load(iter(SIX), batch_id="load", actor="test", block_rows=BLOCK_ROWS)
-    assert seen == [True, False] * len(SIX), "the node that was there before is looked up"
-
-
-def test_a_stranger_in_the_place_of_a_deleted_node_gets_no_edge(loads: Loads, neo4j_server: TestServer) -> None:
-    """The server gives what it called a deleted node to a new one."""
-    item = loads.loaded.stored_names().label("Item")
-
-    def given() -> Iterator[Mutation]:
-        for number, mutation in enumerate(SIX):
-            if number == BETWEEN:
-                with neo4j_server.driver() as driver:
-                    _replace_by_hand(driver, item)
-            yield mutation
-
-    loads.loaded.bulk_load(given(), batch_id="load", actor="test", block_rows=BLOCK_ROWS)
-    with neo4j_server.driver() as driver:
-        asked = (
-            "MATCH (s:Stranger) OPTIONAL MATCH (s)--(other) WITH count(other) AS edges, s DELETE s RETURN sum(edges)"
-        )
-        assert driver.execute_query(asked).records[0][0] == 0
-    buyers = {neighbor.node[1] for neighbor in loads.loaded.neighbors("Item", "i0").neighbors}
-    assert buyers >= {"u4", "u5"}
-
-
-def _replace_by_hand(driver: neo4j.Driver, label: str) -> None:
-    """Nothing; item i0 is gone, and another node is where it was."""
-    (element,) = driver.execute_query(f"MATCH (n:{label} {{id: 'i0'}}) RETURN elementId(n)").records[0]  # type: ignore[arg-type]
-    driver.execute_query(f"MATCH (n:{label} {{id: 'i0'}}) DETACH DELETE n")  # type: ignore[arg-type]
-    ends = time.monotonic() + 20
-    while time.monotonic() < ends:
-        made = driver.execute_query("UNWIND range(1, 50) AS at CREATE (n:Stranger) RETURN elementId(n)").records
-        if any(record[0] == element for record in made):
-            return
-        time.sleep(0.2)
-    raise AssertionError("the server gave the name of the deleted node to nobody")

@@ -40,28 +40,22 @@ def _fetch(typing_context: Any, array: Any, at: Any) -> Any:  # pragma: no cover
     return signature, generate
 
 
-@njit(cache=True, nogil=True)
-def reached(
+@njit(nogil=True)
+def _reached(
     rows: Any, indptr: Any, indices: Any, first_of_pair: Any, more: Any, without: Any, tally: Any, marks: Any
 ) -> Any:  # pragma: no cover
-    """What the entries of some rows and ``more`` hold, ascending, but for ``without``, and how often.
-
-    Of parallel entries only those marked ``first_of_pair`` count, if that is not empty. ``tally`` (a cell for all that
-    can be held) and ``marks`` (a bit for each) are zeros before and after.
-    """
     most = more.size
     known = indptr.size - 1
-    starts, stops = np.zeros(rows.size, np.int64), np.zeros(rows.size, np.int64)
+    starts, stops = np.empty(rows.size, np.int64), np.empty(rows.size, np.int64)
     for row in rows:  # all are asked for before the first is waited for
         _fetch(indptr, min(row, known))
     for number in range(rows.size):
         row = rows[number]
-        if row < known:
-            start, stop = indptr[row], indptr[row + 1]
-            starts[number], stops[number] = start, stop
-            most += stop - start
-            _fetch(indices, start)
-            _fetch(indices, stop)
+        start, stop = (indptr[row], indptr[row + 1]) if row < known else (0, 0)
+        starts[number], stops[number] = start, stop
+        most += stop - start
+        _fetch(indices, start)
+        _fetch(indices, stop)
     for number in range(rows.size):
         for at in range(starts[number], stops[number]):
             if first_of_pair.size == 0 or first_of_pair[at]:
@@ -87,3 +81,24 @@ def reached(
                 size += 1
                 bits &= bits - np.uint64(1)
     return found[:size], counts[:size]
+
+
+@njit(cache=True, nogil=True)
+def reached(
+    rows: Any, indptr: Any, indices: Any, first_of_pair: Any, more: Any, without: Any, tally: Any, marks: Any
+) -> Any:  # pragma: no cover
+    """What the entries of some rows and ``more`` hold, ascending, but for ``without``, and how often.
+
+    Of parallel entries only those marked ``first_of_pair`` count, if that is not empty. ``tally`` (a cell for all that
+    can be held) and ``marks`` (a bit for each) are zeros before and after.
+    """
+    return _reached(rows, indptr, indices, first_of_pair, more, without, tally, marks)
+
+
+@njit(cache=True, nogil=True)
+def there_and_back(
+    item: Any, back_ptr: Any, back: Any, indptr: Any, indices: Any, tally: Any, marks: Any
+) -> Any:  # pragma: no cover
+    """:func:`reached` from the entries of a row ``item`` of ``back``, where no entries are parallel."""
+    rows = back[back_ptr[item] : back_ptr[item + 1]]
+    return _reached(rows, indptr, indices, np.zeros(0, np.bool_), rows[:0], item, tally, marks)

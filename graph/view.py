@@ -16,7 +16,7 @@ from graph.patching import patched
 from graph.records import Properties, Value
 from graph.schema import EdgeRole, EdgeType, GraphSchema
 from graph.snapshot import NO_TIME, IntArray, Snapshot
-from graph.snapshot.edges import FloatArray, LongArray
+from graph.snapshot.edges import EdgeTable, FloatArray, LongArray
 from graph.snapshot.nodes import title_of
 
 Side: TypeAlias = Literal["out", "in"]
@@ -253,6 +253,11 @@ class GraphView:
         """The edges at many nodes, one row after the other; ``distinct`` gives each pair of ends once."""
         table, changes = self.snapshot.edges(edge_type), self._changes(edge_type)
         return expand(table, changes, indices, direction, distinct=distinct, columns=columns)
+
+    def unchanged(self, edge_type: EdgeType) -> EdgeTable | None:
+        """The snapshot's table of an edge type, when nothing of that type has changed since."""
+        changes = self._changes(edge_type)
+        return self.snapshot.edges(edge_type) if changes is None or not len(changes.out) else None
 
     def told_apart(self, edge_type: EdgeType, sources: IntArray) -> tuple[IntArray, IntArray]:
         """The source rows whose edges are the snapshot's, and those whose edges changed since."""

@@ -53,12 +53,16 @@ def co_interaction(view: GraphView, edge_types: EdgeTypes, item_index: int, *, m
     ``max_users`` bounds the work for a very popular item: only its most recent users count.
     """
     types = several(edge_types)
+    compiled = loops("graph.compiled_walks") if len(types) == 1 else None
+    if compiled is not None and max_users is None and (table := view.unchanged(types[0])) is not None:
+        num_items = table.into.indptr.size - 1
+        if item_index < num_items and not table.has_parallel_edges:
+            return Counts(*compiled.there_and_back(item_index, *table.into, *table.out, *_TALLY.cells(num_items)))
     view = view.frozen()
     users = users_of(view, types, item_index, max_users=max_users)
     if not users.size:
         return _NOTHING
     num_items = view.num_nodes(types[0][2])
-    compiled = loops("graph.compiled_walks") if len(types) == 1 else None
     if compiled is not None:
         return _reached(compiled, view, types[0], users, num_items, without=item_index)
     return _counted(_distinct_targets(view, types, users), num_items, without=item_index)

@@ -13,6 +13,8 @@ from llvmlite import ir
 from numba import njit, types
 from numba.extending import intrinsic
 
+from graph.instructions import fetch
+
 _BLOCK_ITEMS = 64
 """Rows of a table of vectors that are compared with all users before the next ones are read."""
 _LINE = 16
@@ -55,24 +57,6 @@ def weigh(indptr: Any, items: Any, out_ptr: Any, out_items: Any, weights: Any) -
     return write
 
 
-@intrinsic
-def _fetch(typing_context: Any, array: Any, at: Any) -> Any:  # pragma: no cover
-    """Asks memory for the line of ``array[at]``, an array in rows; what is not there does no harm."""
-    signature = types.void(array, types.int64)
-
-    def generate(context: Any, builder: Any, called: Any, arguments: Any) -> Any:
-        start = context.make_array(called.args[0])(context, builder, value=arguments[0]).data
-        byte, flag = ir.IntType(8).as_pointer(), ir.IntType(32)
-        kind = ir.FunctionType(ir.VoidType(), [byte, flag, flag, flag])
-        function = builder.module.declare_intrinsic("llvm.prefetch", [byte], kind)
-        to_read, keep, into_data = (ir.Constant(flag, value) for value in (0, 3, 1))
-        place = builder.bitcast(builder.gep(start, [arguments[1]]), byte)
-        builder.call(function, [place, to_read, keep, into_data])
-        return context.get_dummy_value()
-
-    return signature, generate
-
-
 @njit(nogil=True, fastmath={"contract"})
 def _add_row(
     indices: Any, data: Any, first: Any, last: Any, even: Any, recent: Any, lanes: Any, then: Any, until: Any
@@ -84,8 +68,8 @@ def _add_row(
     """
     for start in range(first, last, _LINE):
         if then < until:
-            _fetch(indices, then)
-            _fetch(data, then)
+            fetch(indices, then)
+            fetch(data, then)
             then += _LINE
         for edge in range(start, min(start + _LINE, last)):
             item, value = np.uint64(indices[edge]), data[edge]
@@ -158,7 +142,7 @@ def spread_twice(
                 while place_of[slot] >= 0 and order[place_of[slot]] != node:
                     slot = (slot + 1) & mask
                 if place_of[slot] < 0:
-                    _fetch(indptr, node)
+                    fetch(indptr, node)
                     place_of[slot], slots[count], order[count] = count, slot, node
                     reached[count] = 0.0
                     count += 1
@@ -167,8 +151,8 @@ def spread_twice(
         lanes[:] = 0.0
         for place in range(count):
             node, later = order[place], indptr[order[min(place + _ROWS_AHEAD, count - 1)]]
-            _fetch(indices, later)
-            _fetch(data, later)
+            fetch(indices, later)
+            fetch(data, later)
             first, last = np.int64(indptr[node]), np.int64(indptr[node + 1])
             even, recent = scale * reached[place, 0], scale * reached[place, 1]
             _add_row(indices, data, first, last, even, recent, lanes, last, last)
@@ -236,8 +220,8 @@ def spread_shared(
         then, until = np.int64(indptr[later]), np.int64(indptr[later + 1])
         for edge in range(np.int64(indptr[items[at]]), np.int64(indptr[items[at] + 1])):
             if edge % _LINE == 0 and then < until:
-                _fetch(indices, then)
-                _fetch(data, then)
+                fetch(indices, then)
+                fetch(data, then)
                 then += _LINE
             start = np.int64(indices[edge]) * width
             for group in range(count):
@@ -256,7 +240,7 @@ def fold(row_ptr: Any, row_items: Any, weights: Any, table: Any, out: Any) -> No
         for at in range(row_ptr[row], row_ptr[row + 1]):
             later = np.int64(row_items[min(at + 1, row_items.size - 1)]) * table.shape[1]
             for place in range(0, min(table.shape[1], _AHEAD), _LINE):  # the rest of a long row follows by itself
-                _fetch(numbers, later + place)
+                fetch(numbers, later + place)
             vector = table[row_items[at]]
             for context in range(out.shape[0]):
                 weight = weights[context, at]
@@ -271,7 +255,7 @@ def _fetch_ahead(numbers: Any, row: Any, width: Any) -> None:  # pragma: no cove
     """Asks for as much of a table as a row holds, some way behind the row."""
     ahead = row * width + _AHEAD
     for place in range(ahead, min(ahead + width, numbers.size), _LINE):
-        _fetch(numbers, place)
+        fetch(numbers, place)
 
 
 @njit(cache=True, nogil=True, fastmath={"reassoc", "nsz", "contract"})

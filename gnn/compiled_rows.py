@@ -13,6 +13,8 @@ from llvmlite import ir
 from numba import njit, types
 from numba.extending import intrinsic
 
+from graph.instructions import lowest_bit
+
 _WORD = 64
 """Scores that are compared at once: one bit each."""
 _TRIES = 24
@@ -84,16 +86,6 @@ def _reaching(typing_context: Any, row: Any, first: Any, floor: Any) -> Any:  # 
     return signature, generate
 
 
-@intrinsic
-def _lowest_bit(typing_context: Any, word: Any) -> Any:  # pragma: no cover
-    """The place of the lowest bit of a word that has one."""
-
-    def generate(context: Any, builder: Any, called: Any, arguments: Any) -> Any:
-        return builder.cttz(arguments[0], ir.Constant(ir.IntType(1), 1))
-
-    return types.int64(types.uint64), generate
-
-
 @njit(nogil=True)
 def _highest(row: Any) -> Any:  # pragma: no cover
     """The highest score. The bits of floats are in order where these are positive, and in reverse where not."""
@@ -155,7 +147,7 @@ def best_of_row(
     for first in range(0, whole, _WORD):
         word = _reaching(row, first, floor)
         while word != 0:
-            item = first + _lowest_bit(word)
+            item = first + np.int64(lowest_bit(word))
             word &= word - np.uint64(1)
             kept_index[count], kept_value[count] = item, row[item]
             count += row[item] > above

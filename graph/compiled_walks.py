@@ -8,36 +8,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from llvmlite import ir
-from numba import njit, types
-from numba.extending import intrinsic
+from numba import njit
 
-
-@intrinsic
-def _lowest_bit(typing_context: Any, word: Any) -> Any:  # pragma: no cover
-    """The place of the lowest bit that is set, one instruction that numba has no word for."""
-
-    def generate(context: Any, builder: Any, called: Any, arguments: Any) -> Any:
-        return builder.cttz(arguments[0], context.get_constant(types.boolean, True))
-
-    return types.uint64(types.uint64), generate
-
-
-@intrinsic
-def _fetch(typing_context: Any, array: Any, at: Any) -> Any:  # pragma: no cover
-    """Asks memory for what lies at a place, without waiting for it; a place behind the end does no harm."""
-    signature = types.void(array, types.int64)
-
-    def generate(context: Any, builder: Any, called: Any, arguments: Any) -> Any:
-        whole, offset = arguments
-        start = builder.gep(context.make_array(called.args[0])(context, builder, value=whole).data, [offset])
-        byte, flag = ir.IntType(8).as_pointer(), ir.IntType(32)
-        kind = ir.FunctionType(ir.VoidType(), [byte, flag, flag, flag])
-        prefetch = builder.module.declare_intrinsic("llvm.prefetch", [byte], kind)
-        builder.call(prefetch, [builder.bitcast(start, byte), *(ir.Constant(flag, value) for value in (0, 3, 1))])
-        return context.get_dummy_value()
-
-    return signature, generate
+from graph.instructions import fetch, lowest_bit
 
 
 @njit(nogil=True)
@@ -48,14 +21,14 @@ def _reached(
     known = indptr.size - 1
     starts, stops = np.empty(rows.size, np.int64), np.empty(rows.size, np.int64)
     for row in rows:  # all are asked for before the first is waited for
-        _fetch(indptr, min(row, known))
+        fetch(indptr, min(row, known))
     for number in range(rows.size):
         row = rows[number]
         start, stop = (indptr[row], indptr[row + 1]) if row < known else (0, 0)
         starts[number], stops[number] = start, stop
         most += stop - start
-        _fetch(indices, start)
-        _fetch(indices, stop)
+        fetch(indices, start)
+        fetch(indices, stop)
     for number in range(rows.size):
         for at in range(starts[number], stops[number]):
             if first_of_pair.size == 0 or first_of_pair[at]:
@@ -75,7 +48,7 @@ def _reached(
         if bits != 0:
             marks[word] = 0
             while bits != 0:
-                held = np.uint64(word << 6) + _lowest_bit(bits)
+                held = np.uint64(word << 6) + lowest_bit(bits)
                 found[size], counts[size] = held, tally[held]
                 tally[held] = 0
                 size += 1

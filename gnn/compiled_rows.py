@@ -147,10 +147,10 @@ def best_of_row(
     for first in range(0, whole, _WORD):
         word = _reaching(row, first, floor)
         while word != 0:
-            item = first + np.int64(lowest_bit(word))
+            at = np.int64(first) + np.int64(lowest_bit(word))
             word &= word - np.uint64(1)
-            kept_index[count], kept_value[count] = item, row[item]
-            count += row[item] > above
+            kept_index[count], kept_value[count] = at, row[at]
+            count += row[at] > above
     for item in range(whole, row.size):
         if row[item] >= floor and row[item] > above:
             kept_index[count], kept_value[count] = item, row[item]

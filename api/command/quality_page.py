@@ -38,9 +38,8 @@ def page(rows: Sequence[Row]) -> Iterator[str]:
         "engine serves when the gate lets it through; its validation figure is cross-fitted on five folds of the "
         "users. Where validation is random and users are few, it is the mean over five draws. `served` marks what the "
         "gate chose. `fit_s` is one fit of the model, for *kindred* all of its sources "
-        "and the fusion. `peak_mb` is the process at its highest during that fit, data included; in tables without "
-        "`recall@10`, which are older, the whole process so far. Several seeds: mean ± standard deviation. "
-        "GPU figures are not measured."
+        "and the fusion. `peak_mb` is the process at its highest during that fit, data included. "
+        "Several seeds: mean ± standard deviation. GPU figures are not measured."
     )
     for table in TABLES.values():
         of_table = [row for row in rows if belongs(row, table)]

@@ -85,12 +85,10 @@ class Evaluation:
             return first
         users = np.unique(np.concatenate([each.user_index for each in evaluations]))
         place = [np.searchsorted(users, each.user_index) for each in evaluations]
-        times = np.bincount(np.concatenate(place), minlength=users.size)
+        asked = np.concatenate(place)
+        times = np.bincount(asked, minlength=users.size)
         per_user = {
-            name: np.bincount(
-                np.concatenate(place), np.concatenate([each.per_user[name] for each in evaluations]), users.size
-            )
-            / times
+            name: np.bincount(asked, np.concatenate([each.per_user[name] for each in evaluations]), users.size) / times
             for name in first.per_user
         }
         ranked = np.empty((users.size, first.ranked.shape[1]), first.ranked.dtype)

@@ -35,6 +35,7 @@ from api.routes.answers import (
 )
 from api.routes.events import post_events
 from api.serving import Live
+from api.turns import EachTurn
 from graph.errors import InputError, KindredError
 
 _JSON = (b"content-type", b"application/json")
@@ -99,21 +100,23 @@ class HotAnswers:
         self._parts = parts
         self._cache = AnswerCache(parts.settings.answer_cache_megabytes << 20)
         self._rules: tuple[Rules, bool] = NO_RULES, False
+        self._basis = EachTurn(self._basis_now)
         self._keeps = parts.settings.answer_cache_megabytes > 0
         self._hits, self._misses = (parts.metrics.answer_cache.labels(outcome) for outcome in ("hit", "miss"))
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        began = time.perf_counter()
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         route = _route_of(scope)
-        if route is None:
-            direct = None if scope["type"] != "http" else _DIRECT.get((scope["method"], scope["path"]))
-            if direct is None or scope.get("root_path"):
-                await self._app(scope, receive, send)
-            else:
-                scope["route"] = direct[0]
-                await _called(direct[1], scope, receive, send)
-            return
-        scope["route"] = route
+        if route is not None:
+            scope["route"] = route
+            return self._list(route, scope, receive, send)
+        direct = None if scope["type"] != "http" else _DIRECT.get((scope["method"], scope["path"]))
+        if direct is None or scope.get("root_path"):
+            return self._app(scope, receive, send)
+        scope["route"] = direct[0]
+        return _called(direct[1], scope, receive, send)
+
+    async def _list(self, route: _Template, scope: Scope, receive: Receive, send: Send) -> None:
+        began = time.perf_counter()
         try:
             kept = await self._answered(route, scope, began)
         except KindredError as error:
@@ -151,7 +154,7 @@ class HotAnswers:
             self._cache.put(basis, key, kept)
         return kept
 
-    def _basis(self) -> Basis | None:
+    def _basis_now(self) -> Basis | None:
         """Everything an answer depends on beside its request; ``None`` while it depends on the time of day too."""
         parts = self._parts
         rules = parts.rules()

@@ -46,23 +46,20 @@ async def read_body(request: Request, limit_bytes: int, timeout_s: float) -> byt
         raise UnsupportedMedia("the body is compressed", expected="no Content-Encoding", remedy="Send plain JSON.")
     if declared.isascii() and declared.isdigit() and int(declared[:20]) > limit_bytes:
         raise _too_large(limit_bytes)
-    parts: list[bytes] = []
-    received, more = 0, True
+    received, more = bytearray(), True
     try:
         async with asyncio.timeout(timeout_s):
             while more:
                 message = await request.receive()
                 if message["type"] == "http.disconnect":
                     raise InputError("the body broke off before its end")
-                part = message.get("body", b"")
-                received += len(part)
-                if received > limit_bytes:
+                received += message.get("body", b"")
+                if len(received) > limit_bytes:
                     raise _too_large(limit_bytes)
-                parts.append(part)
                 more = message.get("more_body", False)
     except TimeoutError:
         raise BodyTooSlow("the body did not arrive in time", expected=f"all of it within {timeout_s:g} s") from None
-    return b"".join(parts)
+    return bytes(received)
 
 
 def _declared(request: Request) -> tuple[str, str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from select import PIPE_BUF
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -33,22 +34,28 @@ class EachTurn(Generic[T]):
 
 
 class Gathered:
-    """Lines that are written together at the end of a turn of the event loop; at once outside of one."""
+    """Lines that are written together, at the latest at the end of a turn of the event loop; at once outside of one.
+
+    No write is longer than what a pipe takes whole, so that lines of several processes never run into each other.
+    """
 
     def __init__(self, write: Callable[[bytes], object]) -> None:
         self._write = write
         self._lines: list[bytes] = []
+        self._size = 0
 
     def __call__(self, line: bytes) -> None:
-        lines = self._lines
-        lines.append(line)
-        if len(lines) > 1:
-            return
-        try:
-            asyncio.get_running_loop().call_soon(self._flush)
-        except RuntimeError:
+        if self._lines and self._size + len(line) > PIPE_BUF:
             self._flush()
+        self._lines.append(line)
+        self._size += len(line)
+        if len(self._lines) == 1:
+            try:
+                asyncio.get_running_loop().call_soon(self._flush)
+            except RuntimeError:
+                self._flush()
 
     def _flush(self) -> None:
-        lines, self._lines = self._lines, []
-        self._write(b"".join(lines))
+        lines, self._lines, self._size = self._lines, [], 0
+        if lines:
+            self._write(b"".join(lines))

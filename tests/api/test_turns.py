@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from select import PIPE_BUF
 
 from api.turns import EachTurn, Gathered
 
@@ -58,3 +59,18 @@ def test_lines_of_a_turn_are_written_together_and_in_order() -> None:
     assert written == [b"".join(b"%d-%d\n" % (turn, at) for at in range(4)) for turn in range(3)]
     gathered(b"outside\n")
     assert written[-1] == b"outside\n"
+
+
+def test_no_write_is_longer_than_a_pipe_takes_whole() -> None:
+    written: list[bytes] = []
+    gathered = Gathered(written.append)
+    lines = [b"%04d" % at + b"x" * 295 + b"\n" for at in range(100)]
+
+    async def main() -> None:
+        for line in lines:
+            gathered(line)
+
+    asyncio.run(main())
+    assert b"".join(written) == b"".join(lines)
+    assert max(map(len, written)) <= PIPE_BUF
+    assert len(written) < len(lines) / 10

@@ -103,6 +103,8 @@ def _of_the_fusion(rows: list[Row], served: list[Row], seeds: list[int]) -> Iter
             yield f"\nOn test{of_seed} kindred against {found['baseline']}: {differences}."
         shares = ", ".join(f"{name} {share:.0%}" for name, share in row.get("importance", {}).items())
         yield f"\nFusion weights{of_seed}: {shares}."
+        if "newcomers" in row:
+            yield f"\nNew items{of_seed}: {row['newcomers']['sentence']}."
         for name, reason in row.get("skipped", {}).items():
             yield f"\n{name} was left out: {reason}"
     measured = [row for row in (rows[:1] + served[:1]) if row.get("slices_ndcg@10")]

@@ -221,10 +221,16 @@ class EmbeddingOperator:
 
 @dataclass(frozen=True)
 class ConstantOperator:
-    """The same score for everyone (popularity). Shape (I,)."""
+    """The same score for everyone (popularity). Shape (I,); ``late_score`` is that of items that came afterwards."""
 
     kind: ClassVar[str] = "constant"
     item_score: FloatArray
+    late_score: float = 0.0
+
+    def grown(self, count: int) -> ConstantOperator:
+        """The same over ``count`` items more."""
+        late = np.full(count, self.late_score, np.float32)
+        return ConstantOperator(np.concatenate([self.item_score, late]), self.late_score)
 
     def score(self, weights: sp.csr_array, user_index: IntArray | None = None) -> FloatArray:
         return np.broadcast_to(self.item_score, (weights.shape[0], self.item_score.size)).astype(np.float32)
@@ -233,7 +239,8 @@ class ConstantOperator:
         out += np.float32(scale) * self.item_score
 
     def arrays(self) -> Arrays:
-        return {"item_score": self.item_score}
+        late = {"late_score": np.array(self.late_score, np.float32)} if self.late_score else {}
+        return {"item_score": self.item_score, **late}
 
 
 @dataclass(frozen=True)
@@ -277,7 +284,7 @@ def operator_from_arrays(kind: str, arrays: Mapping[str, npt.NDArray[np.generic]
         if kind == "dense":
             return DenseOperator(_floats(arrays["item_item"]))
         if kind == "constant":
-            return ConstantOperator(_floats(arrays["item_score"]))
+            return ConstantOperator(_floats(arrays["item_score"]), float(arrays.get("late_score", 0.0)))
         if kind == "embedding":
             return EmbeddingOperator(
                 _floats(arrays["item_embedding"]),

@@ -115,13 +115,16 @@ class FusedRanker:
         firsts = np.array([first * len(VIEWS) for _, first, _ in self.weights.space.blocks], np.intp)
         return np.asarray(np.add.reduceat(weighted, firsts, axis=-1), np.float32)
 
-    def rank(self, histories: Histories, k: int, *, repeats: bool = False) -> IntArray:
+    def rank(
+        self, histories: Histories, k: int, *, repeats: bool = False, allowed: npt.NDArray[np.bool_] | None = None
+    ) -> IntArray:
         result = np.full((len(histories), k), -1, np.int32)
         step = self.weights.space.block_rows(histories.num_items)
         for start in range(0, len(histories), step):
             rows = np.arange(start, min(start + step, len(histories)))
             asked = histories.take(rows)
-            result[rows] = self.fuse(asked, k=k, exclude=asked.none() if repeats else None).item_index
+            exclude = asked.none() if repeats else None
+            result[rows] = self.fuse(asked, k=k, exclude=exclude, allowed=allowed).item_index
         return result
 
 

@@ -38,3 +38,26 @@ def lowest_bit(typing_context: Any, word: Any) -> Any:  # pragma: no cover
         return builder.cttz(arguments[0], context.get_constant(types.boolean, True))
 
     return types.uint64(types.uint64), generate
+
+
+_WITHOUT_COPIES = -0x70002000
+"""The sign of a half, extended, is in three bits too many of what becomes a float; this mask takes them out."""
+
+
+@intrinsic
+def number(typing_context: Any, entry: Any) -> Any:  # pragma: no cover
+    """An entry of a table as a float: itself, or of an ``int16`` the number whose bits in half precision it holds.
+
+    What is not infinite keeps its exponent and mantissa, shifted. Every processor shifts many integers at once; not
+    every one widens halves, and LLVM calls a function where it does not.
+    """
+    if isinstance(entry, types.Float):
+        return types.float32(types.float32), lambda context, builder, called, arguments: arguments[0]
+
+    def generate(context: Any, builder: Any, called: Any, arguments: Any) -> Any:
+        wide, single = ir.IntType(32), ir.FloatType()
+        shifted = builder.shl(builder.sext(arguments[0], wide), ir.Constant(wide, 13))
+        small = builder.bitcast(builder.and_(shifted, ir.Constant(wide, _WITHOUT_COPIES)), single)
+        return builder.fmul(small, ir.Constant(single, 2.0**112))
+
+    return types.float32(types.int16), generate

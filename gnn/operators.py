@@ -187,13 +187,14 @@ class EmbeddingOperator:
         if weighed.item_index.size == len(weighed) == contexts == 1:  # one item: its row, and nothing to sum
             count = weighed.weight[0, 0]
             of_one = count / np.maximum(count, np.float32(1e-12)) ** self.length_power
-            row = np.asarray(self.fold_in[weighed.item_index], np.float32)
-            embedding = (row * np.float32(of_one))[None]
+            own = np.asarray(self.fold_in[weighed.item_index], np.float32)
+            embedding = (own * np.float32(of_one))[None]
         else:
             embedding = self._folded(weighed, contexts)
         if self.user_residual is not None:
-            known = (weighed.user_index >= 0) & (weighed.user_index < len(self.user_residual))
-            embedding[0, known] += self.user_residual[weighed.user_index[known]]
+            for row, user in enumerate(weighed.user_index.tolist()):
+                if 0 <= user < len(self.user_residual):
+                    embedding[0, row] += self.user_residual[user]
         return embedding
 
     def _folded(self, weighed: Weighed, contexts: int) -> FloatArray:

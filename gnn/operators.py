@@ -25,6 +25,8 @@ from gnn.sets import SetOperator
 from gnn.weighed import Weighed
 from graph.errors import ReleaseError
 
+FULL = 0.25
+"""From so full on a sparse matrix, with eight bytes to an entry, is larger than a table in half precision."""
 Arrays: TypeAlias = dict[str, npt.NDArray[np.generic]]
 
 
@@ -327,13 +329,25 @@ def _table(array: npt.NDArray[np.generic]) -> Table:
 def in_half(operator: Operator) -> Operator:
     """The operator with its tables in half precision, those that bear it."""
     if isinstance(operator, SumOperator):
-        return replace(operator, parts=tuple(in_half(part) for part in operator.parts))
+        return replace(operator, parts=tuple(in_half(_in_fewer_bytes(part)) for part in operator.parts))
     if isinstance(operator, DenseOperator):
         return replace(operator, item_item=halved(floats(operator.item_item)))
     if isinstance(operator, EmbeddingOperator):
         items, fold_in = halved(floats(operator.item_embedding)), halved(floats(operator.fold_in))
         return replace(operator, item_embedding=items, fold_in=fold_in)
     return operator
+
+
+def _in_fewer_bytes(operator: Operator) -> Operator:
+    """A matrix that is so full that a half for every pair takes less than four times as much for some, as a table.
+
+    Its rows are then read from end to end, many numbers at once. Only for what is part of a sum, which nobody asks for
+    neighbours.
+    """
+    if not isinstance(operator, SparseOperator) or operator.item_item.nnz < FULL * np.prod(operator.item_item.shape):
+        return operator
+    table = halved(np.asarray(operator.item_item.toarray(), np.float32))
+    return DenseOperator(table) if table.dtype == np.float16 else operator
 
 
 def _csr(arrays: Mapping[str, npt.NDArray[np.generic]], prefix: str, num_columns: int) -> sp.csr_array:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numba import njit
 
 from gnn.baselines.attributes import own_in_one
 from gnn.halves import WORST, floats, halved
 from gnn.histories import Histories
-from gnn.operators import DenseOperator, EmbeddingOperator, SumOperator, in_half, operator_from_arrays
+from gnn.operators import DenseOperator, EmbeddingOperator, SparseOperator, SumOperator, in_half, operator_from_arrays
+from graph.instructions import number_by_shifts
 from tests.gnn.test_compiled import both
 
 
@@ -21,6 +25,20 @@ def test_every_finite_half_is_widened_exactly() -> None:
     expected = finite.astype(np.float32)
     for wide in both(lambda: floats(finite)):
         assert wide.tobytes() == expected.tobytes(), "zeros with their signs and what is below the smallest normal too"
+
+
+def test_a_processor_without_an_instruction_for_halves_reads_the_same() -> None:
+    every = np.arange(1 << 16, dtype=np.uint16).view(np.float16)
+    finite = every[np.isfinite(every)]
+
+    @njit
+    def shifted(bits: Any, out: Any) -> None:
+        for at in range(bits.size):
+            out[at] = number_by_shifts(bits[at])
+
+    wide = np.empty(finite.size, np.float32)
+    shifted(finite.view(np.int16), wide)
+    assert wide.tobytes() == finite.astype(np.float32).tobytes()
 
 
 @settings(max_examples=40, deadline=None)
@@ -56,6 +74,18 @@ def test_an_operator_in_half_precision_is_stored_so_and_scores_nearly_the_same()
     again = operator_from_arrays("sum", arrays)
     assert again.score(histories).tobytes() == half.score(histories).tobytes()
     np.testing.assert_allclose(half.score(histories), whole.score(histories), atol=2e-2)
+
+
+@pytest.mark.parametrize(("density", "kind"), [(0.1, "sparse"), (0.5, "dense")])
+def test_a_matrix_that_is_nearly_full_is_a_table_within_a_sum(density: float, kind: str) -> None:
+    matrix = sp.csr_array(sp.random_array((30, 30), density=density, rng=np.random.default_rng(4), dtype=np.float32))
+    whole = SumOperator((SparseOperator(matrix),), (1.0,))
+    half = in_half(whole)
+    assert isinstance(half, SumOperator)
+    assert [part.kind for part in half.parts] == [kind]
+    assert in_half(SparseOperator(matrix)).kind == "sparse", "a source is asked for the neighbours of its items"
+    histories = Histories.of([[1, 2, 3], [7]], 30).even()
+    np.testing.assert_allclose(half.score(histories), whole.score(histories), atol=2e-3)
 
 
 def test_attributes_of_one_item_alone_are_one_and_the_product_stays() -> None:

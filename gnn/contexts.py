@@ -8,7 +8,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from gnn import compiled
-from gnn.halves import Table, bits, floats
+from gnn.halves import Table, bits, floats, weighted_rows
 from gnn.histories import FloatArray, IntArray
 from gnn.weighed import CONTEXTS, Weighed
 
@@ -51,8 +51,7 @@ def folded(weighed: Weighed, table: Table, contexts: int) -> FloatArray:
     """The sums of the weighted rows of a table in the first contexts. Shape: ``table`` (I, D) → (C, B, D)."""
     loops = compiled.kernels("compiled_contexts")
     if loops is None or not _in_rows(table):
-        sums = weighed.stacked(contexts) @ floats(table)
-        return np.asarray(sums, np.float32).reshape(contexts, len(weighed), -1)
+        return weighted_rows(weighed.stacked(contexts), table).reshape(contexts, len(weighed), -1)
     out = np.zeros((contexts, len(weighed), table.shape[1]), np.float32)
     loops.fold(weighed.indptr, weighed.item_index, weighed.weight, bits(table), out)
     return out

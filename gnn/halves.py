@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+import scipy.sparse as sp
 
 from gnn import compiled
 from gnn.histories import FloatArray
@@ -46,6 +47,15 @@ def floats(table: Table) -> FloatArray:
     wide = np.empty(table.shape, np.float32)
     loops.widen(bits(table).reshape(-1), wide.reshape(-1))
     return wide
+
+
+def weighted_rows(weights: sp.csr_array, table: Table) -> FloatArray:
+    """``weights @ table``; of half precision only the rows that are weighed are widened. Shapes: (B, I), (I, D)."""
+    if table.dtype != np.float16:
+        return np.asarray(weights @ table, np.float32)
+    rows, place = np.unique(weights.indices, return_inverse=True)
+    few = sp.csr_array((weights.data, place.astype(np.int32), weights.indptr), shape=(weights.shape[0], rows.size))
+    return np.asarray(few @ floats(table[rows]), np.float32)
 
 
 def bits(table: Table) -> npt.NDArray[Any]:

@@ -16,7 +16,7 @@ import scipy.sparse as sp
 
 from gnn.compiled import sparse_scores
 from gnn.contexts import add_factor, add_products, add_sparse, folded, products
-from gnn.halves import Table, floats, halved
+from gnn.halves import Table, floats, halved, weighted_rows
 from gnn.histories import FloatArray, Histories, IntArray
 from gnn.personal import PersonalOperator
 from gnn.ranker import top_k
@@ -135,7 +135,7 @@ class DenseOperator:
     item_item: Table
 
     def score(self, weights: sp.csr_array, user_index: IntArray | None = None) -> FloatArray:
-        return np.asarray(weights @ floats(self.item_item), np.float32)
+        return weighted_rows(weights, self.item_item)
 
     def add_scores(self, weighed: Weighed, out: FloatArray, scale: float = 1.0) -> None:
         out += np.float32(scale) * folded(weighed, self.item_item, len(out))
@@ -172,7 +172,7 @@ class EmbeddingOperator:
             embedding = (events @ np.asarray(self.fold_in[weights.indices], np.float32))[None, :]
         else:
             total = np.maximum(np.asarray(weights.sum(axis=1), np.float32).ravel(), 1e-12)
-            embedding = np.asarray(weights @ floats(self.fold_in), np.float32)
+            embedding = weighted_rows(weights, self.fold_in)
         embedding /= (total**self.length_power)[:, None]
         if self.user_residual is not None and user_index is not None:
             known = (user_index >= 0) & (user_index < len(self.user_residual))

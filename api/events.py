@@ -230,6 +230,7 @@ def mutations_of(events: Sequence[Interaction], schema: GraphSchema) -> list[Mut
     for event in events:
         by_type.setdefault(event.spec.edge_type, []).append(event)
     for edge_type, rows in by_type.items():
+        properties = [_properties(event) for event in rows]
         mutations.append(
             UpsertEdges(
                 edge_type,
@@ -238,7 +239,7 @@ def mutations_of(events: Sequence[Interaction], schema: GraphSchema) -> list[Mut
                 weight=[event.weight for event in rows],
                 timestamp_ms=[event.timestamp_ms for event in rows],
                 qualifiers=[event.event_id for event in rows],
-                properties=[_properties(event) for event in rows],
+                properties=properties if any(properties) else None,
             )
         )
     return mutations

@@ -1,8 +1,9 @@
 """What was recommended, kept for attribution: append-only segment files, bounded by age and size, naming nobody.
 
 A record is one JSON line: a given list (``id``, kind, release, items with their sources) or the outcome of one (an
-event that carries its ``recommendation_id``). Requests only put a record into a queue; a thread writes once a second.
-After a crash at most that second is missing, and a line that broke off is skipped.
+event that carries its ``recommendation_id``). A list given again names its first line in the segment. Requests only put
+a record into a queue; a thread writes once a second. After a crash at most that second is missing, and a line that
+broke off is skipped.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 import msgspec
 import structlog
 from msgspec import Struct
+from msgspec.structs import replace
 
 if TYPE_CHECKING:
     from api.envelope import Envelope
@@ -57,11 +59,19 @@ class Outcome(Struct, frozen=True, tag_field="r", tag="outcome", omit_defaults=T
     value: float = 1.0
 
 
+class Again(Struct, frozen=True, tag_field="r", tag="again"):
+    """A list of the same segment, given once more; read as a :class:`Given`."""
+
+    t: int
+    id: str
+    of: str
+
+
 Record: TypeAlias = Given | Outcome
 
 
-class _Again(NamedTuple):
-    """A list that was given before, under a new id: its line is put together from what is encoded already."""
+class _Kept(NamedTuple):
+    """A list under a new id, whose line's end is encoded already; a segment holds it once, whatever is given."""
 
     t: int
     id: str
@@ -70,7 +80,7 @@ class _Again(NamedTuple):
 
 _ENCODER = msgspec.json.Encoder()
 _KIND = b'"kind":'
-_DECODER: msgspec.json.Decoder[Record] = msgspec.json.Decoder(Given | Outcome)
+_DECODER: msgspec.json.Decoder[Record | Again] = msgspec.json.Decoder(Given | Outcome | Again)
 
 
 def given_tail(envelope: Envelope, kind: str) -> bytes:
@@ -95,8 +105,9 @@ class GivenLog:
         self._days = days
         self._bytes = int(megabytes * (1 << 20))
         self._clock = clock
-        self._queue: queue.SimpleQueue[Record | _Again | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[Record | _Kept | None] = queue.SimpleQueue()
         self._path: Path | None = None
+        self._told: dict[bytes, bytes] = {}
         self._thread = threading.Thread(target=self._run, name="given", daemon=True)
         self.dropped = 0
         """Records lost to a full queue or a full disk."""
@@ -116,7 +127,7 @@ class GivenLog:
 
     def note_kept(self, recommendation_id: str, tail: bytes) -> None:
         """Keeps a list that is given once more, by the end of its line; returns at once."""
-        self._put(_Again(self._now_ms(), recommendation_id, tail))
+        self._put(_Kept(self._now_ms(), recommendation_id, tail))
 
     def note_outcomes(self, events: Sequence[Interaction]) -> None:
         """Keeps those of some stored events that came from a list; returns at once."""
@@ -129,7 +140,7 @@ class GivenLog:
                     )
                 )
 
-    def _put(self, record: Record | _Again) -> None:
+    def _put(self, record: Record | _Kept) -> None:
         if self._queue.qsize() < WAITING:
             self._queue.put(record)
         else:
@@ -157,12 +168,12 @@ class GivenLog:
                     batch.append(record)
             self._write(batch)
 
-    def _write(self, batch: Sequence[Record | _Again]) -> None:
+    def _write(self, batch: Sequence[Record | _Kept]) -> None:
         if not batch:
             return
         try:
             with self._segment().open("ab") as file:
-                file.write(b"".join(map(_line, batch)))
+                file.write(b"".join(map(self._line, batch)))
                 file.flush()
                 os.fsync(file.fileno())
         except OSError as error:  # a full disk must not stop answers
@@ -179,7 +190,17 @@ class GivenLog:
             begun = datetime.fromtimestamp(self._clock(), UTC).strftime("%Y%m%dT%H%M%S%f")
             path = self._path = self._folder / f"{begun}-{uuid.uuid4().hex[:12]}{SUFFIX}"
             path.touch()
+            self._told = {}
         return path
+
+    def _line(self, record: Record | _Kept) -> bytes:
+        if not isinstance(record, _Kept):
+            return _ENCODER.encode(record) + b"\n"
+        own = record.id.encode()
+        first = self._told.setdefault(record.tail, own)
+        if first is own:
+            return b'{"r":"given","t":%d,"id":"%b",%b' % (record.t, own, record.tail)
+        return b'{"r":"again","t":%d,"id":"%b","of":"%b"}\n' % (record.t, own, first)
 
     def _forget(self) -> None:
         """Removes segments past their age, then the oldest until the rest fits."""
@@ -195,12 +216,6 @@ class GivenLog:
                 continue  # another process forgot it first
 
 
-def _line(record: Record | _Again) -> bytes:
-    if isinstance(record, _Again):
-        return b'{"r":"given","t":%d,"id":"%b",%b' % (record.t, record.id.encode(), record.tail)
-    return _ENCODER.encode(record) + b"\n"
-
-
 def segments(folder: Path) -> list[Path]:
     """The segment files, oldest first."""
     return sorted(folder.glob(f"*{SUFFIX}")) if folder.is_dir() else []
@@ -209,9 +224,18 @@ def segments(folder: Path) -> list[Path]:
 def read_given(folder: Path) -> Iterator[Record]:
     """Every record in the folder, segment by segment; lines that cannot be read are skipped."""
     for path in segments(folder):
+        lists: dict[str, Given] = {}
         with path.open("rb") as file:
             for line in file:
                 try:
-                    yield _DECODER.decode(line)
+                    record = _DECODER.decode(line)
                 except (msgspec.DecodeError, UnicodeDecodeError):
                     continue
+                if isinstance(record, Again):
+                    first = lists.get(record.of)
+                    if first is not None:  # else its line broke off
+                        yield replace(first, t=record.t, id=record.id)
+                    continue
+                if isinstance(record, Given):
+                    lists[record.id] = record
+                yield record

@@ -35,12 +35,17 @@ from api.routes.answers import (
 )
 from api.routes.events import post_events
 from api.serving import Live
+from api.turns import EachTurn
 from graph.errors import InputError, KindredError
 
 _JSON = (b"content-type", b"application/json")
 _MAX_KEY = 1024
 """A longer request is answered, but not kept."""
 _LONGEST_QUERY = 16_384
+_NAMING_NOBODY = frozenset({"n", "kind", "include"})
+"""Parameters that are the same for many who ask; checking a query costs more than all else around a computed list."""
+_SHORT_QUERY, _MOST_QUERIES = 128, 1024
+_queries: dict[tuple[_Template, bytes], tuple[RelatedQuery | RecommendationsQuery, frozenset[str]]] = {}
 
 
 class _Template(NamedTuple):
@@ -99,21 +104,23 @@ class HotAnswers:
         self._parts = parts
         self._cache = AnswerCache(parts.settings.answer_cache_megabytes << 20)
         self._rules: tuple[Rules, bool] = NO_RULES, False
+        self._basis = EachTurn(self._basis_now)
         self._keeps = parts.settings.answer_cache_megabytes > 0
         self._hits, self._misses = (parts.metrics.answer_cache.labels(outcome) for outcome in ("hit", "miss"))
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        began = time.perf_counter()
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         route = _route_of(scope)
-        if route is None:
-            direct = None if scope["type"] != "http" else _DIRECT.get((scope["method"], scope["path"]))
-            if direct is None or scope.get("root_path"):
-                await self._app(scope, receive, send)
-            else:
-                scope["route"] = direct[0]
-                await _called(direct[1], scope, receive, send)
-            return
-        scope["route"] = route
+        if route is not None:
+            scope["route"] = route
+            return self._list(route, scope, receive, send)
+        direct = None if scope["type"] != "http" else _DIRECT.get((scope["method"], scope["path"]))
+        if direct is None or scope.get("root_path"):
+            return self._app(scope, receive, send)
+        scope["route"] = direct[0]
+        return _called(direct[1], scope, receive, send)
+
+    async def _list(self, route: _Template, scope: Scope, receive: Receive, send: Send) -> None:
+        began = time.perf_counter()
         try:
             kept = await self._answered(route, scope, began)
         except KindredError as error:
@@ -151,7 +158,7 @@ class HotAnswers:
             self._cache.put(basis, key, kept)
         return kept
 
-    def _basis(self) -> Basis | None:
+    def _basis_now(self) -> Basis | None:
         """Everything an answer depends on beside its request; ``None`` while it depends on the time of day too."""
         parts = self._parts
         rules = parts.rules()
@@ -196,21 +203,34 @@ def _route_of(scope: Scope) -> _Template | None:
 
 def _asked(route: _Template, scope: Scope, accepted: str | None) -> _Asked | None:
     """The request, checked; ``None`` when anything about it is not right."""
-    model: type[BaseModel] = RelatedQuery if route is _RELATED else RecommendationsQuery
     start, end = (_ITEMS, _OF_ITEM) if route is _RELATED else (_USERS, _OF_USER)
     try:
-        pairs = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
-        given: Mapping[str, Any] = dict(pairs)
-        if len(given) != len(pairs):
-            return None
-        query = model.model_validate(given)
-        assert isinstance(query, RelatedQuery | RecommendationsQuery)
-        if isinstance(query, RelatedQuery) and query.user_id is not None:
-            checked_id(query.user_id, "user_id")
-        subject_id = checked_id(scope["path"][len(start) : -len(end)], "id")
-        return _Asked(subject_id, query, parse_include(query.include), accepted)
+        query, include = _query(route, scope["query_string"])
+        return _Asked(checked_id(scope["path"][len(start) : -len(end)], "id"), query, include, accepted)
     except (ValidationError, InputError, ValueError):
         return None
+
+
+def _query(route: _Template, text: bytes) -> tuple[RelatedQuery | RecommendationsQuery, frozenset[str]]:
+    """The parameters and what to include; those of a short query that names nobody are kept. Raises for a wrong one."""
+    kept = _queries.get((route, text))
+    if kept is not None:
+        return kept
+    pairs = parse_qsl(text.decode("latin-1"), keep_blank_values=True)
+    given: Mapping[str, Any] = dict(pairs)
+    if len(given) != len(pairs):
+        raise ValueError("a parameter is given twice")
+    model: type[BaseModel] = RelatedQuery if route is _RELATED else RecommendationsQuery
+    query = model.model_validate(given)
+    assert isinstance(query, RelatedQuery | RecommendationsQuery)
+    if isinstance(query, RelatedQuery) and query.user_id is not None:
+        checked_id(query.user_id, "user_id")
+    read = query, parse_include(query.include)
+    if given.keys() <= _NAMING_NOBODY and len(text) <= _SHORT_QUERY:
+        if len(_queries) >= _MOST_QUERIES:
+            _queries.clear()
+        _queries[route, text] = read
+    return read
 
 
 def _header(scope: Scope, name: bytes) -> str | None:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import msgspec
 
-from api.limits import checked_id
+from api.ids import new_id
+from api.limits import MAX_ID_LENGTH, checked_id
 from api.problems import InvalidField, NotReady
 from api.timestamps import timestamp_ms_of
 from graph.schema import EdgeRole, EdgeSpec, GraphSchema
@@ -34,8 +33,7 @@ class Event(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=Tru
 EVENT_FIELDS = "one event or an array of events with " + ", ".join(Event.__struct_fields__)
 
 
-@dataclass(frozen=True, slots=True)
-class Interaction:
+class Interaction(msgspec.Struct, frozen=True, gc=False):
     """An event that fits the schema: one edge, kept apart from its likes by the event id."""
 
     event_id: str
@@ -53,19 +51,15 @@ def read_interaction(event: Event, schema: GraphSchema, now_ms: int, place: str 
     Raises:
         InvalidField: naming the field (after ``place``) that cannot be used.
     """
-    recommendation_id = event.recommendation_id
+    event_id, recommendation_id, value, stamp = event.event_id, event.recommendation_id, event.value, event.timestamp
     return Interaction(
-        event_id=uuid.uuid4().hex if event.event_id is None else checked_id(event.event_id, place + "event_id"),
-        spec=edge_spec_of(event.kind, event.value, schema, place),
-        user_id=checked_id(event.user_id, place + "user_id"),
-        item_id=checked_id(event.item_id, place + "item_id"),
-        weight=_weight(event.value, place + "value"),
-        timestamp_ms=now_ms
-        if event.timestamp is None
-        else timestamp_ms_of(event.timestamp, now_ms, place + "timestamp"),
-        recommendation_id=None
-        if recommendation_id is None
-        else checked_id(recommendation_id, place + "recommendation_id"),
+        new_id() if event_id is None else _id(event_id, place, "event_id"),
+        edge_spec_of(event.kind, value, schema, place),
+        _id(event.user_id, place, "user_id"),
+        _id(event.item_id, place, "item_id"),
+        1.0 if value is None else _weight(value, place),
+        now_ms if stamp is None else timestamp_ms_of(stamp, now_ms, place + "timestamp"),
+        None if recommendation_id is None else _id(recommendation_id, place, "recommendation_id"),
     )
 
 
@@ -106,22 +100,34 @@ def edge_spec_of(kind: str, value: float | None, schema: GraphSchema, place: str
             got=kind,
             where=place + "kind",
         )
-    if len(same) == 1 or len({spec.positive for spec in same}) == 1:
+    if len(same) == 1:
         return same[0]
     if value is None:
+        if len({spec.positive for spec in same}) == 1:
+            return same[0]
         raise InvalidField(
             f"an event of kind {kind} needs a value",
             field=place + "value",
             expected=f"a number, {POSITIVE_FROM:g} and more speaks for the item",
             where=place + "value",
         )
-    return next(spec for spec in same if spec.positive == (value >= POSITIVE_FROM))
+    speaks_for = value >= POSITIVE_FROM
+    for spec in same:
+        if spec.positive == speaks_for:
+            return spec
+    return same[0]  # all of one sign: the value tells nothing apart
 
 
-def _weight(value: float | None, field: str) -> float:
-    if value is None:
-        return 1.0
+def _id(text: str, place: str, name: str) -> str:
+    """The id itself; a plain one passes without its place being put together."""
+    if 0 < len(text) <= MAX_ID_LENGTH and text.isascii() and "\x00" not in text:
+        return text
+    return checked_id(text, place + name)
+
+
+def _weight(value: float, place: str) -> float:
     if not (math.isfinite(value) and 0 < value <= MAX_VALUE):
+        field = place + "value"
         raise InvalidField(
             "an event's value cannot be used",
             field=field,

@@ -6,7 +6,7 @@ import asyncio
 from typing import TypeVar
 
 import msgspec
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 
 from api.problems import (
     BodyTooLarge,
@@ -34,7 +34,7 @@ async def read_body(request: Request, limit_bytes: int, timeout_s: float) -> byt
         BodyTooLarge: as soon as the declared or the received length passes the limit.
         BodyTooSlow: when it is not complete in time.
     """
-    media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    media, coding, declared = _declared(request)
     if media != "application/json" and not (media.startswith("application/") and media.endswith("+json")):
         raise UnsupportedMedia(
             "the body is not declared as JSON",
@@ -42,26 +42,45 @@ async def read_body(request: Request, limit_bytes: int, timeout_s: float) -> byt
             got=media or "no Content-Type",
             remedy="With curl add -H 'Content-Type: application/json'.",
         )
-    if request.headers.get("content-encoding", "identity").strip().lower() not in ("", "identity"):
+    if coding not in ("", "identity"):
         raise UnsupportedMedia("the body is compressed", expected="no Content-Encoding", remedy="Send plain JSON.")
-    too_large = BodyTooLarge(
-        "the body is too large", expected=f"at most {limit_bytes} bytes", remedy="Send several smaller requests."
-    )
-    declared = request.headers.get("content-length", "")
     if declared.isascii() and declared.isdigit() and int(declared[:20]) > limit_bytes:
-        raise too_large
-    received = bytearray()
+        raise _too_large(limit_bytes)
+    parts: list[bytes] = []
+    received, more = 0, True
     try:
         async with asyncio.timeout(timeout_s):
-            async for chunk in request.stream():
-                received += chunk
-                if len(received) > limit_bytes:
-                    raise too_large
+            while more:
+                message = await request.receive()
+                if message["type"] == "http.disconnect":
+                    raise InputError("the body broke off before its end")
+                part = message.get("body", b"")
+                received += len(part)
+                if received > limit_bytes:
+                    raise _too_large(limit_bytes)
+                parts.append(part)
+                more = message.get("more_body", False)
     except TimeoutError:
         raise BodyTooSlow("the body did not arrive in time", expected=f"all of it within {timeout_s:g} s") from None
-    except ClientDisconnect:
-        raise InputError("the body broke off before its end") from None
-    return bytes(received)
+    return b"".join(parts)
+
+
+def _declared(request: Request) -> tuple[str, str, str]:
+    """Media type, coding and length of the body, each as the first header of its name says."""
+    found: dict[bytes, bytes] = {}
+    for name, value in request.scope["headers"]:
+        if name.startswith(b"content-"):
+            found.setdefault(name, value)
+    media, coding, length = (
+        str(found.get(name, b""), "latin-1") for name in (b"content-type", b"content-encoding", b"content-length")
+    )
+    return media.partition(";")[0].strip().lower(), coding.strip().lower(), length
+
+
+def _too_large(limit_bytes: int) -> BodyTooLarge:
+    return BodyTooLarge(
+        "the body is too large", expected=f"at most {limit_bytes} bytes", remedy="Send several smaller requests."
+    )
 
 
 def decode_json(body: bytes, decoder: msgspec.json.Decoder[T], served: str) -> T:

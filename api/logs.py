@@ -5,12 +5,15 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, lru_cache
 
 import msgspec
 import structlog
+
+from api.turns import Gathered
 
 _log = structlog.get_logger("kindred.http")
 _ENCODER = msgspec.json.Encoder()
@@ -33,7 +36,7 @@ def configure_logging(level: str) -> None:
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=False,
     )
-    _write = _to_stderr if number <= logging.INFO else _nowhere
+    _write = Gathered(_to_stderr) if number <= logging.INFO else _nowhere
 
 
 def log_request(request_id: str, method: str, route: str, status: int, took_ms: float) -> None:
@@ -41,11 +44,22 @@ def log_request(request_id: str, method: str, route: str, status: int, took_ms: 
     if _write is None:
         _log.info("http.request", request_id=request_id, method=method, route=route, status=status, took_ms=took_ms)
     elif _write is not _nowhere:
-        now = datetime.now(UTC).replace(tzinfo=None).isoformat()
+        now = time.time_ns() // 1_000
         _write(
-            b'{"request_id":"%b",%b,"took_ms":%.2f,"event":"http.request","level":"info","timestamp":"%bZ"}\n'
-            % (request_id.encode(), _request_members(method, route, status), took_ms, now.encode())
+            b'{"request_id":"%b",%b,"took_ms":%.2f,"event":"http.request","level":"info","timestamp":"%b.%06dZ"}\n'
+            % (
+                request_id.encode(),
+                _request_members(method, route, status),
+                took_ms,
+                _second(now // 1_000_000),
+                now % 1_000_000,
+            )
         )
+
+
+@lru_cache(4)
+def _second(now_s: int) -> bytes:
+    return datetime.fromtimestamp(now_s, UTC).strftime("%Y-%m-%dT%H:%M:%S").encode()
 
 
 @cache

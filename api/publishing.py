@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from api.engine.payload import EnginePart, engine_part
+from gnn.halves import floats
 from gnn.histories import FloatArray
 from gnn.knowledge import interactions_from
 from gnn.operators import EmbeddingOperator
@@ -44,9 +45,9 @@ def publication_of(release: Release, *, neighbors: int = 0) -> Publication:
     return Publication(
         release.id,
         name,
-        NodeEmbeddings(snapshot.schema.item_type, items.ids(), np.asarray(operator.item_embedding, np.float32)),
+        NodeEmbeddings(snapshot.schema.item_type, items.ids(), floats(operator.item_embedding)),
         NodeEmbeddings(snapshot.schema.user_type, users.ids(), vectors),
-        learned_neighbors(operator.item_embedding, items.ids(), neighbors) if neighbors else None,
+        learned_neighbors(floats(operator.item_embedding), items.ids(), neighbors) if neighbors else None,
     )
 
 

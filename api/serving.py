@@ -257,9 +257,7 @@ class Serving:
         live = self._live
         if live is None:
             return False
-        item_type = live.view.schema.item_type
-        index = live.view.index_of(item_type, item_id)
-        return index is not None and live.view.exists(item_type, index)
+        return live.view.index_of(live.view.schema.item_type, item_id) is not None
 
     def refresh(self) -> bool:
         """Takes the release of CURRENT into service; whether it was another one.

@@ -60,6 +60,30 @@ def best(scores: FloatArray, k: int) -> tuple[IntArray, FloatArray]:
     return index, value
 
 
+def best_of_sum(
+    parts: FloatArray, shut: npt.NDArray[np.bool_], k: int, factor: FloatArray | None = None
+) -> tuple[IntArray, FloatArray]:
+    """The items of the ``k`` highest positive sums, best first, ties by the lower index, with these sums.
+
+    Shapes: ``parts`` (S, I); ``shut`` (I,), True where an item is left out; ``factor`` (I,), what a sum counts.
+    """
+    width = min(k, shut.size)
+    if width < 1:
+        return np.empty(0, np.int32), np.empty(0, np.float32)
+    compiled = kernels()
+    if compiled is None:
+        total = parts.sum(axis=0, dtype=np.float32)
+        if factor is not None:
+            total *= factor
+        index = top_k(np.where(shut | (total <= 0), np.float32(-np.inf), total)[None, :], width)[0]
+        index = index[index >= 0].astype(np.int32)
+        return index, total[index]
+    index, value = np.empty(width, np.int32), np.empty(width, np.float32)
+    weighs = np.empty(0, np.float32) if factor is None else factor.astype(np.float32, copy=False)
+    count = compiled.best_of_sum(np.ascontiguousarray(parts, np.float32), shut, weighs, index, value)
+    return index[:count], value[:count]
+
+
 def marked(indptr: npt.NDArray[np.int64], index: IntArray, mark: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
     """How many of each row's entries are marked. Shapes: (R + 1,), (N,), (M,) → (R,)."""
     compiled = kernels()

@@ -13,7 +13,7 @@ from llvmlite import ir
 from numba import njit, types
 from numba.extending import intrinsic
 
-from graph.instructions import fetch
+from graph.instructions import fetch, number
 
 _BLOCK_ITEMS = 64
 """Rows of a table of vectors that are compared with all users before the next ones are read."""
@@ -21,8 +21,9 @@ _LINE = 16
 """Numbers of four bytes to a cache line."""
 _ROWS_AHEAD = 12
 """The rows of attributes are short and many: each is asked for while so many others are added."""
-_AHEAD = 1024
-"""A table is asked for so many numbers before they are needed."""
+_LINE_BYTES = 64
+_BYTES_AHEAD = 4096
+"""A table is asked for so long before it is needed."""
 LANES = 8
 """Sums that are added to side by side."""
 
@@ -239,22 +240,36 @@ def fold(row_ptr: Any, row_items: Any, weights: Any, table: Any, out: Any) -> No
     for row in range(row_ptr.size - 1):
         for at in range(row_ptr[row], row_ptr[row + 1]):
             later = np.int64(row_items[min(at + 1, row_items.size - 1)]) * table.shape[1]
-            for place in range(0, min(table.shape[1], _AHEAD), _LINE):  # the rest of a long row follows by itself
+            soon = min(table.shape[1], _BYTES_AHEAD // numbers.itemsize)  # the rest of a long row follows by itself
+            for place in range(0, soon, _LINE_BYTES // numbers.itemsize):
                 fetch(numbers, later + place)
             vector = table[row_items[at]]
-            for context in range(out.shape[0]):
+            first = 0
+            if out.shape[0] > 1:  # what is read evenly is read by recency too: a number is widened once for both
+                _add_twice(vector, weights[0, at], weights[1, at], out[0, row], out[1, row])
+                first = 2
+            for context in range(first, out.shape[0]):
                 weight = weights[context, at]
                 if weight != 0.0:
                     sums = out[context, row]
                     for place in range(vector.size):
-                        sums[place] += weight * vector[place]
+                        sums[place] += weight * number(vector[place])
+
+
+@njit(nogil=True, fastmath={"contract"})
+def _add_twice(vector: Any, even: Any, recent: Any, evenly: Any, lately: Any) -> None:  # pragma: no cover
+    """Adds a row to two sums, which do not overlap."""
+    for place in range(vector.size):
+        x = number(vector[place])
+        evenly[place] += even * x
+        lately[place] += recent * x
 
 
 @njit(nogil=True)
 def _fetch_ahead(numbers: Any, row: Any, width: Any) -> None:  # pragma: no cover
     """Asks for as much of a table as a row holds, some way behind the row."""
-    ahead = row * width + _AHEAD
-    for place in range(ahead, min(ahead + width, numbers.size), _LINE):
+    ahead = row * width + _BYTES_AHEAD // numbers.itemsize
+    for place in range(ahead, min(ahead + width, numbers.size), _LINE_BYTES // numbers.itemsize):
         fetch(numbers, place)
 
 
@@ -266,7 +281,7 @@ def one_dots(table: Any, vector: Any, scale: Any, out: Any) -> None:  # pragma: 
         _fetch_ahead(numbers, row, vector.size)
         total, own = np.float32(0.0), table[row]
         for place in range(vector.size):
-            total += own[place] * vector[place]
+            total += number(own[place]) * vector[place]
         out[row] += scale * total
 
 
@@ -281,7 +296,7 @@ def few_dots(table: Any, vectors: Any, scale: Any, out: Any) -> None:  # pragma:
         vector = table[row]
         of_a = of_b = of_c = np.float32(0.0)
         for place in range(a.size):
-            x = vector[place]
+            x = number(vector[place])
             of_a += x * a[place]
             of_b += x * b[place]
             of_c += x * c[place]
@@ -310,7 +325,7 @@ def dots(table: Any, vectors: Any, scale: Any, out: Any) -> None:  # pragma: no 
                 left, right = table[row], table[other]
                 a_left = b_left = c_left = a_right = b_right = c_right = np.float32(0.0)
                 for place in range(a.size):
-                    x, y = left[place], right[place]
+                    x, y = number(left[place]), number(right[place])
                     a_left += x * a[place]
                     b_left += x * b[place]
                     c_left += x * c[place]
@@ -328,3 +343,10 @@ def dots(table: Any, vectors: Any, scale: Any, out: Any) -> None:  # pragma: no 
                     out[three, row] += scale * c_left
                     if other > row:
                         out[three, other] += scale * c_right
+
+
+@njit(cache=True, nogil=True)
+def widen(table: Any, out: Any) -> None:  # pragma: no cover
+    """Writes the numbers of a table of half precision in single precision."""
+    for at in range(table.size):
+        out[at] = number(table[at])

@@ -164,6 +164,30 @@ def best_of_row(
 
 
 @njit(cache=True, nogil=True)
+def best_of_sum(parts: Any, shut: Any, factor: Any, index: Any, value: Any) -> Any:  # pragma: no cover
+    """The best of the positive sums of ``parts`` (S, I), as many as ``index`` is long; returns how many there are.
+
+    ``factor`` is empty, or what each sum counts.
+    """
+    width = shut.size
+    total = np.zeros(width, np.float32)
+    for part in range(parts.shape[0]):
+        for item in range(width):
+            total[item] += parts[part, item]
+    for item in range(factor.size):
+        total[item] *= factor[item]
+    for item in range(width):
+        total[item] = np.float32(-np.inf) if shut[item] else total[item]
+    best_of_row(
+        total, index.size, np.float32(0.0), index, value, np.empty(width, np.int32), np.empty(width, np.float32)
+    )
+    count = 0
+    while count < index.size and index[count] >= 0:
+        count += 1
+    return count
+
+
+@njit(cache=True, nogil=True)
 def _cut(index: Any, value: Any, count: Any, k: Any) -> Any:  # pragma: no cover
     """Leaves the ``k`` best of ``count`` entries in front, in the order they came; of equal ones the earlier."""
     threshold = np.partition(value[:count], count - k)[count - k]

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import scipy.sparse as sp
 
 from gnn import compiled
+from gnn.halves import Table, bits, floats, weighted_rows
 from gnn.histories import FloatArray, IntArray
 from gnn.weighed import CONTEXTS, Weighed
 
 SHARED_BYTES = 8 << 20
 """Sums side by side take no more than this, or they would not stay near the processor."""
+WIDE_ROWS = 8_192
+"""Rows of half precision that a library is given at once, widened."""
 FEW_VECTORS = 48
 """Up to so many vectors the compiled loop multiplies faster than a library that packs both sides first."""
 
@@ -42,41 +47,41 @@ def add_factor(weighed: Weighed, left: sp.csr_array, right: sp.csr_array, scale:
     return True
 
 
-def folded(weighed: Weighed, table: FloatArray, contexts: int) -> FloatArray:
+def folded(weighed: Weighed, table: Table, contexts: int) -> FloatArray:
     """The sums of the weighted rows of a table in the first contexts. Shape: ``table`` (I, D) → (C, B, D)."""
     loops = compiled.kernels("compiled_contexts")
     if loops is None or not _in_rows(table):
-        sums = weighed.stacked(contexts) @ table
-        return np.asarray(sums, np.float32).reshape(contexts, len(weighed), -1)
+        return weighted_rows(weighed.stacked(contexts), table).reshape(contexts, len(weighed), -1)
     out = np.zeros((contexts, len(weighed), table.shape[1]), np.float32)
-    loops.fold(weighed.indptr, weighed.item_index, weighed.weight, table, out)
+    loops.fold(weighed.indptr, weighed.item_index, weighed.weight, bits(table), out)
     return out
 
 
-def add_products(table: FloatArray, vectors: FloatArray, scale: float, out: FloatArray) -> None:
+def add_products(table: Table, vectors: FloatArray, scale: float, out: FloatArray) -> None:
     """Adds ``scale`` times every product of vectors and rows to ``out``. Shapes: (I, D), (V, D), (V, I)."""
     loops = compiled.kernels("compiled_contexts")
     factor = np.float32(scale)
     if loops is None or len(vectors) > FEW_VECTORS or not _in_rows(table):
-        # A library packs both sides of a product of matrices; one with a single vector reads the table once.
-        out += factor * (table @ vectors[0]) if len(vectors) == 1 else (vectors * factor) @ table.T
+        for rows, wide in _wide_parts(table):
+            # A library packs both sides of a product of matrices; one with a single vector reads the table once.
+            out[:, rows] += factor * (wide @ vectors[0]) if len(vectors) == 1 else (vectors * factor) @ wide.T
     elif len(vectors) == 1:
-        loops.one_dots(table, vectors[0], factor, out[0])
+        loops.one_dots(bits(table), vectors[0], factor, out[0])
     elif len(vectors) <= 3:
-        loops.few_dots(table, vectors, factor, out)
+        loops.few_dots(bits(table), vectors, factor, out)
     else:
         distinct, of_vector = _distinct(vectors)
         if len(distinct) == len(vectors):
-            loops.dots(table, vectors, factor, out)
+            loops.dots(bits(table), vectors, factor, out)
         else:
             once = np.zeros((len(distinct), len(table)), np.float32)
-            loops.dots(table, distinct, factor, once)
+            loops.dots(bits(table), distinct, factor, once)
             out += once[of_vector]
 
 
-def products(table: FloatArray, vectors: FloatArray) -> FloatArray:
+def products(table: Table, vectors: FloatArray) -> FloatArray:
     """Every product of vectors and rows. Shapes: (I, D), (V, D) → (V, I)."""
-    if len(vectors) > FEW_VECTORS:
+    if len(vectors) > FEW_VECTORS and table.dtype == np.float32:
         return np.asarray(vectors @ table.T, np.float32)
     out = np.zeros((len(vectors), len(table)), np.float32)
     add_products(table, vectors, 1.0, out)
@@ -94,8 +99,16 @@ def _distinct(vectors: FloatArray) -> tuple[FloatArray, list[int]]:
     return vectors[first], of_vector
 
 
-def _in_rows(table: FloatArray) -> bool:
-    return table.dtype == np.float32 and table.flags.c_contiguous
+def _in_rows(table: Table) -> bool:
+    return table.dtype in (np.float32, np.float16) and table.flags.c_contiguous
+
+
+def _wide_parts(table: Table) -> Iterator[tuple[slice, FloatArray]]:
+    """A table in single precision, a part after the other where it is not so already: a copy of all may be large."""
+    step = len(table) if table.dtype == np.float32 else WIDE_ROWS
+    for first in range(0, len(table), max(step, 1)):
+        rows = slice(first, first + step)
+        yield rows, floats(table[rows])
 
 
 def _shared(weighed: Weighed, num_items: int) -> tuple[IntArray, FloatArray] | None:

@@ -172,8 +172,8 @@ def run_controls(
 ) -> tuple[ControlResult, ...]:
     """The fused ranking on validation, cross-fitted as the experiment's own, under every control; test stays untouched.
 
-    Above :data:`MAX_USERS` validation users a part of them is drawn, and of several draws the first is taken; then the
-    whole ranking is fused on that part too.
+    Above :data:`MAX_USERS` validation users a part of them is drawn, of several draws the first is taken, and new items
+    are not raised; then the whole ranking is fused in that way too.
     Options are those that the experiment chose; only models that read what changed are fitted again, for as many epochs
     as were best with everything, and the fusion. ``ordered`` and ``repeats`` as in the experiment's recipe. A control
     that takes away what the data does not have is the whole ranking.
@@ -189,7 +189,8 @@ def run_controls(
         experiment.split.train, knowledge, validation, experiment.seed, experiment.device, ordered, repeats
     )
     running = _Running(experiment, whole, data, progress, runs, keeper)
-    if len(validation) < len(experiment.split.validation) or experiment.verdict.draws > 1:
+    fused_otherwise = experiment.verdict.draws > 1 or experiment.raised is not None
+    if fused_otherwise or len(validation) < len(experiment.split.validation):
         running = replace(running, whole=running.fused("nothing removed", running.kept(lambda name: False), data))
     return tuple(running(name, control) for name, control in controls.items())
 

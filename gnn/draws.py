@@ -1,4 +1,4 @@
-"""Several random validation parts, where there are so few users that one of them would be a matter of luck."""
+"""Several validation parts, where there are so few users that one of them would be a matter of luck."""
 
 from __future__ import annotations
 
@@ -12,7 +12,12 @@ from gnn.splits import Split
 
 DRAWS = 5
 FEW_USERS = 2_000
-"""Below so many validation users :data:`DRAWS` parts are drawn; above, one says as much."""
+"""Below so many validation users :data:`DRAWS` random parts are drawn; above, one says as much."""
+WINDOWS = 4
+FEW_IN_WINDOW = 500
+"""Below so many validation users :data:`WINDOWS` windows in time are asked, one before the other."""
+LEAST_LEFT = 0.4
+"""The share of the training part that the earliest window has to leave to learn from."""
 FEWEST_USERS = 20
 """Below so many users nothing is learned from what they choose, however often it is drawn."""
 
@@ -27,7 +32,16 @@ class Draw:
 
 
 def drawn_again(split: Split, *, ordered: bool) -> tuple[Split, ...]:
-    """The further validation parts that a split needs, if any: only what is drawn at random can be drawn again."""
-    if ordered or not split.is_random or not FEWEST_USERS <= asked_users(split.validation).size < FEW_USERS:
-        return ()
-    return tuple(split.redrawn(number) for number in range(1, DRAWS))
+    """The further validation parts that a split needs: draws of a random one, earlier windows of one in time."""
+    asked = asked_users(split.validation).size
+    if split.is_random and not ordered and FEWEST_USERS <= asked < FEW_USERS:
+        return tuple(split.redrawn(number) for number in range(1, DRAWS))
+    if split.is_temporal and FEWEST_USERS <= asked < FEW_IN_WINDOW:
+        earlier = (split.redrawn(number) for number in range(1, WINDOWS))
+        return tuple(window for window in earlier if _says_enough(window, split))
+    return ()
+
+
+def _says_enough(window: Split, split: Split) -> bool:
+    enough_left = len(window.train) >= LEAST_LEFT * len(split.train)
+    return enough_left and asked_users(window.validation).size >= FEWEST_USERS

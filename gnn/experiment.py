@@ -18,6 +18,7 @@ from gnn.keeping import Keeper
 from gnn.memory import begin_peak, peak_mb
 from gnn.metrics import DEFAULT_METRICS, parse_metrics
 from gnn.models import MODELS
+from gnn.newcomers import UNSEEN, Raise, chosen_raise
 from gnn.operators import Operator, OperatorRanker
 from gnn.ranker import Ranker
 from gnn.slices import Slice, default_slices
@@ -50,6 +51,8 @@ class Recipe:
     """Trials of a search for every model that has a space, instead of the few points of a grid."""
     searches: Path | None = None
     """Folder in which searches keep their trials, to go on from."""
+    newcomers: float = 0.0
+    """How well unseen items are to be found, relative to seen ones; 0 leaves them to the fusion."""
     segments: tuple[Slice, ...] = ()
     """Parts of the users that are measured apart, beside those of every evaluation."""
 
@@ -106,6 +109,8 @@ class Experiment:
     device: str
     seconds: Mapping[str, float]
     """Seconds spent on ``fit``, ``fusion``, ``validation`` and ``test``."""
+    raised: Raise | None = None
+    """How far unseen items were raised, where they were to be found better."""
 
     @property
     def table(self) -> list[dict[str, Any]]:
@@ -121,6 +126,7 @@ class Experiment:
             "table": self.table,
             "skipped": dict(self.fitted.skipped),
             "importance": self.fusion.weights.importance(),
+            "newcomers": None if self.raised is None else self.raised.to_document(),
             "seconds": {stage: round(value, 1) for stage, value in self.seconds.items()},
         }
 
@@ -174,6 +180,13 @@ def run_experiment(
     cost = {"seconds": clock.so_far(), "peak_mb": peak_mb()}
     if keeper is not None:
         cost = keeper.document(f"cost-{keeper.fusion_name(select, fitted.options)}", lambda: cost)
+
+    raised = None
+    if recipe.newcomers and UNSEEN in sources:
+        clock.enter("fusion", "finding room for new items")
+        raised = _raised(fusion, sources, fitted, data, recipe.newcomers, keeper)
+        if raised is not None:
+            fusion, select = fusion.raised(UNSEEN, raised.bonus), f"{select}, raised {raised.bonus:.4f}"
 
     clock.enter("validation", "comparing on validation")
 
@@ -229,7 +242,7 @@ def run_experiment(
     ]
     rows.sort(key=lambda row: -row.validation.metrics[GATE_METRIC])
     return Experiment(
-        split, tuple(rows), verdict, fusion, weights, fitted, recipe.seed, recipe.device, dict(clock.seconds)
+        split, tuple(rows), verdict, fusion, weights, fitted, recipe.seed, recipe.device, dict(clock.seconds), raised
     )
 
 
@@ -260,6 +273,30 @@ def learned_fusion(
     if keeper is None:
         return learned()
     return keeper.fusion(keeper.fusion_name(stage, {name: fitted.options[name] for name in sources}), learned)
+
+
+def _raised(
+    fusion: LearnedFusion,
+    sources: Mapping[str, Operator],
+    fitted: Fitted,
+    data: TrainingData,
+    goal: float,
+    keeper: Keeper | None,
+) -> Raise | None:
+    """How far unseen items are raised, chosen on validation or kept from before."""
+    validation = data.validation
+    assert validation is not None
+
+    def chosen() -> Any:
+        found = chosen_raise(fusion, sources, data.train, validation, goal, data.seed)
+        return None if found is None else found.to_document()
+
+    if keeper is None:
+        document = chosen()
+    else:
+        options = {name: fitted.options[name] for name in sources}
+        document = keeper.document(f"raised-{keeper.fusion_name(f'{SELECT}, newcomers {goal}', options)}", chosen)
+    return None if document is None else Raise.from_document(document)
 
 
 def _draw(number: int) -> str:

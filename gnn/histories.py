@@ -127,6 +127,10 @@ class Histories:
     @classmethod
     def over(cls, histories: Sequence[History], num_items: int, users: Sequence[int] | None = None) -> Histories:
         """A block of single histories of one graph."""
+        if len(histories) == 1:
+            row = histories[0]
+            user, ends = np.full(1, -1 if users is None else users[0], np.int32), np.array([0, len(row)], np.int64)
+            return cls(user, ends, row.item_index, row.timestamp_s, row.kind, num_items, row.kinds)
         indptr = np.zeros(len(histories) + 1, np.int64)
         np.cumsum([len(row) for row in histories], out=indptr[1:])
         columns = ((row.item_index, row.timestamp_s, row.kind) for row in (History.of([]), *histories))

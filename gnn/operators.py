@@ -7,8 +7,8 @@ and an event counts in the next answer because a history is an input, not a stor
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import ClassVar, Protocol, TypeAlias, runtime_checkable
+from dataclasses import dataclass, replace
+from typing import ClassVar, Protocol, TypeAlias, cast, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,7 @@ import scipy.sparse as sp
 
 from gnn.compiled import sparse_scores
 from gnn.contexts import add_factor, add_products, add_sparse, folded, products
+from gnn.halves import Table, floats, halved, weighted_rows
 from gnn.histories import FloatArray, Histories, IntArray
 from gnn.personal import PersonalOperator
 from gnn.ranker import top_k
@@ -24,6 +25,8 @@ from gnn.sets import SetOperator
 from gnn.weighed import Weighed
 from graph.errors import ReleaseError
 
+FULL = 0.25
+"""From so full on a sparse matrix, with eight bytes to an entry, is larger than a table in half precision."""
 Arrays: TypeAlias = dict[str, npt.NDArray[np.generic]]
 
 
@@ -126,13 +129,13 @@ class FactorOperator:
 
 @dataclass(frozen=True)
 class DenseOperator:
-    """``scores = weights @ item_item`` with a dense matrix (EASE). Shape (I, I), float32."""
+    """``scores = weights @ item_item`` with a dense matrix (EASE). Shape (I, I)."""
 
     kind: ClassVar[str] = "dense"
-    item_item: FloatArray
+    item_item: Table
 
     def score(self, weights: sp.csr_array, user_index: IntArray | None = None) -> FloatArray:
-        return np.asarray(weights @ self.item_item, np.float32)
+        return weighted_rows(weights, self.item_item)
 
     def add_scores(self, weighed: Weighed, out: FloatArray, scale: float = 1.0) -> None:
         out += np.float32(scale) * folded(weighed, self.item_item, len(out))
@@ -151,8 +154,8 @@ class EmbeddingOperator:
     """
 
     kind: ClassVar[str] = "embedding"
-    item_embedding: FloatArray
-    fold_in: FloatArray
+    item_embedding: Table
+    fold_in: Table
     user_residual: FloatArray | None = None
     item_bias: FloatArray | None = None
     length_power: float = 1.0
@@ -169,7 +172,7 @@ class EmbeddingOperator:
             embedding = (events @ np.asarray(self.fold_in[weights.indices], np.float32))[None, :]
         else:
             total = np.maximum(np.asarray(weights.sum(axis=1), np.float32).ravel(), 1e-12)
-            embedding = np.asarray(weights @ self.fold_in, np.float32)
+            embedding = weighted_rows(weights, self.fold_in)
         embedding /= (total**self.length_power)[:, None]
         if self.user_residual is not None and user_index is not None:
             known = (user_index >= 0) & (user_index < len(self.user_residual))
@@ -186,12 +189,14 @@ class EmbeddingOperator:
         if weighed.item_index.size == len(weighed) == contexts == 1:  # one item: its row, and nothing to sum
             count = weighed.weight[0, 0]
             of_one = count / np.maximum(count, np.float32(1e-12)) ** self.length_power
-            embedding = np.asarray(self.fold_in[weighed.item_index] * np.float32(of_one), np.float32)[None]
+            own = np.asarray(self.fold_in[weighed.item_index], np.float32)
+            embedding = (own * np.float32(of_one))[None]
         else:
             embedding = self._folded(weighed, contexts)
         if self.user_residual is not None:
-            known = (weighed.user_index >= 0) & (weighed.user_index < len(self.user_residual))
-            embedding[0, known] += self.user_residual[weighed.user_index[known]]
+            for row, user in enumerate(weighed.user_index.tolist()):
+                if 0 <= user < len(self.user_residual):
+                    embedding[0, row] += self.user_residual[user]
         return embedding
 
     def _folded(self, weighed: Weighed, contexts: int) -> FloatArray:
@@ -221,10 +226,16 @@ class EmbeddingOperator:
 
 @dataclass(frozen=True)
 class ConstantOperator:
-    """The same score for everyone (popularity). Shape (I,)."""
+    """The same score for everyone (popularity). Shape (I,); ``late_score`` is that of items that came afterwards."""
 
     kind: ClassVar[str] = "constant"
     item_score: FloatArray
+    late_score: float = 0.0
+
+    def grown(self, count: int) -> ConstantOperator:
+        """The same over ``count`` items more."""
+        late = np.full(count, self.late_score, np.float32)
+        return ConstantOperator(np.concatenate([self.item_score, late]), self.late_score)
 
     def score(self, weights: sp.csr_array, user_index: IntArray | None = None) -> FloatArray:
         return np.broadcast_to(self.item_score, (weights.shape[0], self.item_score.size)).astype(np.float32)
@@ -233,7 +244,8 @@ class ConstantOperator:
         out += np.float32(scale) * self.item_score
 
     def arrays(self) -> Arrays:
-        return {"item_score": self.item_score}
+        late = {"late_score": np.array(self.late_score, np.float32)} if self.late_score else {}
+        return {"item_score": self.item_score, **late}
 
 
 @dataclass(frozen=True)
@@ -275,13 +287,13 @@ def operator_from_arrays(kind: str, arrays: Mapping[str, npt.NDArray[np.generic]
             num_attributes = arrays["right_indptr"].size - 1
             return FactorOperator(_csr(arrays, "left_", num_attributes), _csr(arrays, "right_", num_items))
         if kind == "dense":
-            return DenseOperator(_floats(arrays["item_item"]))
+            return DenseOperator(_table(arrays["item_item"]))
         if kind == "constant":
-            return ConstantOperator(_floats(arrays["item_score"]))
+            return ConstantOperator(_floats(arrays["item_score"]), float(arrays.get("late_score", 0.0)))
         if kind == "embedding":
             return EmbeddingOperator(
-                _floats(arrays["item_embedding"]),
-                _floats(arrays["fold_in"]),
+                _table(arrays["item_embedding"]),
+                _table(arrays["fold_in"]),
                 _floats(arrays["user_residual"]) if "user_residual" in arrays else None,
                 _floats(arrays["item_bias"]) if "item_bias" in arrays else None,
                 float(arrays["length_power"][0]),
@@ -314,6 +326,35 @@ def _sum(arrays: Mapping[str, npt.NDArray[np.generic]]) -> SumOperator:
 def _floats(array: npt.NDArray[np.generic]) -> FloatArray:
     """The array as float32; a mapped one stays mapped."""
     return np.asarray(array, np.float32)
+
+
+def _table(array: npt.NDArray[np.generic]) -> Table:
+    """The array in half precision where it is, else as float32; a mapped one stays mapped."""
+    return cast(Table, array) if array.dtype == np.float16 else _floats(array)
+
+
+def in_half(operator: Operator) -> Operator:
+    """The operator with its tables in half precision, those that bear it."""
+    if isinstance(operator, SumOperator):
+        return replace(operator, parts=tuple(in_half(_in_fewer_bytes(part)) for part in operator.parts))
+    if isinstance(operator, DenseOperator):
+        return replace(operator, item_item=halved(floats(operator.item_item)))
+    if isinstance(operator, EmbeddingOperator):
+        items, fold_in = halved(floats(operator.item_embedding)), halved(floats(operator.fold_in))
+        return replace(operator, item_embedding=items, fold_in=fold_in)
+    return operator
+
+
+def _in_fewer_bytes(operator: Operator) -> Operator:
+    """A matrix that is so full that a half for every pair takes less than four times as much for some, as a table.
+
+    Its rows are then read from end to end, many numbers at once. Only for what is part of a sum, which nobody asks for
+    neighbours.
+    """
+    if not isinstance(operator, SparseOperator) or operator.item_item.nnz < FULL * np.prod(operator.item_item.shape):
+        return operator
+    table = halved(np.asarray(operator.item_item.toarray(), np.float32))
+    return DenseOperator(table) if table.dtype == np.float16 else operator
 
 
 def _csr(arrays: Mapping[str, npt.NDArray[np.generic]], prefix: str, num_columns: int) -> sp.csr_array:

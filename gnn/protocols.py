@@ -34,6 +34,8 @@ class Protocol:
     repeats: bool = False
     beside: tuple[str, ...] = ()
     without: tuple[str, ...] = ()
+    newcomers: float = 0.0
+    """How well unseen items are to be found, relative to seen ones; 0 leaves them to the fusion."""
 
     def models(self, default: tuple[str, ...]) -> tuple[str, ...]:
         """The models that suit such data, of which ``default`` suit most."""
@@ -91,7 +93,8 @@ PROTOCOLS: dict[str, Protocol] = {
     "cold": Protocol(
         lambda known, _, cuts: cold_items(known, seed=cuts.seed),
         "leave-one-out, with a tenth of the items unknown until the test and another tenth until validation",
-        beside=("fresh_text", "fresh_attributes"),
+        beside=("fresh_text", "fresh_attributes", "unseen"),
+        newcomers=0.5,
     ),
 }
 

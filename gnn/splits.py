@@ -57,18 +57,46 @@ class Split:
         """Whether the validation part is a random share of each user's items."""
         return "validation_share" in self.protocol
 
+    @property
+    def is_temporal(self) -> bool:
+        """Whether all users are cut at the same moments."""
+        return self.train_until is not None and self.refit_until is not None
+
     def redrawn(self, number: int) -> Split:
-        """The same test, with the validation part drawn once more; each number is another draw.
+        """Another validation part; each number is another one.
+
+        Of a random share it is a new draw, with the same test. Of a temporal split it is the ``number``-th window of as
+        many interactions before the validation part; what comes after that window is in no part that is learned from or
+        asked. Rolling origins: Tashman, "Out-of-sample tests of forecasting accuracy", 2000.
 
         Raises:
-            InputError: when the validation part is not a random one.
+            InputError: when the validation part is neither.
         """
+        if self.is_temporal:
+            return self._earlier(number)
         share = self.protocol.get("validation_share")
         if not isinstance(share, float):
-            raise InputError("only a random validation part can be drawn again", got=self.name)
+            raise InputError("only a random validation part or one in time can be drawn again", got=self.name)
         part = np.where(self.part == VALIDATION, TRAIN, self.part).astype(np.uint8)
         _hold_out(self.interactions, part, share, VALIDATION, np.random.default_rng((self.seed or 0, number)))
         return replace(self, part=part)
+
+    def _earlier(self, number: int) -> Split:
+        times = self.interactions.timestamp_s
+        assert self.train_until is not None
+        assert self.refit_until is not None
+        before = np.sort(times[times < self.train_until])
+        width = int(((times >= self.train_until) & (times < self.refit_until)).sum())
+        ends = [before.size - width * back for back in (number, number - 1)]
+        start, end = (int(before[max(at, 0)]) if at < before.size else self.train_until for at in ends)
+        part = np.full(times.size, TRAIN, np.uint8)
+        part[times >= start] = VALIDATION
+        part[times >= end] = DROPPED
+        if self.protocol["new_items_only"]:
+            _drop_known(self.interactions, part)
+        if self.protocol["known_users_only"]:
+            _drop_newcomers(self.interactions, part)
+        return replace(self, part=part, train_until=start, refit_until=end)
 
     def training_data(self, knowledge: ItemKnowledge | None = None, *, seed: int = 42) -> TrainingData:
         """What a model may look at while it is selected: train, judged on validation."""

@@ -85,7 +85,9 @@ class Weighed:
     def totals(self, contexts: int) -> FloatArray:
         """The sum of each history's weights in the first readings. Shape (C, B)."""
         if len(self) == 1:
-            return np.asarray(self.weight[:contexts].sum(axis=1, keepdims=True), np.float32)
+            if "totals" not in self.kept:
+                self.kept["totals"] = np.asarray(self.weight.sum(axis=1, keepdims=True), np.float32)
+            return np.asarray(self.kept["totals"][:contexts], np.float32)
         before = np.zeros((contexts, self.item_index.size + 1), np.float64)
         np.cumsum(self.weight[:contexts], axis=1, out=before[:, 1:])
         return np.asarray(before[:, self.indptr[1:]] - before[:, self.indptr[:-1]], np.float32)

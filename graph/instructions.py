@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from llvmlite import ir
+from llvmlite import binding, ir
 from numba import types
 from numba.extending import intrinsic
 
@@ -38,3 +38,41 @@ def lowest_bit(typing_context: Any, word: Any) -> Any:  # pragma: no cover
         return builder.cttz(arguments[0], context.get_constant(types.boolean, True))
 
     return types.uint64(types.uint64), generate
+
+
+_WITHOUT_COPIES = -0x70002000
+"""The sign of a half, extended, is in three bits too many of what becomes a float; this mask takes them out."""
+
+
+@intrinsic
+def number(typing_context: Any, entry: Any) -> Any:  # pragma: no cover
+    """An entry of a table as a float: itself, or of an ``int16`` the number whose bits in half precision it holds.
+
+    What is infinite is not told apart where the processor has no instruction for it.
+    """
+    if isinstance(entry, types.Float):
+        return types.float32(types.float32), lambda context, builder, called, arguments: arguments[0]
+    return types.float32(types.int16), _widened if _has_halves() else _shifted
+
+
+@intrinsic
+def number_by_shifts(typing_context: Any, entry: Any) -> Any:  # pragma: no cover
+    """:func:`number` of an ``int16`` as where the processor has no instruction for it."""
+    return types.float32(types.int16), _shifted
+
+
+def _has_halves() -> bool:
+    """Whether the processor widens halves; where it does not, LLVM would call a function that is not there."""
+    return bool(binding.get_host_cpu_features().get("f16c", False))
+
+
+def _widened(context: Any, builder: Any, called: Any, arguments: Any) -> Any:  # pragma: no cover
+    return builder.fpext(builder.bitcast(arguments[0], ir.HalfType()), ir.FloatType())
+
+
+def _shifted(context: Any, builder: Any, called: Any, arguments: Any) -> Any:  # pragma: no cover
+    """What is not infinite keeps its exponent and mantissa, shifted; every processor does so many at once."""
+    wide, single = ir.IntType(32), ir.FloatType()
+    shifted = builder.shl(builder.sext(arguments[0], wide), ir.Constant(wide, 13))
+    small = builder.bitcast(builder.and_(shifted, ir.Constant(wide, _WITHOUT_COPIES)), single)
+    return builder.fmul(small, ir.Constant(single, 2.0**112))

@@ -124,8 +124,7 @@ class GraphView:
         """The id and the title of each of some nodes."""
         state = self._state
         if state is None or not len(state.nodes[node_type].properties):
-            table = self.snapshot.nodes(node_type)
-            return [table.named(row) for row in rows]
+            return self.snapshot.nodes(node_type).all_named(rows)
         return [self.named(node_type, row) for row in rows]
 
     def property(self, node_type: str, index: int, name: str) -> Value | None:

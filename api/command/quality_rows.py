@@ -46,6 +46,8 @@ def rows_of(
             document["gate"] = experiment.verdict.to_document() | {"sentence": experiment.verdict.sentence}
         if row.model == FUSED:
             document["importance"] = experiment.fusion.weights.importance()
+            if experiment.raised is not None:
+                document["newcomers"] = experiment.raised.to_document()
             document["skipped"] = dict(experiment.fitted.skipped)
             document["cuts"] = dict(experiment.split.protocol)
             document["seconds"] = {stage: round(value, 1) for stage, value in experiment.seconds.items()}

@@ -177,6 +177,7 @@ def experiment_on(
         None if order.fuse else (),
         ordered=protocol.ordered,
         repeats=protocol.repeats,
+        newcomers=protocol.newcomers,
         seed=order.cuts.seed,
         device=order.device,
         tuned=order.tuned,

@@ -154,6 +154,8 @@ def print_experiment(experiment: Experiment) -> None:
     for name, reason in experiment.fitted.skipped.items():
         warn(f"{name} was left out: {reason}")
     output.print(f"gate: {experiment.verdict.sentence}")
+    if experiment.raised is not None:
+        output.print(f"new items: {experiment.raised.sentence}")
     shares = experiment.fusion.weights.importance().items()
     output.print("fusion: " + ", ".join(f"{name} {share:.0%}" for name, share in shares))
 

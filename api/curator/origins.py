@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -25,10 +25,12 @@ class BrowserOrigins:
         self._app = app
         self._origins = frozenset(origins)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         if scope["type"] != "http" or not scope["path"].startswith(WORKBENCH):
-            await self._app(scope, receive, send)
-            return
+            return self._app(scope, receive, send)
+        return self._workbench(scope, receive, send)
+
+    async def _workbench(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = Headers(scope=scope)
         allowed = self._allowed(headers)
         if scope["method"] == "OPTIONS":

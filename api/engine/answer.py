@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from msgspec import Struct
+
 from graph.records import NodeKey
 from graph.schema import EdgeType
 
@@ -64,9 +66,11 @@ class Reason:
         return {"text": self.text, "path": self.path.to_json(), "weight": round(self.weight, 4)}
 
 
-@dataclass(frozen=True, slots=True)
-class RankedItem:
-    """One item of an answer. ``rank`` counts from 1; ``sources`` are strongest first."""
+class RankedItem(Struct, frozen=True, gc=False):
+    """One item of an answer. ``rank`` counts from 1; ``sources`` are strongest first.
+
+    A structure, since it is made some twenty times an answer, and a frozen dataclass takes ten times as long.
+    """
 
     item_id: str
     item_index: int

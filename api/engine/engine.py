@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from api.engine.answer import Answer, RankedItem
+from api.engine.answer import Answer, RankedItem, Reason
 from api.engine.audience import Audience, audience
 from api.engine.evidence import EvidenceSearch
 from api.engine.finding.finder import Finder
@@ -77,6 +77,7 @@ class Engine:
         self.release_id = release_id
         self.trained_at = trained_at
         self._schema = view.schema
+        self._item_type = view.schema.item_type
         everything = {**(operators or {}), **ranker.operators}
         self._families = {name: family_of(name) for name in everything} | dict(families or {})
         part = finding or SearchPart(view.snapshot, snapshot_popularity(everything, view.snapshot))
@@ -254,11 +255,12 @@ class Engine:
         stage = self.stage(moment, request.steering, session.user_index)
         picks = read_interests(moment.view, moment.sources, self.stages.masks, request.interests)
         session = session.after(picks.items)
-        past = History.of(picks.typical).then(session.past)
+        past = History.of(picks.typical).then(session.past) if picks.typical.size else session.past
+        there = moment.sources.allowed[past.item_index]
         return Asked(
             session,
             stage.weighed(picks.weighing),
-            past.where(moment.sources.allowed[past.item_index]),
+            past if there.all() else past.where(there),
             self.policy.repeat if request.repeat is None else request.repeat,
             tuple(dict.fromkeys([*session.unknown_ids, *picks.unknown_ids, *stage.unknown_ids])),
         )
@@ -301,7 +303,7 @@ class Engine:
             raise InputError("unknown kind of related items", expected=" or ".join(RELATED_KINDS), got=kind)
         check_n(n)
         moment = self._keeper.current()
-        item = moment.view.index_of(self._schema.item_type, item_id)
+        item = moment.view.index_of(self._item_type, item_id)
         if item is None:
             raise NotFound("no such item", got=item_id, remedy="Ask for an item that is in the graph.")
         user = self._resolve(moment, Request(user_id))
@@ -346,22 +348,18 @@ class Engine:
         *,
         unknown_ids: tuple[str, ...] = (),
     ) -> Answer:
-        view, item_type = moment.view, self._schema.item_type
-        rows, scores = listed.item_index.tolist(), listed.score.tolist()
-        items = []
-        for at, (index, (item_id, title)) in enumerate(zip(rows, view.all_named(item_type, rows), strict=True)):
-            given = listed.contributions[at] or {POPULARITY: 1.0}
-            reasons = told and told.reasons_for(view, index, shares_of(given, self._families))
-            items.append(
-                RankedItem(
-                    item_id=item_id,
-                    item_index=index,
-                    title=title,
-                    score=scores[at],
-                    rank=at + 1,
-                    sources=tuple(sorted(sorted(given), key=given.__getitem__, reverse=True)),
-                    reasons=reasons or (),
-                    promotion=listed.promotions.get(index),
-                )
-            )
+        view, rows = moment.view, listed.item_index.tolist()
+        named, strongest = view.all_named(self._item_type, rows), listed.contributions.strongest()
+        reasons: list[tuple[Reason, ...]] = [()] * len(rows) if told is None else self._reasons(view, told, listed)
+        columns = zip(rows, named, listed.score.tolist(), strongest, reasons, strict=True)
+        items = [
+            RankedItem(item_id, row, title, score, rank, sources or (POPULARITY,), why, listed.promotions.get(row))
+            for rank, (row, (item_id, title), score, sources, why) in enumerate(columns, 1)
+        ]
         return Answer(tuple(items), listed.fallback, unknown_ids, self.release_id, self.trained_at, view.watermark)
+
+    def _reasons(self, view: GraphView, told: Told, listed: Listed) -> list[tuple[Reason, ...]]:
+        return [
+            told.reasons_for(view, row, shares_of(listed.contributions[at] or {POPULARITY: 1.0}, self._families))
+            for at, row in enumerate(listed.item_index.tolist())
+        ]

@@ -228,7 +228,7 @@ class Folding:
         count: int,
     ) -> Operator:
         if isinstance(operator, ConstantOperator):
-            return ProxyOperator(operator, _nothing(count, self._num_known))
+            return operator.grown(count)
         if isinstance(operator, EmbeddingOperator):
             if name == TEXT and vectors is not None and self._meanings is not None:
                 rows = self._meanings.around_mean(vectors)

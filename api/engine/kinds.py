@@ -8,6 +8,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from api.engine.connections import Block, Connections
+from api.engine.contributions import SourceScores
 from api.engine.filters.names import parents_of
 from api.engine.filters.values import Mask
 from api.engine.similar import similar_scores
@@ -42,22 +43,24 @@ def same_need(connections: Connections, text: Operator | None, item_index: int) 
     return np.asarray(np.clip(alike, 0.0, 1.0), np.float32)
 
 
-def complementary_scores(baskets: FloatArray, alike: FloatArray, curated: Mask) -> dict[str, FloatArray]:
+def complementary_scores(baskets: FloatArray, alike: FloatArray, curated: Mask) -> SourceScores:
     """What is bought with an item and meets another need: ``baskets * (1 - likeness) ** OTHER_NEED``, curated
     ones first.
 
     Shapes: (I,) each.
     """
-    parts = {"baskets": np.asarray(baskets * (1.0 - alike) ** OTHER_NEED, np.float32)}
-    if curated.any():
-        parts["relations"] = np.where(curated, np.float32(CURATED), np.float32(0.0))
-    return parts
+    bought = np.asarray(baskets * (1.0 - alike) ** OTHER_NEED, np.float32)
+    if not curated.any():
+        return SourceScores(("baskets",), bought[None, :])
+    return SourceScores(
+        ("baskets", "relations"), np.stack([bought, np.where(curated, np.float32(CURATED), np.float32(0.0))])
+    )
 
 
 def behaviour_scores(
     operators: Mapping[str, Operator], families: Mapping[str, str], item_index: int, num_items: int
-) -> dict[str, FloatArray]:
-    """What behaviour alone says goes with an item, whatever it is. Shape (I,) each."""
+) -> SourceScores:
+    """What behaviour alone says goes with an item, whatever it is."""
     return similar_scores(operators, families, item_index, num_items, content=False)
 
 

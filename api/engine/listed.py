@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from api.engine.contributions import Contributions
 from gnn.histories import FloatArray, IntArray
 
 POPULARITY = "popularity"
@@ -13,7 +14,7 @@ POPULARITY = "popularity"
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """Items, best first. Shapes: (K,) each; ``contributions`` name what each source adds to an item's score.
+    """Items, best first. Shapes: (K,) each; ``contributions`` of the same K items.
 
     An item without contributions is there because it is popular. ``fallback`` names what filled the list up, if
     anything did.
@@ -21,7 +22,7 @@ class Listed:
 
     item_index: IntArray
     score: FloatArray
-    contributions: list[dict[str, float]]
+    contributions: Contributions
     fallback: str | None
     together: dict[int, int] = field(default_factory=dict)
     """For items of the same basket, in how many (invoices)."""
@@ -33,8 +34,8 @@ class Listed:
 
     def take(self, positions: list[int]) -> Listed:
         """The list at some positions, in the order given."""
-        contributions = [self.contributions[at] for at in positions]
-        filled = any(not given for given in contributions)
+        contributions = self.contributions.take(positions)
+        filled = bool(contributions.silent.any())
         # What filled the list up before popularity did speaks for its items; it stays named while it may be among them.
         fallback = POPULARITY if filled else None if self.fallback == POPULARITY else self.fallback
         at = np.asarray(positions, np.int64)
@@ -42,24 +43,20 @@ class Listed:
 
     def evident(self) -> Listed:
         """The list without what is there only because it is popular, or because nothing speaks against it."""
-        return self.take([at for at, given in enumerate(self.contributions) if _speaks(given)])
+        return self.take(np.flatnonzero(self.contributions.speaks(but=POPULARITY)).tolist())
 
     def followed_by(self, other: Listed) -> Listed:
         """This list, then another."""
         return Listed(
             np.concatenate([self.item_index, other.item_index]).astype(np.int32),
             np.concatenate([self.score, other.score]).astype(np.float32),
-            [*self.contributions, *other.contributions],
+            self.contributions.then(other.contributions),
             self.fallback or other.fallback,
             self.together | other.together,
             self.promotions | other.promotions,
         )
 
 
-def _speaks(contributions: dict[str, float]) -> bool:
-    return any(value > 0 and name != POPULARITY for name, value in contributions.items())
-
-
 def nothing_listed() -> Listed:
     """The empty list."""
-    return Listed(np.empty(0, np.int32), np.empty(0, np.float32), [], None)
+    return Listed(np.empty(0, np.int32), np.empty(0, np.float32), Contributions.none(0), None)

@@ -41,12 +41,17 @@ class Interests:
     unknown_ids: tuple[str, ...]
 
 
+NO_INTERESTS = Interests(np.empty(0, np.int32), np.empty(0, np.int32), (), ())
+
+
 def read_interests(view: GraphView, sources: Sources, masks: FilterMasks, interests: tuple[Interest, ...]) -> Interests:
     """What some picks mean in this graph; those it does not hold are named.
 
     Raises:
         FilterError: for a type that items are not joined to.
     """
+    if not interests:
+        return NO_INTERESTS
     items: list[int] = []
     typical: list[int] = []
     weighing: list[Weighing] = []

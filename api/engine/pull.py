@@ -6,6 +6,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from api.engine.folding import CONFIDENCE, GrownEmbedding, ProxyOperator
+from gnn.contexts import products
 from gnn.histories import FloatArray
 from gnn.operators import (
     DenseOperator,
@@ -25,8 +26,8 @@ def item_column(operator: Operator, item: int) -> FloatArray | None:
     if isinstance(operator, ProxyOperator):
         return _through_proxies(operator, item)
     if isinstance(operator, GrownEmbedding):
-        vector = operator.embeddings_of(np.array([item], np.int32))[0]
-        return np.concatenate([operator.inner.fold_in @ vector, operator.folded.fold_in @ vector]).astype(np.float32)
+        vector = operator.embeddings_of(np.array([item], np.int32))
+        return np.concatenate([products(part.fold_in, vector)[0] for part in (operator.inner, operator.folded)])
     if isinstance(operator, SparseOperator):
         return _column(operator.item_item, item)
     if isinstance(operator, FactorOperator):
@@ -34,7 +35,7 @@ def item_column(operator: Operator, item: int) -> FloatArray | None:
     if isinstance(operator, DenseOperator):
         return np.asarray(operator.item_item[:, item], np.float32)
     if isinstance(operator, EmbeddingOperator):
-        return np.asarray(operator.fold_in @ operator.item_embedding[item], np.float32)
+        return np.asarray(products(operator.fold_in, operator.embeddings_of(np.array([item], np.int32)))[0])
     if isinstance(operator, SumOperator):
         columns = [item_column(part, item) for part in operator.parts]
         known = [

@@ -49,25 +49,44 @@ def ranked(
     exclude = histories.even() if exclude is None else exclude
     permitted = sources.allowed if allowed is None else sources.allowed & allowed
     num_rows = len(histories)
+    step = sources.ranker.weights.space.block_rows(sources.num_items)
+    speaking = np.flatnonzero(histories.lengths)
+    if speaking.size == num_rows <= step:  # one block in which everyone has a history, as an answer has
+        fused = sources.ranker.fuse(histories, k=k, exclude=exclude, allowed=permitted, bias=bias)
+        result = Ranked(fused.item_index, fused.score, fused.contribution, np.zeros((num_rows, k), bool))
+    else:
+        result = _in_blocks(sources, histories, k, exclude, permitted, bias, speaking, step)
+    for row in np.flatnonzero((result.item_index < 0).any(axis=1)):
+        excluded = exclude.indices[exclude.indptr[row] : exclude.indptr[row + 1]]
+        _fill(sources, result, int(row), excluded, permitted, bias)
+    return result
+
+
+def _in_blocks(
+    sources: Sources,
+    histories: Histories,
+    k: int,
+    exclude: ItemRows,
+    permitted: npt.NDArray[np.bool_],
+    bias: FloatArray | None,
+    speaking: npt.NDArray[np.int64],
+    step: int,
+) -> Ranked:
+    """The histories that are not empty, as many at a time as fit; nothing for the others."""
+    num_rows = len(histories)
     result = Ranked(
         np.full((num_rows, k), -1, np.int32),
         np.full((num_rows, k), -np.inf, np.float32),
         np.zeros((num_rows, k, len(sources.ranker.sources)), np.float32),
         np.zeros((num_rows, k), bool),
     )
-    speaking = np.flatnonzero(histories.lengths)
-    step = sources.ranker.weights.space.block_rows(sources.num_items)
     for start in range(0, speaking.size, step):
         rows = speaking[start : start + step]
-        whole = rows.size == num_rows
-        asked, shut = (histories, exclude) if whole else (histories.take(rows), ItemSets.of(exclude, rows))
+        asked, shut = histories.take(rows), ItemSets.of(exclude, rows)
         fused = sources.ranker.fuse(asked, k=k, exclude=shut, allowed=permitted, bias=bias)
         result.item_index[rows] = fused.item_index
         result.score[rows] = fused.score
         result.contribution[rows] = fused.contribution
-    for row in np.flatnonzero((result.item_index < 0).any(axis=1)):
-        excluded = exclude.indices[exclude.indptr[row] : exclude.indptr[row + 1]]
-        _fill(sources, result, int(row), excluded, permitted, bias)
     return result
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy.typing as npt
 
 from gnn.histories import History, IntArray
 from gnn.knowledge import kind_of, kinds_of
-from graph.schema import EdgeRole, EdgeSpec, GraphSchema
+from graph.schema import EdgeRole, EdgeSpec, EdgeType, GraphSchema
 from graph.view import GraphView
 
 MIN_COUNT = 3
@@ -54,33 +55,70 @@ def opted_out(view: GraphView, user_index: int) -> bool:
     return view.property(view.schema.user_type, user_index, PROFILING) is False
 
 
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """What of a schema makes up profiles: learned edge types with the codes of their kinds, and the others."""
+
+    learned: tuple[tuple[EdgeType, int], ...]
+    kinds: tuple[str, ...]
+    others: tuple[EdgeType, ...]
+
+    @classmethod
+    def of(cls, schema: GraphSchema) -> _Read:
+        specs = learned_interactions(schema)
+        kinds = kinds_of(specs)
+        others = [spec for spec in schema.edges_with(EdgeRole.INTERACTION) if not spec.holdout and spec not in specs]
+        learned = tuple((spec.edge_type, kinds.index(kind_of(spec))) for spec in specs)
+        return cls(learned, kinds, tuple(spec.edge_type for spec in others))
+
+
+_READ: dict[int, tuple[GraphSchema, _Read]] = {}
+"""By the identity of the schema: to hash or compare one takes longer than a profile."""
+_MOST_READ = 16
+
+
+def _read_of(schema: GraphSchema) -> _Read:
+    kept = _READ.get(id(schema))
+    if kept is None or kept[0] is not schema:
+        if len(_READ) >= _MOST_READ:
+            _READ.clear()
+        kept = _READ[id(schema)] = (schema, _Read.of(schema))
+    return kept[1]
+
+
 def profile_of(view: GraphView, user_index: int) -> Profile:
     """The history of one user; events of the same second keep the graph's order, edge type by edge type.
 
     A user who does not want to be profiled has none.
     """
-    schema = view.schema
     if opted_out(view, user_index):
         return replace(NOBODY)
-    learned = learned_interactions(schema)
-    if not learned:
+    read = _read_of(view.schema)
+    if not read.learned:
         return NOBODY
-    kinds = kinds_of(learned)
-    positive = [(kinds.index(kind_of(spec)), *view.events(spec.edge_type, user_index)) for spec in learned]
-    item_index = np.concatenate([items for _, items, _ in positive])
-    timestamp_s = np.concatenate([times for _, _, times in positive])
-    kind = np.concatenate([np.full(items.size, code, np.uint8) for code, items, _ in positive])
-    order = np.argsort(timestamp_s, kind="stable")
-    others = [
-        view.ends(spec.edge_type, user_index)
-        for spec in schema.edges_with(EdgeRole.INTERACTION)
-        if not spec.holdout and spec not in learned
-    ]
-    return Profile(
-        user_index,
-        History.of(item_index[order], timestamp_s[order], kind[order], kinds),
-        np.unique(np.concatenate([item_index, *others])).astype(np.int32),
-    )
+    events = [view.events(edge_type, user_index) for edge_type, _ in read.learned]
+    item_index, timestamp_s = events[0]
+    if len(events) > 1:
+        item_index = np.concatenate([items for items, _ in events])
+        timestamp_s = np.concatenate([times for _, times in events])
+    kind = np.empty(item_index.size, np.uint8)
+    start = 0
+    for (_, code), (items, _) in zip(read.learned, events, strict=True):
+        kind[start : start + items.size] = code
+        start += items.size
+    seen = [item_index, *(view.ends(edge_type, user_index) for edge_type in read.others)]
+    if not (timestamp_s[1:] >= timestamp_s[:-1]).all():
+        order = np.argsort(timestamp_s, kind="stable")
+        item_index, timestamp_s, kind = item_index[order], timestamp_s[order], kind[order]
+    return Profile(user_index, History.of(item_index, timestamp_s, kind, read.kinds), _distinct(seen))
+
+
+def _distinct(rows: Sequence[IntArray]) -> IntArray:
+    """The distinct rows, ascending."""
+    ordered = np.sort(np.concatenate(rows)) if len(rows) > 1 else np.sort(rows[0])
+    fresh = np.ones(ordered.size, bool)
+    np.not_equal(ordered[1:], ordered[:-1], out=fresh[1:])
+    return ordered[fresh].astype(np.int32, copy=False)
 
 
 @dataclass(frozen=True, slots=True)

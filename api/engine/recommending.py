@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from api.engine.contributions import Contributions
 from api.engine.filters.values import Mask
 from api.engine.keeper import Moment
 from api.engine.likeness import likeness
@@ -79,7 +79,7 @@ def recommended(moment: Moment, asked: Asked, n: int, *, demographics: Demograph
         open_[shut] = False
         best = top_k(np.where(open_, scores, -np.inf).astype(np.float32)[None, :], k)[0]
         best = best[best >= 0]
-        given = [{DEMOGRAPHICS: float(told[item])} for item in best.tolist()]
+        given = Contributions.positive((DEMOGRAPHICS,), told[best][:, None])
         listed = Listed(best, scores[best].astype(np.float32), given, DEMOGRAPHICS)
         if best.size == k:
             return listed
@@ -91,25 +91,27 @@ def recommended(moment: Moment, asked: Asked, n: int, *, demographics: Demograph
         popular = Listed(
             result.item_index[0][found],
             (floor + result.score[0][found]).astype(np.float32),
-            [{} for _ in range(int(found.sum()))],
+            Contributions.none(int(found.sum())),
             POPULARITY,
         )
         return listed.followed_by(popular) if len(listed) else nothing_listed().followed_by(popular)
 
-    pinnable = sources.allowed.copy() if stage.allowed is None else sources.allowed & stage.allowed
-    pinnable[session.barred] = False
+    def pinnable() -> Mask:
+        mask = sources.allowed.copy() if stage.allowed is None else sources.allowed & stage.allowed
+        mask[session.barred] = False
+        return mask
+
     return Arranging(
         view, stage, rank, lambda rows: likeness(moment.connections, sources.operators, rows), pinnable, history
     ).of(n)
 
 
-def _contributions(result: Ranked, names: Sequence[str]) -> list[dict[str, float]]:
+def _contributions(result: Ranked, names: tuple[str, ...]) -> Contributions:
     """Of each item of the first history the sources that speak for it; if none does, the one least against it."""
-    listed = []
     found = int((result.item_index[0] >= 0).sum())
-    for at, parts in enumerate(result.contribution[0, :found].tolist()):
-        given = {name: part for name, part in zip(names, parts, strict=True) if part > 0}
-        if not given and not result.filled[0, at]:
-            given = {names[parts.index(max(parts))]: 0.0}
-        listed.append(given)
-    return listed
+    parts = result.contribution[0, :found]
+    told = Contributions.positive(names, parts)
+    against = np.flatnonzero(told.silent & ~result.filled[0, :found])
+    if against.size:
+        told.value[against, parts[against].argmax(axis=1)] = 0.0
+    return told

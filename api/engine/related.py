@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from api.engine.activity import Activity, ActivityFeed
 from api.engine.baskets import Baskets
+from api.engine.contributions import Contributions, SourceScores
 from api.engine.filters.values import Mask
 from api.engine.keeper import Moment
 from api.engine.kinds import (
@@ -35,13 +36,13 @@ from api.engine.steering.arranging import Arranging
 from api.engine.steering.stage import Stage
 from api.engine.trending import trending_scores
 from api.engine.watching import stage
-from gnn.compiled import best
+from gnn.compiled import best_of_sum
 from gnn.histories import FloatArray, IntArray
 from graph.overlay import Overlay
 from graph.view import GraphView
 
 T = TypeVar("T")
-Scores: TypeAlias = tuple[str, Callable[[], Mapping[str, FloatArray]]]
+Scores: TypeAlias = tuple[str, Callable[[], SourceScores]]
 """The name of a list, and how to find what each of its sources adds to every item's score."""
 
 
@@ -101,10 +102,10 @@ class RelatedItems:
         ``barred`` ones are never among them.
         """
         sources = moment.sources
-        mask = np.ones(sources.num_items, bool)
-        mask[item] = False
+        mask = sources.allowed.copy()
         if kind == "cross_category":
-            mask = of_other_category(moment.view.schema, moment.connections, item)
+            mask &= of_other_category(moment.view.schema, moment.connections, item)
+        mask[item] = False
         if barred is not None:
             mask[barred] = False
         listed = self._arranged(moment, self._scores(kind, moment, item), stage, n, mask, np.array([item], np.int32))
@@ -125,10 +126,10 @@ class RelatedItems:
         scores = trending_scores(recent, window_s, num_items, now_s=now_s)
         return self._arranged(
             moment,
-            [("trending", lambda: {"trending": scores})],
+            [("trending", lambda: SourceScores(("trending",), scores[None, :]))],
             stage,
             n,
-            np.ones(num_items, bool),
+            moment.sources.allowed.copy(),
             np.empty(0, np.int32),
         )
 
@@ -146,39 +147,46 @@ class RelatedItems:
             return same_need(moment.connections, sources.operators.get("text"), item)
 
         @_once
-        def similar() -> dict[str, FloatArray]:
+        def similar() -> SourceScores:
             return similar_scores(sources.operators, families, item, num_items)
 
         @_once
-        def behaviour() -> dict[str, FloatArray]:
+        def behaviour() -> SourceScores:
             return behaviour_scores(sources.operators, families, item, num_items)
+
+        def together() -> SourceScores:
+            return SourceScores(("baskets",), baskets()[None, :])
 
         if kind == "similar":
             return [("similar", similar)]
         if kind == "bought_together":
-            return [("baskets", lambda: {"baskets": baskets()}), ("similar", similar)]
+            return [("baskets", together), ("similar", similar)]
         if kind == "cross_category":
-            return [("baskets", lambda: {"baskets": baskets()}), ("behaviour", behaviour)]
+            return [("baskets", together), ("behaviour", behaviour)]
 
         @_once
-        def complementary() -> dict[str, FloatArray]:
+        def complementary() -> SourceScores:
             return complementary_scores(baskets(), alike(), curated_complements(moment.view, item))
 
         @_once
-        def other_need() -> dict[str, FloatArray]:
-            return {name: part * (1.0 - alike()) ** OTHER_NEED for name, part in behaviour().items()}
+        def other_need() -> SourceScores:
+            said = behaviour()
+            return SourceScores(said.names, np.asarray(said.value * (1.0 - alike()) ** OTHER_NEED, np.float32))
 
         return [("complementary", complementary), ("behaviour", other_need)]
 
     def _arranged(
         self, moment: Moment, scores: list[Scores], stage: Stage, n: int, mask: Mask, history: IntArray
     ) -> Listed:
+        """``mask`` is of what may be shown of what is allowed at all. Shape (I,)."""
         sources = moment.sources
 
         def rank(allowed: Mask | None, k: int) -> Listed:
             return _listed(sources, scores, k, mask if allowed is None else mask & allowed, stage.bias)
 
-        pinnable = mask & sources.allowed if stage.allowed is None else mask & sources.allowed & stage.allowed
+        def pinnable() -> Mask:
+            return mask if stage.allowed is None else mask & stage.allowed
+
         alike = partial(likeness, moment.connections, sources.operators)
         return Arranging(moment.view, stage, rank, alike, pinnable, history).of(n)
 
@@ -228,38 +236,26 @@ def _once(make: Callable[[], T]) -> Callable[[], T]:
 
 def _listed(sources: Sources, stages: list[Scores], n: int, mask: Mask, bias: FloatArray | None) -> Listed:
     """The best of a mask by the first scores, then by the next, then popular items."""
-    shut = ~(sources.allowed & mask)
-    items = np.empty(0, np.int32)
-    score = np.empty(0, np.float32)
-    contributions: list[dict[str, float]] = []
+    shut = ~mask
+    factor = None if bias is None else np.exp(bias)
+    items, score, contributions = np.empty(0, np.int32), np.empty(0, np.float32), Contributions.none(0)
     fallback = None
     for number, (name, read) in enumerate(stages):
-        parts = read()
-        total = np.zeros(sources.num_items, np.float32)
-        for part in parts.values():
-            total += part
-        if bias is not None:
-            total *= np.exp(bias)
-        found = _best(total, n - items.size, shut)
+        said = read()
+        found, total = best_of_sum(said.value, shut, n - items.size, factor)
         shut[found] = True
-        floor = float(score.min()) - float(total[found].max()) if score.size and found.size else 0.0
-        items = np.concatenate([items, found]).astype(np.int32)
-        score = np.concatenate([score, floor + total[found]]).astype(np.float32)
-        shares = {source: part[found].tolist() for source, part in parts.items()}
-        contributions += [{s: of[at] for s, of in shares.items() if of[at] > 0} for at in range(found.size)]
-        fallback = name if number and found.size else fallback
+        if items.size:
+            floor = float(score.min()) - float(total[0]) if found.size else 0.0
+            found, total = np.concatenate([items, found]), np.concatenate([score, floor + total])
+            contributions = contributions.then(said.of(found[items.size :]))
+        else:
+            contributions = said.of(found)
+        fallback = name if number and found.size > items.size else fallback
+        items, score = found, total.astype(np.float32, copy=False)
         if items.size >= n:
             break
     ranked = items.size
     items, score = fill_up(sources, items, score, n, shut, bias)
-    contributions += [{} for _ in range(items.size - ranked)]
-    return Listed(items, score, contributions, POPULARITY if items.size > ranked else fallback)
-
-
-def _best(scores: FloatArray, n: int, shut: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
-    """The items of the ``n`` highest positive scores, best first, ties by the lower index."""
-    if n <= 0:
-        return np.empty(0, np.int64)
-    open_ = np.where(shut | (scores <= 0), np.float32(-np.inf), scores)
-    index, _ = best(open_[None, :], n)
-    return np.asarray(index[0][index[0] >= 0], np.int64)
+    if items.size > ranked:
+        contributions, fallback = contributions.then(Contributions.none(items.size - ranked)), POPULARITY
+    return Listed(items, score, contributions, fallback)

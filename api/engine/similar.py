@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from functools import lru_cache
 
 import numpy as np
 
+from api.engine.contributions import SourceScores
 from gnn.compiled import likeness
 from gnn.histories import FloatArray
 from gnn.operators import Operator, add_scores
@@ -35,19 +37,25 @@ def similar_scores(
     num_items: int,
     *,
     content: bool = True,
-) -> dict[str, FloatArray]:
-    """What each source adds to the likeness of every item with one item; the sum ranks. Shape (I,) each.
+) -> SourceScores:
+    """What each source adds to the likeness of every item with one item.
 
     Every source is seen as ``log(1 + max(z, 0))`` of its scores for a history of this one item; sources of a
     group share the group's weight, so that seven walks do not outvote one text. ``content=False`` leaves out what
     items are, and keeps what people do with them.
     """
-    groups = {name: group for name in operators if (group := group_of(name, families.get(name, "other"))) is not None}
-    members = Counter(groups.values())
-    speaking = [name for name, group in groups.items() if content or group != "content"]
-    weights = np.array([_WEIGHT[groups[name]] / members[groups[name]] for name in speaking], np.float32)
+    speaking, weights = _speaking(tuple((name, families.get(name, "other")) for name in operators), content)
     scores = np.zeros((len(speaking), num_items), np.float32)
     history = Weighed.of_item(item_index, num_items)
     for row, name in zip(scores, speaking, strict=True):
         add_scores(operators[name], history, row[None, None, :])
-    return dict(zip(speaking, likeness(scores, weights), strict=True))
+    return SourceScores(speaking, likeness(scores, weights))
+
+
+@lru_cache(maxsize=64)
+def _speaking(families: tuple[tuple[str, str], ...], content: bool) -> tuple[tuple[str, ...], FloatArray]:
+    """The sources that see likeness, and what each of them counts. Shape (S,)."""
+    groups = {name: group for name, family in families if (group := group_of(name, family)) is not None}
+    members = Counter(groups.values())
+    speaking = tuple(name for name, group in groups.items() if content or group != "content")
+    return speaking, np.array([_WEIGHT[groups[name]] / members[groups[name]] for name in speaking], np.float32)

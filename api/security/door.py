@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
+from collections.abc import Awaitable
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -31,29 +32,43 @@ class Door:
         self._rates = Rates(rate_limit)
         self._metrics = metrics
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         needed = scopes.required_scope(scope["method"], scope["path"]) if scope["type"] == "http" else None
         if needed is None:
-            await self._app(scope, receive, send)
-            return
-        try:
-            key = await self._key_of(scope)
-            self._rates.count_request(key.key_id)
-            if needed not in key.scopes:
-                raise Forbidden("the key lacks a scope", expected=needed, got=", ".join(sorted(key.scopes)))
-        except KindredError as refused:
-            self._metrics.turned_away.labels(_reason(refused)).inc()
-            await problem_response(refused, scope["state"]["request_id"])(scope, receive, send)
-            return
-        scope["state"]["scopes"] = key.scopes
-        await self._app(scope, receive, send)
-
-    async def _key_of(self, scope: Scope) -> ApiKey:
+            return self._app(scope, receive, send)
         text = _key_text(scope)
+        try:
+            known = None if text is None else self._keys.known(text)
+            if known is None:
+                return self._enter_unknown(text, needed, scope, receive, send)
+            return self._enter(known, needed, scope, receive, send)
+        except KindredError as refused:
+            return self._refuse(refused, scope, receive, send)
+
+    def _enter(self, key: ApiKey, needed: scopes.Scope, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        """The answer to a request of a key that may ask it; raises when it may not."""
+        self._rates.count_request(key.key_id)
+        if needed not in key.scopes:
+            raise Forbidden("the key lacks a scope", expected=needed, got=", ".join(sorted(key.scopes)))
+        scope["state"]["scopes"] = key.scopes
+        return self._app(scope, receive, send)
+
+    async def _enter_unknown(
+        self, text: str | None, needed: scopes.Scope, scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        try:
+            answer = self._enter(await self._verified(text, scope), needed, scope, receive, send)
+        except KindredError as refused:
+            answer = self._refuse(refused, scope, receive, send)
+        await answer
+
+    async def _refuse(self, refused: KindredError, scope: Scope, receive: Receive, send: Send) -> None:
+        self._metrics.turned_away.labels(_reason(refused)).inc()
+        await problem_response(refused, scope["state"]["request_id"])(scope, receive, send)
+
+    async def _verified(self, text: str | None, scope: Scope) -> ApiKey:
         if text is None:
             raise Unauthorized("the request has no API key", remedy=_REMEDY)
-        if (known := self._keys.known(text)) is not None:
-            return known
         address = (scope.get("client") or ("unknown",))[0]
         self._rates.check_address(address)
         verified = await asyncio.to_thread(self._keys.verify, text)

@@ -38,7 +38,32 @@ class AttributeWalk:
         vectors = [attribute_vectors(matrix, self.config.rarity_power) for matrix in incidences]
         left = sp.csr_array(sp.hstack(vectors, format="csr", dtype=np.float32) / np.float32(len(vectors)))
         right = sp.csr_array(sp.hstack(vectors, format="csr", dtype=np.float32).T)
-        return FactorOperator(left, right)
+        return FactorOperator(*own_in_one(left, right))
+
+
+def own_in_one(left: sp.csr_array, right: sp.csr_array) -> tuple[sp.csr_array, sp.csr_array]:
+    """Two matrices of the same product, in which all that one item alone has is one attribute.
+
+    Such attributes lead nowhere but to the item itself, and in a graph of facts they are most of all: a third of the
+    way through the graph would be spent on them. Shapes: (I, A), (A, I) → (I, A'), (A', I).
+    """
+    degree = np.diff(right.indptr)
+    alone = np.flatnonzero(degree == 1)
+    owner = right.indices[right.indptr[alone]]
+    owners, place = np.unique(owner, return_inverse=True)
+    if owners.size == alone.size:
+        return left, right
+    strength = np.zeros(owners.size, np.float64)
+    weight = sp.csr_array(left[:, alone]).tocoo()
+    np.add.at(strength, place[weight.col], weight.data * right.data[right.indptr[alone[weight.col]]])
+    shared = np.flatnonzero(degree > 1)
+    ones, many = np.arange(owners.size), (owners.size, left.shape[0])
+    into = sp.csr_array((strength.astype(np.float32), (owners, ones)), shape=many[::-1])
+    back = sp.csr_array((np.ones(owners.size, np.float32), (ones, owners)), shape=many)
+    return (
+        sp.csr_array(sp.hstack([left[:, shared], into], format="csr", dtype=np.float32)),
+        sp.csr_array(sp.vstack([right[shared], back], format="csr", dtype=np.float32)),
+    )
 
 
 def attribute_vectors(incidence: sp.csr_array, rarity_power: float = 1.0) -> sp.csr_array:

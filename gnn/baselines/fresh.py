@@ -1,4 +1,4 @@
-"""Content among items that nobody has chosen: so that the fusion can weigh them apart from all others.
+"""Items that nobody has chosen, by themselves and by content: so that the fusion can weigh them apart from all others.
 
 What speaks for a known item is mostly who chose it, and an unknown one has nothing to set against that. A source that
 ranks unknown items alone has a weight of its own, which says how readily this shop's users choose what is new.
@@ -16,7 +16,7 @@ from gnn.baselines.neighbors import scaled_columns
 from gnn.baselines.text import TextNeighbors
 from gnn.data import TrainingData
 from gnn.models.model import ModelConfig
-from gnn.operators import EmbeddingOperator, FactorOperator, Operator
+from gnn.operators import ConstantOperator, EmbeddingOperator, FactorOperator, Operator
 
 
 class FreshText:
@@ -57,6 +57,24 @@ class FreshAttributes:
         everywhere = AttributeWalk(AttributeWalk.Config()).fit(data)
         assert isinstance(everywhere, FactorOperator)
         return FactorOperator(everywhere.left, scaled_columns(everywhere.right, is_fresh(data)))
+
+
+class Unseen:
+    """Scores 1 for items without interactions, 0 for all others: by itself no ranking, but what raises new items.
+
+    Reference: Schein, Popescul, Ungar & Pennock, "Methods and metrics for cold-start recommendations", 2002.
+    """
+
+    class Config(ModelConfig):
+        """Nothing to choose."""
+
+    reference: ClassVar[str] = "Schein et al. 2002, cold start"
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+
+    def fit(self, data: TrainingData) -> Operator:
+        return ConstantOperator(is_fresh(data), late_score=1.0)
 
 
 def is_fresh(data: TrainingData) -> npt.NDArray[np.float32]:

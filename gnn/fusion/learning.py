@@ -84,17 +84,28 @@ class LearnedFusion:
     pull: Pull | None
     num_examples: int
 
-    def cross_fitted(self, operators: Mapping[str, Operator]) -> CrossFitted:
+    def cross_fitted(
+        self, operators: Mapping[str, Operator], allowed: npt.NDArray[np.bool_] | None = None
+    ) -> CrossFitted:
         """The ranker whose validation figures are not fitted to the users they are measured on."""
-        return CrossFitted(tuple(FusedRanker(operators, weights) for weights in self.folds), self.fold_of)
+        return CrossFitted(tuple(FusedRanker(operators, weights) for weights in self.folds), self.fold_of, allowed)
+
+    def raised(self, source: str, bonus: float) -> LearnedFusion:
+        """The same with more weight on one source in all of it, see :meth:`FusionWeights.raised`."""
+        folds = tuple(weights.raised(source, bonus) for weights in self.folds)
+        return replace(self, weights=self.weights.raised(source, bonus), folds=folds)
 
 
 @dataclass(frozen=True)
 class CrossFitted:
-    """Ranks each user with the weights learned from the other folds. Implements :class:`gnn.ranker.Ranker`."""
+    """Ranks each user with the weights learned from the other folds. Implements :class:`gnn.ranker.Ranker`.
+
+    ``allowed`` (I,): the items that are ranked at all.
+    """
 
     folds: tuple[FusedRanker, ...]
     fold_of: npt.NDArray[np.int8]
+    allowed: npt.NDArray[np.bool_] | None = None
 
     def rank(self, histories: Histories, k: int, *, repeats: bool = False) -> IntArray:
         fold = self.fold_of[histories.user_index]
@@ -102,7 +113,7 @@ class CrossFitted:
         for number, ranker in enumerate(self.folds):
             rows = np.flatnonzero(fold == number)
             if rows.size:
-                result[rows] = ranker.rank(histories.take(rows), k, repeats=repeats)
+                result[rows] = ranker.rank(histories.take(rows), k, repeats=repeats, allowed=self.allowed)
         return result
 
 

@@ -40,6 +40,8 @@ class FusedRanker:
             )
         self.operators = {name: operators[name] for name in weights.space.sources}
         self.weights = weights
+        self._firsts = np.array([first * len(VIEWS) for _, first, _ in weights.space.blocks], np.intp)
+        self._linear: dict[int, FloatArray] = {}
 
     @property
     def sources(self) -> tuple[str, ...]:
@@ -88,40 +90,57 @@ class FusedRanker:
         Shapes: ``item_index`` (B, C), -1 for none; ``exclude`` and ``allowed`` say who an item is ranked among.
         """
         given = features_of(self.operators, self.weights.space, histories, item_index, exclude=exclude, allowed=allowed)
-        return Fused(
-            item_index,
-            self._scores(given, histories, bias),
-            self._contribution(self.weights.weighted(given.features, histories.lengths)),
-        )
+        score = self._scores(given, histories, bias)
+        return Fused(item_index, score, self._contribution(given.features, histories))
 
     def _ranked(self, pool: Candidates, histories: Histories, k: int, bias: FloatArray | None) -> Fused:
         score = self._scores(pool, histories, bias)
         best = np.argsort(-score, axis=1, kind="stable")[:, :k]
         rows = np.arange(len(best))[:, None]
-        contribution = self._contribution(self.weights.weighted(pool.features[rows, best], histories.lengths))
+        contribution = self._contribution(pool.features[rows, best], histories)
         fused = Fused(pool.item_index[rows, best], score[rows, best], contribution)
         return fused if best.shape[1] == k else _padded(fused, k)
 
     def _scores(self, pool: Candidates, histories: Histories, bias: FloatArray | None) -> FloatArray:
         """The learned score of each candidate with its bias; -inf in the padding. Shape (B, C)."""
-        score = self.weights.scores(pool.features, histories.lengths)
+        linear = self._linear_of(histories)
+        if linear is None:
+            score = self.weights.scores(pool.features, histories.lengths)
+        else:
+            score = np.matmul(pool.features, linear[None, :, None])[..., 0]  # as for several, to the last bit
         if bias is not None:
             score += bias[np.maximum(pool.item_index, 0)]
         score[pool.item_index < 0] = -np.inf
         return score
 
-    def _contribution(self, weighted: FloatArray) -> FloatArray:
+    def _contribution(self, features: FloatArray, histories: Histories) -> FloatArray:
         """Weighted features summed by source. Shape (B, C, F) → (B, C, S)."""
-        firsts = np.array([first * len(VIEWS) for _, first, _ in self.weights.space.blocks], np.intp)
-        return np.asarray(np.add.reduceat(weighted, firsts, axis=-1), np.float32)
+        linear = self._linear_of(histories)
+        weighted = self.weights.weighted(features, histories.lengths) if linear is None else features * linear
+        return np.asarray(np.add.reduceat(weighted, self._firsts, axis=-1), np.float32)
 
-    def rank(self, histories: Histories, k: int, *, repeats: bool = False) -> IntArray:
+    def _linear_of(self, histories: Histories) -> FloatArray | None:
+        """The weights of a single history, kept by its length; ``None`` for several, or where they are not all. (F,)"""
+        if len(histories) != 1 or self.weights.hidden is not None:
+            return None
+        length = histories.item_index.size
+        kept = self._linear.get(length)
+        if kept is None:
+            if len(self._linear) >= MOST_LENGTHS:
+                self._linear.clear()
+            kept = self._linear[length] = self.weights.of_length([length])[0]
+        return kept
+
+    def rank(
+        self, histories: Histories, k: int, *, repeats: bool = False, allowed: npt.NDArray[np.bool_] | None = None
+    ) -> IntArray:
         result = np.full((len(histories), k), -1, np.int32)
         step = self.weights.space.block_rows(histories.num_items)
         for start in range(0, len(histories), step):
             rows = np.arange(start, min(start + step, len(histories)))
             asked = histories.take(rows)
-            result[rows] = self.fuse(asked, k=k, exclude=asked.none() if repeats else None).item_index
+            exclude = asked.none() if repeats else None
+            result[rows] = self.fuse(asked, k=k, exclude=exclude, allowed=allowed).item_index
         return result
 
 
@@ -136,6 +155,8 @@ def _padded(fused: Fused, k: int) -> Fused:
 
 
 MAX_LEVELS = 8
+MOST_LENGTHS = 1_024
+"""Lengths of histories whose weights are kept."""
 
 
 def _levels(bias: FloatArray) -> list[npt.NDArray[np.bool_]]:

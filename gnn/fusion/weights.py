@@ -76,6 +76,13 @@ class FusionWeights:
             self, weight=np.asarray(scale * self.weight, np.float32), slope=np.asarray(scale * self.slope, np.float32)
         )
 
+    def raised(self, source: str, bonus: float) -> FusionWeights:
+        """The same with ``bonus`` more weight on the damped view of a source over the whole history."""
+        first = next(at for at, (name, _, view) in enumerate(self.space.columns) if (name, view) == (source, "log"))
+        weight = self.weight.copy()
+        weight[first] += np.float32(bonus)
+        return replace(self, weight=weight)
+
     def scores(self, features: np.ndarray[Any, Any], lengths: Sequence[int] | np.ndarray[Any, Any]) -> FloatArray:
         """The score of each candidate. Shapes: ``features`` (B, C, F), ``lengths`` (B,) → (B, C)."""
         features = np.asarray(features, np.float32)

@@ -35,6 +35,7 @@ MODELS: dict[str, ModelEntry] = {
     "fresh_attributes": ModelEntry(
         "gnn.baselines.fresh:FreshAttributes", "walk", "shared facts, among items nobody has chosen", default=False
     ),
+    "unseen": ModelEntry("gnn.baselines.fresh:Unseen", "baseline", "what nobody has chosen yet", default=False),
     "lightgcn": ModelEntry("gnn.models.lightgcn:LightGCN", "gnn", "linear propagation on user–item edges"),
     "graphsage": ModelEntry("gnn.models.graphsage:GraphSAGE", "gnn", "text-enriched heterogeneous GraphSAGE"),
     "sequence": ModelEntry("gnn.models.sequence:GraphSequence", "gnn", "graph item vectors, attention over events"),

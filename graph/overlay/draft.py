@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from itertools import chain
 
@@ -14,7 +15,7 @@ from graph.overlay.rows import edge_row, snapshot_row
 from graph.overlay.state import EdgeChanges, EdgeState, Names, NodeChanges, OverlayState
 from graph.records import Change, Edge, Node, Properties
 from graph.schema import EdgeType
-from graph.snapshot import NO_TIME, Snapshot
+from graph.snapshot import NO_TIME, NodeTable, Snapshot
 
 _NO_CHANGES = GrownRow()
 _FORESEEN_FROM = 32
@@ -29,7 +30,9 @@ class _Rows:
         self._drafted: dict[int, Changes] = {}
 
     def get(self, row: int) -> GrownRow:
-        published = self._published.get(row) or _NO_CHANGES
+        published = self._published.get(row)
+        if published is None:
+            published = _NO_CHANGES
         drafted = self._drafted.get(row)
         return published if drafted is None else published.with_changes(drafted)
 
@@ -54,8 +57,21 @@ class _Rows:
         return self._published.updated({row: self.get(row) for row in self._drafted})
 
 
+class _Edges:
+    """Both sides of one edge type that a batch touches, and what every edge of it asks for."""
+
+    def __init__(self, snapshot: Snapshot, edge_type: EdgeType, published: EdgeChanges) -> None:
+        self.out, self.into = _Rows(published.out), _Rows(published.into)
+        self.table = snapshot.edges(edge_type)
+        self.num_qualifiers = len(self.table.columns.qualifier_names)
+
+    def put(self, source: int, target: int, code: int, state: EdgeState | None) -> None:
+        self.out.put(source, (target, code), state)
+        self.into.put(target, (source, code), state)
+
+
 class Draft:
-    """Takes the changes of one batch, then makes the next state of them."""
+    """Takes the changes of one batch, then makes the next state of them; costs nothing for types it does not touch."""
 
     def __init__(
         self,
@@ -68,9 +84,9 @@ class Draft:
         self._state = state
         self._new_ids = new_ids
         self._new_qualifiers = new_qualifiers
-        self._properties: dict[str, dict[int, Properties | None]] = {name: {} for name in state.nodes}
-        self._out = {edge_type: _Rows(changes.out) for edge_type, changes in state.edges.items()}
-        self._into = {edge_type: _Rows(changes.into) for edge_type, changes in state.edges.items()}
+        self._properties: defaultdict[str, dict[int, Properties | None]] = defaultdict(dict)
+        self._touched: dict[EdgeType, _Edges] = {}
+        self._tables: dict[str, NodeTable] = {}
         self._foreseen: dict[EdgeType, Mapping[str, int | None]] = {}
 
     def foresee(self, changes: Sequence[Change]) -> None:
@@ -83,12 +99,12 @@ class Draft:
             if isinstance(record, Edge) and record.qualifier:
                 names.setdefault(record.edge_type, {})[record.qualifier] = None
         for edge_type, qualifiers in names.items():
-            if len(qualifiers) >= _FORESEEN_FROM and edge_type in self._out:
+            if len(qualifiers) >= _FORESEEN_FROM and edge_type in self._state.edges:
                 self._foreseen[edge_type] = self._snapshot.edges(edge_type).qualifier_codes(list(qualifiers))
 
     def node(self, node: Node, gone: bool) -> bool:
         """Take a node's latest state; whether that changed anything."""
-        if node.node_type not in self._properties:
+        if node.node_type not in self._state.nodes:
             return False
         if gone:
             known = self._find(node.node_type, node.node_id)
@@ -103,7 +119,7 @@ class Draft:
     def edge(self, edge: Edge, gone: bool) -> bool:
         """Take an edge's latest state; whether that changed anything."""
         edge_type = edge.edge_type
-        if edge_type not in self._out:
+        if edge_type not in self._state.edges:
             return False
         row_of = self._find if gone else self._row
         source, target = row_of(edge_type[0], edge.source_id), row_of(edge_type[2], edge.target_id)
@@ -112,14 +128,15 @@ class Draft:
         code = self._code(edge_type, edge.qualifier)
         time = NO_TIME if edge.timestamp_ms is None else edge.timestamp_ms
         now = None if gone else EdgeState(float(np.float32(edge.weight)), time)
-        if self._edge_now(edge_type, source, target, code) == now:
+        edges = self._edges(edge_type)
+        if _edge_now(edges, source, target, code) == now:
             return False
         if not gone:
             # A feed gives latest states, so an edge may come before the node that was created again for it.
             for node_type, row in ((edge_type[0], source), (edge_type[2], target)):
                 if not self._exists(node_type, row):
                     self._properties[node_type][row] = {}
-        self._put(edge_type, source, target, code, now)
+        edges.put(source, target, code, now)
         return True
 
     def finish(self, watermark: str, changed: int) -> OverlayState:
@@ -127,17 +144,27 @@ class Draft:
         if not changed:
             state = self._state
             return OverlayState(state.version, watermark, state.nodes, state.edges)
-        nodes = {}
-        for name, changes in self._state.nodes.items():
-            properties = changes.properties.updated(self._properties[name])
-            count = max([changes.count, *(row + 1 for row in self._properties[name])])
-            unchanged = properties is changes.properties
-            nodes[name] = changes if unchanged else NodeChanges(count, properties)
-        edges = {}
-        for edge_type, before in self._state.edges.items():
-            out, into = self._out[edge_type].publish(), self._into[edge_type].publish()
-            edges[edge_type] = before if out is before.out else EdgeChanges(out, into)
+        nodes, edges = dict(self._state.nodes), dict(self._state.edges)
+        for name, drafted in self._properties.items():
+            if drafted:
+                before = nodes[name]
+                count = max(before.count, max(drafted) + 1)
+                nodes[name] = NodeChanges(count, before.properties.updated(drafted))
+        for edge_type, touched in self._touched.items():
+            edges[edge_type] = EdgeChanges(touched.out.publish(), touched.into.publish())
         return OverlayState(self._state.version + 1, watermark, nodes, edges)
+
+    def _edges(self, edge_type: EdgeType) -> _Edges:
+        found = self._touched.get(edge_type)
+        if found is None:
+            found = self._touched[edge_type] = _Edges(self._snapshot, edge_type, self._state.edges[edge_type])
+        return found
+
+    def _nodes(self, node_type: str) -> NodeTable:
+        found = self._tables.get(node_type)
+        if found is None:
+            found = self._tables[node_type] = self._snapshot.nodes(node_type)
+        return found
 
     def _find(self, node_type: str, node_id: str) -> int | None:
         if is_pseudonym(node_id):
@@ -147,7 +174,7 @@ class Draft:
         return self._new_ids[node_type].number(node_id) if row is None else row
 
     def _row(self, node_type: str, node_id: str) -> int:
-        row = self._snapshot.nodes(node_type).index_of(node_id)
+        row = self._nodes(node_type).index_of(node_id)
         return self._new_ids[node_type].add(node_id) if row is None else row
 
     def _now(self, node_type: str, row: int) -> Properties | None:
@@ -162,12 +189,13 @@ class Draft:
 
     def _exists(self, node_type: str, row: int) -> bool:
         """Whether a node is there as drafted so far; its properties are not read, which costs more than the rest."""
-        if row in self._properties[node_type]:
-            return self._properties[node_type][row] is not None
+        drafted = self._properties[node_type]
+        if row in drafted:
+            return drafted[row] is not None
         published = self._state.nodes[node_type].properties
-        if row in published:
+        if published.size and row in published:
             return published.get(row) is not None
-        return row < len(self._snapshot.nodes(node_type))
+        return row < len(self._nodes(node_type))
 
     def _code(self, edge_type: EdgeType, qualifier: str) -> int:
         if not qualifier:
@@ -179,34 +207,32 @@ class Draft:
             code = self._snapshot.edges(edge_type).qualifier_code(qualifier)
         return self._new_qualifiers[edge_type].add(qualifier) if code is None else code
 
-    def _edge_now(self, edge_type: EdgeType, source: int, target: int, code: int) -> EdgeState | None:
-        changed, state = self._out[edge_type].find(source, (target, code))
-        if changed:
-            return state
-        table = self._snapshot.edges(edge_type)
-        if code >= len(table.columns.qualifier_names):
-            return None  # the qualifier is younger than the snapshot, and so is the edge
-        row = snapshot_row(table, source, "out")
-        at = np.flatnonzero((row.indices == target) & (row.qualifier == code))
-        return EdgeState(float(row.weight[at[0]]), int(row.timestamp_ms[at[0]])) if at.size else None
-
-    def _put(self, edge_type: EdgeType, source: int, target: int, code: int, state: EdgeState | None) -> None:
-        self._out[edge_type].put(source, (target, code), state)
-        self._into[edge_type].put(target, (source, code), state)
-
     def _remove(self, node_type: str, row: int) -> bool:
         """Take a node away with every edge at it, so that none comes back when the node does."""
         if self._now(node_type, row) is None:
             return False
-        for edge_type in self._out:
-            table = self._snapshot.edges(edge_type)
+        for edge_type in self._state.edges:
+            if node_type not in (edge_type[0], edge_type[2]):
+                continue
+            edges = self._edges(edge_type)
             if edge_type[0] == node_type:
-                edges = edge_row(table, self._out[edge_type].get(row), row, "out")
-                for target, code in zip(edges.indices.tolist(), edges.qualifier.tolist(), strict=True):
-                    self._put(edge_type, row, target, code, None)
+                own = edge_row(edges.table, edges.out.get(row), row, "out")
+                for target, code in zip(own.indices.tolist(), own.qualifier.tolist(), strict=True):
+                    edges.put(row, target, code, None)
             if edge_type[2] == node_type:
-                edges = edge_row(table, self._into[edge_type].get(row), row, "in")
-                for source, code in zip(edges.indices.tolist(), edges.qualifier.tolist(), strict=True):
-                    self._put(edge_type, source, row, code, None)
+                own = edge_row(edges.table, edges.into.get(row), row, "in")
+                for source, code in zip(own.indices.tolist(), own.qualifier.tolist(), strict=True):
+                    edges.put(source, row, code, None)
         self._properties[node_type][row] = None
         return True
+
+
+def _edge_now(edges: _Edges, source: int, target: int, code: int) -> EdgeState | None:
+    changed, state = edges.out.find(source, (target, code))
+    if changed:
+        return state
+    if code >= edges.num_qualifiers:
+        return None  # the qualifier is younger than the snapshot, and so is the edge
+    row = snapshot_row(edges.table, source, "out")
+    at = np.flatnonzero((row.indices == target) & (row.qualifier == code))
+    return EdgeState(float(row.weight[at[0]]), int(row.timestamp_ms[at[0]])) if at.size else None

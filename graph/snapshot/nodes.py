@@ -104,6 +104,11 @@ class NodeTable:
             self._names[index] = found
         return found
 
+    def all_named(self, rows: Sequence[int]) -> list[tuple[str, str]]:
+        """The id and the title of each of some nodes."""
+        names = self._names
+        return [names.get(row) or self.named(row) for row in rows]
+
     def _check(self, index: int) -> None:
         if not 0 <= index < len(self):
             raise IndexError(f"{self.node_type} row out of range: expected 0 to {len(self) - 1}, got {index}")

@@ -146,3 +146,26 @@ def test_lists_and_their_events_over_http(tmp_path: Path, monkeypatch: pytest.Mo
     assert set(report.by_kind) == {"recommendations", "related:similar"}
     text = b"".join(path.read_bytes() for path in segments(tmp_path / "work" / "given"))
     assert b'"u0"' not in text, "nobody is named"
+
+
+def test_a_list_given_again_is_told_once_a_segment_and_read_as_if_each_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(given_module, "SEGMENT_BYTES", 4_000)
+    log = GivenLog(tmp_path)
+    first = envelope("first", size=20)
+    tail = given_module.given_tail(first, "recommendations")
+    for part in range(30):
+        log._write([given_module._Kept(part, f"{part}-{at}", tail) for at in range(5)])
+    files = segments(tmp_path)
+    assert len(files) > 1
+    assert all(path.read_bytes().count(tail) == 1 for path in files)
+    assert sum(path.stat().st_size for path in files) < 30 * 5 * len(tail) / 3
+    kept = list(read_given(tmp_path))
+    assert sorted(record.id for record in kept) == sorted(f"{part}-{at}" for part in range(30) for at in range(5))
+    assert {(record.items, record.kind) for record in kept if isinstance(record, Given)} == {
+        (tuple(item.item_id for item in first.items), "recommendations")
+    }
+    path = files[0]
+    path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[1:]))
+    assert len(list(read_given(tmp_path))) < len(kept)  # what names a line that is lost is skipped, not misread

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 import api.given as given_module
+import api.hot as hot_module
 from api.envelope import Envelope, ListedItem, ReleaseName
 from api.given import Given, read_given
 from api.kept import AnswerCache, KeptAnswer
@@ -152,3 +153,27 @@ def test_it_holds_no_more_than_its_bytes() -> None:
     assert cache.get((), 0) is None
     cache.put((), "large", kept("large", items=500))
     assert cache.get((), "large") is None
+
+
+def test_a_query_that_names_somebody_is_checked_each_time_and_never_kept(tmp_path: Path) -> None:
+    async def scenario(world: World) -> None:
+        before = set(hot_module._queries)
+        for query in ("n=4", "n=4&user_id=u1", "n=4&exclude=i1", f"n=4&include={'reasons,' * 30}reasons"):
+            for _ in range(2):
+                await world.get(f"/v1/items/i0/related?{query}")
+        assert {text for _, text in set(hot_module._queries) - before} <= {b"n=4"}
+
+    in_world(tmp_path, scenario, answer_cache_megabytes=0)
+
+
+def test_kept_queries_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hot_module, "_MOST_QUERIES", 5)
+
+    async def scenario(world: World) -> None:
+        for n in range(1, 20):
+            reply = await world.get(f"/v1/items/i0/related?n={n}")
+            assert reply.status_code == 200
+            assert len(hot_module._queries) <= 5
+
+    hot_module._queries.clear()
+    in_world(tmp_path, scenario)

@@ -1,4 +1,4 @@
-"""Encoding titles: the portable encoder beside sentence-transformers, on one thread each, in one run."""
+"""Encoding titles: the portable encoder beside sentence-transformers, on one thread and on two, in one run."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from ingest.text import PortableEncoder, SentenceEncoder, TextEncoder, find_mode
 from ingest.text.encoder import fast_precision
 from tests.benchmarks.known_items import EXPORTS
 
+_THREADS = (1, 2)
+"""The goal is for both cores of the machine the figures come from."""
 _TITLES, _BATCH, _GOAL_RATE, _GOAL_COSINE = 1_024, 64, 1_000, 0.99
 _PHRASE = """
     red white blue large small vintage wooden heart light holder bag mug tea lunch box paper metal sign garden bird
@@ -28,22 +30,25 @@ def measure(titles: int = _TITLES) -> list[dict[str, Any]]:
     texts = [" ".join(random.choice(_WORDS, random.integers(3, 10))).capitalize() for _ in range(titles)]
     model = find_model("minilm")
     portable, _ = portable_model(model, texts, cache_dir=EXPORTS)
-    ours = PortableEncoder(portable, threads=1)
-    peers = {
-        precision: SentenceEncoder(model, precision=precision, threads=1)
-        for precision in dict.fromkeys(("float32", fast_precision()))
-    }
-    expected = _all(peers["float32"], texts)
-    rate, rows = _rate(ours, texts)
-    rates = {precision: _rate(peer, texts)[0] for precision, peer in peers.items()}
-    cosine = float((rows * expected).sum(axis=1).mean())
-    best = max(rates.values())
+    found = []
+    for threads in _THREADS:
+        ours = PortableEncoder(portable, threads=threads)
+        peers = {
+            precision: SentenceEncoder(model, precision=precision, threads=threads)
+            for precision in dict.fromkeys(("float32", fast_precision()))
+        }
+        rate, rows = _rate(ours, texts)
+        rates = {precision: _rate(peer, texts)[0] for precision, peer in peers.items()}
+        shown = ", ".join(f"{name} {value:,.0f}" for name, value in rates.items())
+        name = f"titles/s, threads: {threads}; peer: sentence-transformers ({shown})"
+        goal = f"≥ {_GOAL_RATE:,}" if threads == _THREADS[-1] else "–"
+        met = threads != _THREADS[-1] or rate >= _GOAL_RATE
+        found.append(_row(name, rate, max(rates.values()), "titles/s", goal, met=met))
+    cosine = float((rows * _all(peers["float32"], texts)).sum(axis=1).mean())
     query = _median_ms(lambda: ours.encode(["retro red mug"]))
     peer_query = _median_ms(lambda: peers["float32"].encode(["retro red mug"]))
-    shown = ", ".join(f"{name} {value:,.0f}" for name, value in rates.items())
-    name = f"titles/s, one thread; peer: sentence-transformers ({shown})"
     return [
-        _row(name, rate, best, "titles/s", f"≥ {_GOAL_RATE:,}", met=rate >= _GOAL_RATE),
+        *found,
         _row("cosine to sentence-transformers, mean", cosine, 1.0, "", f"≥ {_GOAL_COSINE}", met=cosine >= _GOAL_COSINE),
         _row("one query; peer: sentence-transformers float32", query, peer_query, "ms", "≤ 10", met=query <= 10.0),
     ]

@@ -54,6 +54,20 @@ def test_the_best_of_a_long_row_are_the_same(seed: int, k: int) -> None:
 
 
 @settings(max_examples=60, deadline=None)
+@given(st.integers(0, 2**31), st.integers(0, 70), st.booleans())
+def test_the_best_of_a_sum_are_the_best_of_what_is_open_and_positive(seed: int, k: int, weighed: bool) -> None:
+    random = np.random.default_rng(seed)
+    parts = random.integers(-2, 3, (3, 60)).astype(np.float32)
+    shut = random.random(60) < 0.3
+    factor = random.choice([0.5, 1.0, 2.0], 60).astype(np.float32) if weighed else None
+    total = parts.sum(axis=0) * (1.0 if factor is None else factor)
+    expected = sorted((item for item in range(60) if not shut[item] and total[item] > 0), key=lambda item: -total[item])
+    for index, value in both(lambda: compiled.best_of_sum(parts, shut, k, factor)):
+        assert index.tolist() == expected[:k]
+        assert value.tolist() == total[expected[:k]].tolist()
+
+
+@settings(max_examples=60, deadline=None)
 @given(st.integers(0, 2**31))
 def test_sums_over_sparse_rows_are_the_product(seed: int) -> None:
     random = np.random.default_rng(seed)

@@ -20,6 +20,7 @@ from gnn.operators import (
     SparseOperator,
     SumOperator,
     add_scores,
+    in_half,
 )
 from gnn.weighed import CONTEXTS, Weighed
 from tests.gnn.test_compiled import both
@@ -46,6 +47,8 @@ def operators(seed: int) -> dict[str, Operator]:
         "columns": EmbeddingOperator(np.asfortranarray(table(ITEMS, 5)), np.asfortranarray(table(ITEMS, 5))),
         "constant": ConstantOperator(table(ITEMS)),
         "sum": SumOperator((SparseOperator(sparse(ITEMS, ITEMS)), embedding), (0.7, -0.4)),
+        "half": in_half(embedding),
+        "half_dense": in_half(DenseOperator(table(ITEMS, ITEMS))),
     }
 
 
@@ -88,11 +91,15 @@ def test_a_history_without_one_of_its_items_in_turn_is_read_once(rows: int, monk
     assert contexts._shared(weighed, ITEMS) is None
 
 
+@pytest.mark.parametrize("precision", [np.float32, np.float16])
 @pytest.mark.parametrize("vectors", [1, 2, 3, 4, 7, 60])
 @pytest.mark.parametrize("rows", [1, 64, 131])
-def test_products_of_few_vectors_and_of_many_are_the_same(vectors: int, rows: int) -> None:
+def test_products_of_few_vectors_and_of_many_are_the_same(
+    vectors: int, rows: int, precision: type[np.floating], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(contexts, "WIDE_ROWS", 50)
     random = np.random.default_rng(vectors)
-    table = random.normal(size=(rows, 19)).astype(np.float32)
+    table = random.normal(size=(rows, 19)).astype(precision)
     asked = random.normal(size=(vectors, 19)).astype(np.float32)
 
     def product() -> np.ndarray:
@@ -101,7 +108,7 @@ def test_products_of_few_vectors_and_of_many_are_the_same(vectors: int, rows: in
         return out
 
     for found in both(product):
-        np.testing.assert_allclose(found, 1.0 + 0.5 * (asked @ table.T), rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(found, 1.0 + 0.5 * (asked @ table.T.astype(np.float32)), rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("width", [64, 384])

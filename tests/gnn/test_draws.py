@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 from gnn.data import Interactions, ItemKnowledge, TrainingData
-from gnn.draws import DRAWS, FEW_USERS, FEWEST_USERS, drawn_again
+from gnn.draws import DRAWS, FEW_USERS, FEWEST_USERS, WINDOWS, drawn_again
 from gnn.evaluation import Evaluation, evaluate
 from gnn.experiment import FUSED, Recipe, run_experiment
 from gnn.fusion.examples import FusionExamples
 from gnn.models import MODELS
 from gnn.operators import OperatorRanker
-from gnn.splits import Split, leave_one_out, random_per_user
+from gnn.splits import Split, leave_one_out, random_per_user, temporal_global
 from graph.errors import InputError
 
 USERS, ITEMS = 60, 40
@@ -55,8 +55,41 @@ def test_only_few_users_and_chance_are_drawn_again() -> None:
     assert drawn_again(split_of(FEW_USERS + 100), ordered=False) == ()
     in_time = leave_one_out(taste())
     assert drawn_again(in_time, ordered=False) == ()
-    with pytest.raises(InputError, match="only a random validation part"):
+    with pytest.raises(InputError, match="only a random validation part or one in time"):
         in_time.redrawn(1)
+
+
+def over_time(users: int = USERS) -> Split:
+    """The same people, who choose one thing a day, each starting on another day."""
+    liked = taste(users)
+    day = np.arange(len(liked)) - np.searchsorted(liked.user_index, liked.user_index) + liked.user_index % 5
+    times = (86_400 * day + liked.user_index).tolist()
+    known = Interactions.of(liked.user_index, liked.item_index, num_users=users, num_items=ITEMS, timestamp_s=times)
+    return temporal_global(known)
+
+
+def test_of_a_part_in_time_earlier_windows_are_asked_from_what_was_known_before_each() -> None:
+    split = over_time()
+    windows = drawn_again(split, ordered=True)
+    assert len(windows) == WINDOWS - 1
+    later = split
+    for window in windows:
+        assert window.train_until is not None
+        assert window.refit_until == later.train_until
+        assert window.train.timestamp_s.max() < window.train_until <= window.validation.timestamp_s.min()
+        assert window.validation.timestamp_s.max() < window.refit_until
+        assert not len(window.test)
+        assert set(window.validation.user_index.tolist()) <= set(window.train.user_index.tolist())
+        later = window
+    asked = [len(part.validation) for part in (split, *windows)]
+    assert max(asked) < 1.5 * min(asked)
+
+
+def test_windows_that_leave_too_little_to_learn_from_are_not_asked() -> None:
+    split = over_time()
+    wide = temporal_global(split.interactions, validation_share=0.4)
+    assert len(drawn_again(wide, ordered=True)) < WINDOWS - 1
+    assert drawn_again(over_time(FEWEST_USERS - 1), ordered=True) == ()
 
 
 def measured(split: Split) -> Evaluation:

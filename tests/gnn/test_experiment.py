@@ -127,7 +127,7 @@ def test_rows_are_sorted_by_validation_and_test_is_what_is_shown() -> None:
 
 def test_the_document_is_json_with_the_figures_tables_need() -> None:
     document = json.loads(json.dumps(won().to_document()))
-    assert document.keys() == {"seed", "cuts", "gate", "table", "skipped", "importance", "seconds"}
+    assert document.keys() == {"seed", "cuts", "gate", "table", "skipped", "importance", "newcomers", "seconds"}
     for row in document["table"]:
         assert row.keys() >= {
             "model", "served", "measured_on", "recall@20", "ndcg@20", "hr@10", "ndcg@10", "mrr@20",

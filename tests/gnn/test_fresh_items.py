@@ -11,11 +11,13 @@ import scipy.sparse as sp
 from gnn.data import Interactions, ItemKnowledge, TrainingData
 from gnn.experiment import FUSED, Experiment, Recipe, run_experiment
 from gnn.models import MODELS
-from gnn.operators import history_scores
+from gnn.newcomers import Raise
+from gnn.operators import ConstantOperator, history_scores, operator_from_arrays
 from gnn.protocols import PROTOCOLS, Cuts
 
 NUM_USERS, NUM_ITEMS, NUM_BRANDS = 400, 120, 12
 HAS_BRAND = ("Item", "HAS_BRAND", "Brand")
+NOTHING = Interactions.of([], [], num_users=1, num_items=1)
 BRAND = np.arange(NUM_ITEMS) % NUM_BRANDS
 
 
@@ -51,10 +53,10 @@ def test_only_items_without_interactions_are_scored_and_as_the_plain_source_scor
 
 
 @cache
-def measured(*names: str) -> Experiment:
-    split = PROTOCOLS["cold"].split(collectors(), Interactions.of([], [], num_users=1, num_items=1), Cuts())
+def measured(*names: str, newcomers: float = 0.0) -> Experiment:
+    split = PROTOCOLS["cold"].split(collectors(), NOTHING, Cuts())
     models: dict[str, dict[str, object]] = {name: {} for name in names}
-    return run_experiment(split, knowledge(), Recipe(models, tuned=False))
+    return run_experiment(split, knowledge(), Recipe(models, tuned=False, newcomers=newcomers))
 
 
 def of_unseen(experiment: Experiment) -> float:
@@ -65,6 +67,56 @@ def of_unseen(experiment: Experiment) -> float:
 
 def test_the_fusion_finds_items_nobody_has_chosen_by_what_they_are_like() -> None:
     beside = PROTOCOLS["cold"].beside
-    assert beside == ("fresh_text", "fresh_attributes")
+    assert beside == ("fresh_text", "fresh_attributes", "unseen")
     by_chance = of_unseen(measured("popularity", "itemknn"))
     assert of_unseen(measured("popularity", "itemknn", "text", *beside)) > 2 * by_chance
+
+
+SOURCES = ("popularity", "itemknn", "text", *PROTOCOLS["cold"].beside)
+
+
+def test_new_items_are_raised_just_far_enough_to_be_found_as_well_as_asked() -> None:
+    raised = measured(*SOURCES, newcomers=1.0).raised
+    assert raised is not None
+    assert raised.before.unseen < 0.7 * raised.before.seen
+    assert raised.after.seen <= raised.after.unseen < 1.2 * raised.after.seen
+    assert raised.after.whole >= 0.9 * raised.before.whole
+    assert of_unseen(measured(*SOURCES, newcomers=1.0)) > 1.5 * of_unseen(measured(*SOURCES))
+    assert Raise.from_document(raised.to_document()) == raised
+
+
+def test_new_items_found_well_enough_are_not_raised() -> None:
+    raised = measured(*SOURCES, newcomers=0.5).raised
+    assert raised is not None
+    assert (raised.bonus, raised.after) == (0.0, raised.before)
+
+
+def test_what_all_other_items_would_have_to_give_is_bounded() -> None:
+    raised = measured("popularity", "itemknn", "unseen", newcomers=1.0).raised
+    assert raised is not None
+    assert not raised.after.reaches(1.0)
+    assert 0.9 * raised.before.whole <= raised.after.whole < raised.before.whole
+
+
+def test_nothing_is_raised_where_hardly_anybody_chose_an_unseen_item() -> None:
+    known = collectors()
+    split = PROTOCOLS["leave-one-out"].split(known, NOTHING, Cuts())
+    models: dict[str, dict[str, object]] = {name: {} for name in ("popularity", "itemknn", "unseen")}
+    assert run_experiment(split, knowledge(), Recipe(models, tuned=False, newcomers=0.5)).raised is None
+
+
+def test_the_protocol_for_new_items_asks_for_half() -> None:
+    assert {name: protocol.newcomers for name, protocol in PROTOCOLS.items() if protocol.newcomers} == {"cold": 0.5}
+
+
+def test_an_item_that_comes_after_the_release_is_unseen_too() -> None:
+    known = collectors()
+    operator = MODELS["unseen"].build().fit(TrainingData(known.where(known.item_index != 5), knowledge()))
+    assert isinstance(operator, ConstantOperator)
+    kept = operator_from_arrays(operator.kind, operator.arrays())
+    assert isinstance(kept, ConstantOperator)
+    for grown in (operator.grown(2), kept.grown(2)):
+        assert np.flatnonzero(grown.item_score).tolist() == [5, NUM_ITEMS, NUM_ITEMS + 1]
+    popularity = MODELS["popularity"].build().fit(TrainingData(known, knowledge()))
+    assert isinstance(popularity, ConstantOperator)
+    assert popularity.grown(2).item_score[NUM_ITEMS:].tolist() == [0.0, 0.0]

@@ -16,7 +16,7 @@ from gnn.models import MODELS
 from gnn.operators import Operator, OperatorRanker, OrderedOperator, history_scores, operator_from_arrays
 from graph.errors import InputError, MissingExtra
 
-IMPERSONAL = {"popularity", "recent_popularity"}
+IMPERSONAL = {"popularity", "recent_popularity", "unseen"}
 KNOWLEDGE_ONLY = {"attributes", "relations", "text"}
 OWN_ITEMS = {"personal_frequency", "personal_recency"}
 """They rank what a user chose before, and tell nothing of what else they will choose."""

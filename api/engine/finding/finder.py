@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from copy import copy
 
 import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
+from api.engine.contributions import Contributions
 from api.engine.finding.live import LiveItems, LiveState
 from api.engine.finding.part import SearchPart
 from api.engine.finding.search import Found, ItemSearch, Taste
@@ -91,10 +91,7 @@ def _taste_of(moment: Moment, user_index: int) -> Taste | None:
     return taste
 
 
-def _contributions(found: Found) -> list[dict[str, float]]:
+def _contributions(found: Found) -> Contributions:
     """Of each item found the sources that speak for it."""
-    return [_given(found.parts, at) for at in range(found.item_index.size)]
-
-
-def _given(parts: Mapping[str, FloatArray], at: int) -> dict[str, float]:
-    return {name: float(part[at]) for name, part in parts.items() if part[at] > 0}
+    parts = np.array(list(found.parts.values()), np.float32).reshape(len(found.parts), found.item_index.size)
+    return Contributions.positive(tuple(found.parts), parts.T)

@@ -8,6 +8,7 @@ from typing import TypeAlias
 
 import numpy as np
 
+from api.engine.contributions import Contributions
 from api.engine.filters.values import Mask
 from api.engine.listed import Listed, nothing_listed
 from api.engine.steering.choosing import Mix, Quota, choose
@@ -29,15 +30,15 @@ Rank: TypeAlias = Callable[[Mask | None, int], Listed]
 class Arranging:
     """What a list is arranged from.
 
-    ``rank`` ranks; ``likeness`` compares items in pairs; ``history`` is the user's, for a calibrated mix. Shape:
-    ``pinnable`` (I,), what a pin may show.
+    ``rank`` ranks; ``likeness`` compares items in pairs; ``pinnable`` says what a pin may show (I,); ``history`` is the
+    user's, for a calibrated mix.
     """
 
     view: GraphView
     stage: Stage
     rank: Rank
     likeness: Callable[[IntArray], FloatArray]
-    pinnable: Mask
+    pinnable: Callable[[], Mask]
     history: IntArray
 
     def of(self, n: int) -> Listed:
@@ -103,8 +104,9 @@ class Arranging:
         """What takes a place of its own, by rank from 1: pins, then promotions where pins leave room."""
         stage = self.stage
         slots: dict[int, Listed] = {}
+        pinnable = self.pinnable() if stage.pins else None
         for pin in stage.pins:
-            if pin.rank <= n and self.pinnable[pin.item_index]:
+            if pinnable is not None and pin.rank <= n and pinnable[pin.item_index]:
                 ranked = pool.take(np.flatnonzero(pool.item_index == pin.item_index).tolist())
                 slots[pin.rank] = _named(ranked if len(ranked) else _by_rule(pin.item_index), pin.name)
         for promotion in stage.promotions:
@@ -154,4 +156,4 @@ def _named(listed: Listed, name: str) -> Listed:
 
 
 def _by_rule(item_index: int) -> Listed:
-    return Listed(np.array([item_index], np.int32), np.zeros(1, np.float32), [{BY_RULE: 1.0}], None)
+    return Listed(np.array([item_index], np.int32), np.zeros(1, np.float32), Contributions.of([{BY_RULE: 1.0}]), None)

@@ -32,7 +32,9 @@ class Stages:
         self.masks = FilterMasks(schema)
         self._schema = schema
         self._rules = rules
+        self._item_type = schema.item_type
         self._hides = schema.node(schema.item_type).properties.get(HIDDEN) is PropertyKind.BOOLEAN
+        self._plain: tuple[object, Stage] | None = None
 
     @stage("rules")
     def of(
@@ -53,8 +55,7 @@ class Stages:
         """
         rules = self._rules()
         if rules is NO_RULES and steering is NO_STEERING:
-            hidden = (Removing(Removal("hidden", HIDDEN), self.masks(view, _NOT_HIDDEN)),) if self._hides else ()
-            return Stage(num_items, removing=hidden)
+            return self._unsteered(view, num_items)
         scenario = rules.scenarios.get(steering.scenario or "", _PLAIN)
         steering = _with_defaults(steering, scenario)
         making = _Making(self.masks, view, num_items, steering, now_s)
@@ -85,6 +86,18 @@ class Stages:
             calibration=steering.calibration,
             unknown_ids=tuple(dict.fromkeys(making.unknown)),
         )
+
+    def _unsteered(self, view: GraphView, num_items: int) -> Stage:
+        """What hides items by themselves; the same object for as long as no item changes."""
+        if not self._hides:
+            return Stage(num_items)
+        state, kept = view.state_of(self._item_type), self._plain
+        if kept is not None and kept[0] is state and kept[1].num_items == num_items:
+            return kept[1]
+        shown = self.masks(view, _NOT_HIDDEN)
+        made = Stage(num_items, removing=() if shown.all() else (Removing(Removal("hidden", HIDDEN), shown),))
+        self._plain = (state, made)
+        return made
 
 
 class _Making:

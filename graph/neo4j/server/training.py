@@ -39,7 +39,7 @@ def make_archives(line: Line, java: Path, jars: Path, say: Callable[[str], None]
     """Nothing; later starts of the server and of its tool take less time, where this JVM can be helped."""
     if is_archived(java, jars, "server") and is_archived(java, jars, "tool"):
         return
-    say(f"preparing Neo4j {line.version} for this JDK, once (about 20 s)")
+    say(f"preparing Neo4j {line.version} for this JDK, once (a minute or two on a busy machine)")
     make_archive(java, jars, "server", lambda options: _serve(line, java, jars, options))
     make_archive(java, jars, "tool", lambda options: _import(java, jars, options))
 

@@ -80,6 +80,10 @@ def _next_version(variable: str) -> str:
             ELSE {own} + 1 END"""
 
 
+DATABASE = "CALL db.info() YIELD id, creationDate RETURN id, creationDate"
+"""Which database this is: another one, or one made anew, says otherwise."""
+
+
 def read_known(names: Names) -> str:
     return (
         f"MATCH (k:{names.own(KNOWN)}) RETURN k.type AS type, k.part AS part, k.content AS content ORDER BY type, part"
@@ -87,7 +91,8 @@ def read_known(names: Names) -> str:
 
 
 def read_known_number(names: Names) -> str:
-    return f"MATCH (m:{names.own(META)} {{name: 'graph'}}) RETURN m.known AS number"
+    """What :func:`keep_known_number` has kept: the number, what is vouched for, and how many parts the rest has."""
+    return f"MATCH (m:{names.own(META)} {{name: 'graph'}}) RETURN m.known, m.vouched, m.parts"
 
 
 def drop_known(names: Names) -> str:
@@ -98,12 +103,19 @@ def write_known(names: Names) -> str:
     return f"UNWIND $rows AS row CREATE (:{names.own(KNOWN)} {{type: row[0], part: row[1], content: row[2]}})"
 
 
-def count_commit(names: Names) -> str:
-    """Counts a commit of ours that changes no row; ``$known`` is the number up to which the curated part is known."""
+def keep_known_number(names: Names) -> str:
+    """``$known`` is the number up to which the curated part is known, ``$vouched`` of what database and commit that is;
+    a commit of ours that changes no row.
+    """
     return f"""
         MATCH (m:{names.own(META)} {{name: 'graph'}})
-        SET m.commits = m.commits + 1, m.known = coalesce($known, m.known)
+        SET m.commits = m.commits + 1, m.known = $known, m.vouched = $vouched, m.parts = $parts
     """
+
+
+def count_commit(names: Names) -> str:
+    """Counts a commit of ours that changes no row."""
+    return f"MATCH (m:{names.own(META)} {{name: 'graph'}}) SET m.commits = m.commits + 1"
 
 
 # Problems

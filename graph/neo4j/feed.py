@@ -12,6 +12,7 @@ from graph.neo4j import cypher
 from graph.neo4j.names import Catalogue
 from graph.neo4j.rows import buried, read_edge, read_node
 from graph.records import Change, Edge, Node
+from graph.schema import EdgeSpec, NodeSpec
 
 PAGE_ROWS = 10_000
 
@@ -31,14 +32,14 @@ def read_changes(
     lasts = [batch[1] for batch in batches]
     found: list[Change] = []
     for row in rows:
-        record = _record(catalogue, row)
+        record = record_of(row, schema.nodes, schema.edges)
         if record is not None:
             _, _, batch_id, actor = batches[bisect_left(lasts, row[2])]
             found.append(Change("delete" if row[0] == "T" else "upsert", record, str(row[2]), batch_id, actor))
     return found
 
 
-def _record(catalogue: Catalogue, row: Sequence[Any]) -> Node | Edge | None:
+def record_of(row: Sequence[Any], nodes: Sequence[NodeSpec], edges: Sequence[EdgeSpec]) -> Node | Edge | None:
     """The record of a row; None when a hand edit took its key away, which is for the hand edits' part to report."""
     kind, at, _, version, source, target, cells = row
     if kind == "T":
@@ -46,5 +47,5 @@ def _record(catalogue: Catalogue, row: Sequence[Any]) -> Node | Edge | None:
     if not isinstance(source, str):
         return None
     if kind == "N":
-        return read_node(catalogue.schema.nodes[at], source, version, cells)
-    return read_edge(catalogue.schema.edges[at], (source, target), cells) if isinstance(target, str) else None
+        return read_node(nodes[at], source, version, cells)
+    return read_edge(edges[at], (source, target), cells) if isinstance(target, str) else None

@@ -9,25 +9,28 @@ from __future__ import annotations
 import threading
 import time
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
-from typing import Any, TypeAlias
+from typing import Any
 
+import msgspec
 from neo4j import Transaction
 
 from graph.errors import SchemaError
-from graph.neo4j import cypher, cypher_curated
+from graph.neo4j import cypher_curated
 from graph.neo4j.bookmarks import transaction_id
-from graph.neo4j.flushing import StoredState, pieces
+from graph.neo4j.journal import Given, Journal
 from graph.neo4j.knowing import Knowledge
 from graph.neo4j.known import NODE, Difference, Known, Place, Row, Table
 from graph.neo4j.line import Line, RollBack
 from graph.neo4j.names import Catalogue
 from graph.neo4j.reading import LiveReader
-from graph.neo4j.rows import EdgeKey, NodeKey, read_cells, read_properties, tombstone_key, tombstone_record
+from graph.neo4j.rows import read_cells, read_properties
+from graph.neo4j.vouching import curated_edges, curated_nodes, rows_of_ours, vouched
 from graph.neo4j.writing import finish
-from graph.records import Change, Node
-from graph.schema import EdgeRole, EdgeSpec, GraphSchema, NodeRole, NodeSpec
+from graph.records import Change, Edge, Node
+from graph.schema import EdgeSpec, NodeSpec
 
 ACTOR = "browser"
 """Who the feed says has made a hand edit."""
@@ -40,23 +43,6 @@ _LOOKS = 50
 _PART_BYTES = 1 << 20
 _UNKNOWN = object()
 _NEVER = float("-inf")
-Given: TypeAlias = dict[tuple[Table, str, Place], tuple[int, int]]
-"""The number and the version of each row; the number is 0 for a row that we had buried ourselves."""
-
-
-def curated_nodes(schema: GraphSchema) -> list[NodeSpec]:
-    """Node types that people edit."""
-    return [spec for spec in schema.nodes if spec.role is not NodeRole.USER]
-
-
-def curated_edges(schema: GraphSchema) -> list[EdgeSpec]:
-    """Edge types that people edit: not behaviour, nor what an ingest computes from it."""
-    behaviour = (EdgeRole.INTERACTION, EdgeRole.SOCIAL)
-    return [
-        spec
-        for spec in schema.edges
-        if spec.role not in behaviour and not spec.derived and schema.user_type not in (spec.source, spec.target)
-    ]
 
 
 class HandEditor:
@@ -71,7 +57,8 @@ class HandEditor:
         self._loaded = False
         self._settled: object = _UNKNOWN
         self._saved_at = _NEVER
-        self._dirty = False
+        self._dirty = self._handed = False
+        self._vouched: str | None = None
         self.diffs = 0
         """How often the curated part was compared."""
 
@@ -92,6 +79,9 @@ class HandEditor:
                 self._save_when_due(catalogue)
                 return 0
             self._load(catalogue)
+            if mark is not None and self._settled is _UNKNOWN and self._is_as_left(catalogue, mark):
+                self._settled = mark
+                return 0
             found = self._compared(catalogue)
             count = 0
             if any(found.values()):
@@ -113,13 +103,13 @@ class HandEditor:
             if table not in types:
                 types[table] = self._is_curated(table)
             if types[table]:
-                self._saw(change, table)
+                self._saw(record, int(change.watermark), deleted=change.operation == "delete")
             yield change
 
     def save(self) -> None:
         """Keep what is known in the database, when there is something new."""
         with self._turn:
-            if self._dirty:
+            if self._dirty or self._handed:
                 self._save(self._knowledge.catalogue(), self._line.address.timeout_s)
 
     # Looking
@@ -139,6 +129,21 @@ class HandEditor:
     def _commits(self, catalogue: Catalogue) -> int:
         statement = cypher_curated.commits(self._knowledge.own_names)
         return int(self._line.read(lambda tx: tx.run(statement).values())[0][0])
+
+    def _is_as_left(self, catalogue: Catalogue, mark: object) -> bool:
+        """Whether nobody else has committed since what is known was kept; then our own rows since are known, too."""
+        vouched_now = self._line.read(lambda tx: vouched(tx, catalogue, mark))
+        if vouched_now is None or vouched_now != self._vouched:
+            return False
+        _, until = self._reader.settled()
+        since = self._known.complete
+        rows = self._line.read(lambda tx: rows_of_ours(tx, catalogue, since, until), timeout_s=self._export_s)
+        if rows is None or self._mark(catalogue) != mark:  # a hand may have been in what was read
+            return False
+        for record, number, deleted in rows:
+            self._saw(record, number, deleted=deleted)
+        self._known.complete = max(since, until)
+        return True
 
     def _compared(self, catalogue: Catalogue) -> dict[Table, Difference]:
         schema, names = catalogue.schema, catalogue.names
@@ -173,7 +178,7 @@ class HandEditor:
     def _journal(self, transaction: Transaction, found: dict[Table, Difference]) -> Given:
         """The number that each row got; a row that is otherwise than it was found is left for the next look."""
         catalogue, sequence = self._knowledge.locked(transaction)
-        writing = _Writing(transaction, catalogue, sequence)
+        writing = Journal(transaction, catalogue, sequence)
         for table, difference in found.items():
             writing.edited(table, self._versions(table, difference.edited))
             writing.gone(table, self._versions(table, difference.gone))
@@ -213,15 +218,17 @@ class HandEditor:
             return any(spec.name == table for spec in curated_nodes(schema))
         return any(spec.edge_type == table for spec in curated_edges(schema))
 
-    def _saw(self, change: Change, table: Table) -> None:
-        record, number = change.record, int(change.watermark)
+    def _saw(self, record: Node | Edge, number: int, *, deleted: bool) -> None:
+        table: Table
         if isinstance(record, Node):
-            source, place, content = record.node_id, NODE, _node_content(record.properties)
+            table, source, place = record.node_type, record.node_id, NODE
+            content = _node_content(record.properties)
         else:
-            source, place = record.source_id, (record.target_id, record.qualifier)
+            table, source, place = record.edge_type, record.source_id, (record.target_id, record.qualifier)
             content = _edge_content(record.weight, record.timestamp_ms, record.properties)
         with self._turn:
-            if change.operation == "delete":
+            self._handed = True
+            if deleted:
                 self._known.saw_buried(table, source, place, number)
             else:
                 self._known.saw(table, source, Row(*place, number, content, record.version))
@@ -233,19 +240,24 @@ class HandEditor:
             return
         names = self._knowledge.own_names
 
-        def read(transaction: Transaction) -> tuple[list[list[Any]], int | None]:
+        def read(transaction: Transaction) -> tuple[list[list[Any]], list[Any]]:
             parts = transaction.run(cypher_curated.read_known(names)).values()
-            return parts, transaction.run(cypher_curated.read_known_number(names)).values()[0][0]
+            return parts, transaction.run(cypher_curated.read_known_number(names)).values()[0]
 
-        parts, number = self._line.read(read, timeout_s=self._export_s)
+        parts, (number, vouched_then, count) = self._line.read(read, timeout_s=self._export_s)
+        self._loaded = True
+        if count not in (None, len(parts)):
+            return  # somebody has meddled with it: as if nothing had been kept
         whole: dict[str, bytes] = {}
         for kind, _, content in parts:
             whole[kind] = whole.get(kind, b"") + content
-        for kind, content in whole.items():
-            ends = kind.split("-")
-            self._known.load(kind if len(ends) == 1 else (ends[0], ends[1], ends[2]), content)
-        self._known.complete = number or 0
-        self._loaded = True
+        try:
+            for kind, content in whole.items():
+                ends = kind.split("-")
+                self._known.load(kind if len(ends) == 1 else (ends[0], ends[1], ends[2]), content)
+            self._known.complete, self._vouched = number or 0, vouched_then
+        except (zlib.error, msgspec.DecodeError):
+            self._known = Known()
 
     def _save_when_due(self, catalogue: Catalogue) -> None:
         if self._dirty and time.monotonic() - self._saved_at > SAVE_EVERY_S:
@@ -263,85 +275,15 @@ class HandEditor:
             self._knowledge.locked(transaction)
             transaction.run(cypher_curated.drop_known(names)).consume()
             transaction.run(cypher_curated.write_known(names), rows=rows).consume()
-            transaction.run(cypher_curated.count_commit(names), known=self._known.complete).consume()
+            transaction.run(
+                cypher_curated.keep_known_number(names),
+                known=self._known.complete,
+                parts=len(rows),
+                vouched=vouched(transaction, catalogue, self._settled),
+            ).consume()
 
         self._line.write(write, timeout_s=self._export_s if timeout_s is None else timeout_s)
-        self._saved_at, self._dirty = time.monotonic(), False
-
-
-class _Writing:
-    """Numbers rows inside one transaction."""
-
-    def __init__(self, transaction: Transaction, catalogue: Catalogue, sequence: int) -> None:
-        self._transaction = transaction
-        self._catalogue = catalogue
-        self._state = StoredState(transaction, catalogue.names)
-        self.sequence = sequence
-        self.given: Given = {}
-
-    def _next(self) -> int:
-        self.sequence += 1
-        return self.sequence
-
-    def edited(self, table: Table, rows: Mapping[tuple[str, Place], int | None]) -> None:
-        """Numbers rows that are there; one that once was deleted goes on from its last version."""
-        keyed = [(_key(table, source, place), source, place) for source, place in rows]
-        if not keyed:
-            return
-        versions = self._state.buried([key for key, _, _ in keyed])
-        cells = [
-            [source, self._next(), versions.get(key, rows[source, place]), *(place if len(key) > 2 else ())]
-            for key, source, place in keyed
-        ]
-        names, schema = self._catalogue.names, self._catalogue.schema
-        if isinstance(table, str):
-            statement = cypher_curated.stamp_nodes(names, schema.node(table))
-        else:
-            statement = cypher_curated.stamp_edges(names, schema.edge(table))
-        numbers = {(source, place): row[1] for (_, source, place), row in zip(keyed, cells, strict=True)}
-        there: set[tuple[str, Place]] = set()
-        for some in pieces(cells):
-            for source, *place, version in self._transaction.run(statement, rows=some).values():
-                where = (source, (place[0], place[1]) if place else NODE)
-                there.add(where)
-                self.given[table, *where] = (numbers[where], version)
-        back = [tombstone_key(tombstone_record(key)) for key, source, place in keyed if (source, place) in there]
-        if versions:
-            self._transaction.run(cypher.drop_tombstones(names), keys=back).consume()
-
-    def gone(self, table: Table, rows: Mapping[tuple[str, Place], int | None]) -> None:
-        """Buries rows that are gone, with their last version, unless we had buried them ourselves."""
-        if not rows:
-            return
-        there = self._there(table, rows)
-        absent = [(source, place) for source, place in rows if (source, place) not in there]
-        buried = self._state.buried([_key(table, source, place) for source, place in absent])
-        fresh = []
-        for source, place in absent:
-            key = _key(table, source, place)
-            if key in buried:
-                self.given[table, source, place] = (0, 0)
-                continue
-            record = tombstone_record(key)
-            number = self._next()
-            version = rows[source, place] or 1
-            fresh.append([tombstone_key(record), record, version, number])
-            self.given[table, source, place] = (number, version)
-        for some in pieces(fresh):
-            self._transaction.run(cypher.write_tombstones(self._catalogue.names), rows=some).consume()
-
-    def _there(self, table: Table, rows: Iterable[tuple[str, Place]]) -> set[tuple[str, Place]]:
-        schema = self._catalogue.schema
-        if isinstance(table, str):
-            found = self._state.nodes(schema.node(table), [source for source, _ in rows])
-            return {(node_id, NODE) for node_id in found}
-        pairs = list(dict.fromkeys((source, place[0]) for source, place in rows))
-        edges = self._state.edges(schema.edge(table), pairs)
-        return {(key[1], (key[2], key[3])) for key, _ in edges}
-
-
-def _key(table: Table, source: str, place: Place) -> NodeKey | EdgeKey:
-    return (table, source) if isinstance(table, str) else (table, source, *place)
+        self._saved_at, self._dirty, self._handed = time.monotonic(), False, False
 
 
 def _groups(records: Iterable[Any]) -> Iterator[tuple[str, Sequence[Any]]]:

@@ -104,7 +104,7 @@ class Publisher:
         self._line.write(work, timeout_s=LONG_S)
 
     def _count(self, transaction: Transaction) -> None:
-        transaction.run(cypher_curated.count_commit(self._knowledge.own_names), known=None).consume()
+        transaction.run(cypher_curated.count_commit(self._knowledge.own_names)).consume()
 
     def _index(self, catalogue: Catalogue, part: NodeEmbeddings, slot: int) -> None:
         self._line.command(

@@ -41,7 +41,7 @@ def assemble(line: Line, cache: Path, say: Callable[[str], None]) -> Path:
         return jars
     maven = find_maven()
     cache.mkdir(parents=True, exist_ok=True)
-    with _one_at_a_time(cache):
+    with one_at_a_time(cache):
         if not jars.is_dir():
             say(f"fetching Neo4j {line.version} Community from Maven's repository (137 MB)")
             unfinished = Path(mkdtemp(dir=cache, prefix="unfinished-"))
@@ -82,7 +82,7 @@ def _fetch(maven: Path, line: Line, folder: Path) -> None:
 
 
 @contextmanager
-def _one_at_a_time(folder: Path) -> Iterator[None]:
+def one_at_a_time(folder: Path) -> Iterator[None]:
     """Two processes that need the same jars fetch them once."""
     with (folder / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

@@ -9,13 +9,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from graph.errors import Conflict, InputError, NotFound, StoreError
+from graph.neo4j.server.archive import archive_options
 from graph.neo4j.server.assembly import assemble, jar_cache
 from graph.neo4j.server.connection import DATABASE
 from graph.neo4j.server.java import find_java
-from graph.neo4j.server.process import OPEN_MODULES
+from graph.neo4j.server.process import admin_command
 from graph.neo4j.server.serving import line_of_home, while_stopped
-
-ADMIN_TOOL = "org.neo4j.cli.AdminTool"
 
 
 def dump(home: Path, file: Path, say: Callable[[str], None], *, overwrite: bool = False) -> int:
@@ -73,11 +72,10 @@ def admin(home: Path, arguments: Sequence[str], say: Callable[[str], None], *, j
         line = line_of_home(home)
         java = find_java(line.java)
         jars = assemble(line, jar_cache(), say)
-        options = ["-Xmx1g", *OPEN_MODULES, *jvm_options]
-        command = [str(java), *options, "-cp", f"{jars}/*:{home}/plugins/*", ADMIN_TOOL, *arguments]
-        places = {"NEO4J_HOME": str(home), "NEO4J_CONF": str(home / "conf")}
+        options = [*jvm_options, *archive_options(java, jars, "tool")]
+        command, places = admin_command(java, jars, home, arguments, options)
         say(f"neo4j-admin {' '.join(arguments)}")
-        done = subprocess.run(command, capture_output=True, text=True, env=os.environ | places)  # noqa: S603
+        done = subprocess.run(command, capture_output=True, text=True, env=places)  # noqa: S603
     if done.returncode:
         said = [text for text in (done.stdout + done.stderr).splitlines() if text.strip()]
         raise StoreError(

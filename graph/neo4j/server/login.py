@@ -26,7 +26,7 @@ def log_in(connection: Connection, *, new: bool, alive: Callable[[], bool], limi
     from neo4j.exceptions import DriverError, Neo4jError
 
     ends = time.monotonic() + limit_s
-    ways = [_enter, _take_over] if not new else [_take_over, _enter]
+    ways = [enter, _take_over] if not new else [_take_over, enter]
     while True:
         try:
             if _listens(connection) and _any_way(ways, connection):
@@ -54,14 +54,15 @@ def _any_way(ways: Sequence[Callable[[Connection], bool]], connection: Connectio
     )
 
 
-def _enter(connection: Connection) -> bool:
-    return _run(connection, connection.password, DATABASE, "RETURN 1", {})
+def enter(connection: Connection, query: str = "RETURN 1") -> bool:
+    """Whether the server let its user in; the query has run."""
+    return _run(connection, connection.password, DATABASE, query, {})
 
 
 def _take_over(connection: Connection) -> bool:
     query = "ALTER CURRENT USER SET PASSWORD FROM $old TO $new"
     passwords = {"old": FACTORY_PASSWORD, "new": connection.password}
-    return _run(connection, FACTORY_PASSWORD, "system", query, passwords) and _enter(connection)
+    return _run(connection, FACTORY_PASSWORD, "system", query, passwords) and enter(connection)
 
 
 def _run(connection: Connection, password: str, database: str, query: str, parameters: dict[str, str]) -> bool:

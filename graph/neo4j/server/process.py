@@ -7,10 +7,14 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from graph.errors import StoreUnavailable
+from graph.neo4j.server.lines import Line
+
+FOLDERS = ("conf", "data", "logs", "run", "plugins", "import")
+ADMIN_TOOL = "org.neo4j.cli.AdminTool"
 
 STOP_LIMIT_S = 120.0
 LAUNCH = '"$@" </dev/null >"$0" 2>&1 & echo $!'
@@ -31,6 +35,39 @@ JVM_OPTIONS = (
     "-Dio.netty.tryReflectionSetAccessible=true",
     *OPEN_MODULES,
 )
+
+
+def prepare(home: Path) -> None:
+    """Nothing; the home has its folders."""
+    for folder in FOLDERS:
+        (home / folder).mkdir(parents=True, exist_ok=True)
+
+
+def server_command(
+    java: Path, jars: Path, home: Path, line: Line, settings: Mapping[str, str], jvm_options: Sequence[str] = ()
+) -> list[str]:
+    """The command that is the server of a home."""
+    return [
+        str(java),
+        f"-Xms{settings['server.memory.heap.initial_size']}",
+        f"-Xmx{settings['server.memory.heap.max_size']}",
+        *JVM_OPTIONS,
+        *jvm_options,
+        "-cp",
+        f"{jars}/*:{home}/plugins/*",
+        line.main_class,
+        f"--home-dir={home}",
+        f"--config-dir={home / 'conf'}",
+    ]
+
+
+def admin_command(
+    java: Path, jars: Path, home: Path, arguments: Sequence[str], jvm_options: Sequence[str] = ()
+) -> tuple[list[str], dict[str, str]]:
+    """The command that is the admin tool of a home, and the environment it runs in."""
+    options = ["-Xmx1g", *OPEN_MODULES, *jvm_options]
+    places = {"NEO4J_HOME": str(home), "NEO4J_CONF": str(home / "conf")}
+    return [str(java), *options, "-cp", f"{jars}/*:{home}/plugins/*", ADMIN_TOOL, *arguments], os.environ | places
 
 
 def launch(command: Sequence[str], log: Path) -> int:
@@ -58,7 +95,7 @@ def running_pid(home: Path) -> int | None:
         pid = int((home / "run" / "neo4j.pid").read_text())
     except (OSError, ValueError):
         return None
-    return pid if f"--home-dir={home.absolute()}" in _arguments(pid) else None
+    return pid if _serves(pid, home) else None
 
 
 def end(home: Path) -> bool:
@@ -73,7 +110,7 @@ def end(home: Path) -> bool:
     os.kill(pid, signal.SIGTERM)
     os.kill(pid, signal.SIGCONT)  # a frozen process sees no other signal
     ends = time.monotonic() + STOP_LIMIT_S
-    while running_pid(home) is not None:
+    while _serves(pid, home):  # the server takes its file away before it ends
         if time.monotonic() > ends:
             raise StoreUnavailable(
                 f"the Neo4j server did not end within {STOP_LIMIT_S:g} s",
@@ -84,6 +121,10 @@ def end(home: Path) -> bool:
         time.sleep(0.05)
     (home / "run" / "neo4j.pid").unlink(missing_ok=True)
     return True
+
+
+def _serves(pid: int, home: Path) -> bool:
+    return f"--home-dir={home.absolute()}" in _arguments(pid)
 
 
 def _arguments(pid: int) -> list[str]:

@@ -11,15 +11,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from graph.errors import Conflict, NotFound, SettingsError, StoreUnavailable
+from graph.neo4j.server.archive import archive_options
 from graph.neo4j.server.assembly import assemble, jar_cache
 from graph.neo4j.server.conf import DEFAULT_API, GUIDE, common_settings, home_settings, read_conf, written_conf
 from graph.neo4j.server.connection import Connection, read_connection, write_connection
 from graph.neo4j.server.java import find_java
 from graph.neo4j.server.lines import LINES, Line
 from graph.neo4j.server.login import log_in
-from graph.neo4j.server.process import JVM_OPTIONS, end, launch, remember, running_pid
+from graph.neo4j.server.process import end, launch, prepare, remember, running_pid, server_command
+from graph.neo4j.server.training import make_archives
 
-FOLDERS = ("conf", "data", "logs", "run", "plugins", "import")
 START_LIMIT_S = 180.0
 
 
@@ -55,8 +56,7 @@ def start(order: ServerOrder, say: Callable[[str], None]) -> Status:
         StoreUnavailable: when the server does not come up.
     """
     home = order.home.absolute()
-    for folder in FOLDERS:
-        (home / folder).mkdir(parents=True, exist_ok=True)
+    prepare(home)
     with _alone(home):
         if running_pid(home) is not None:
             return _as_it_runs(home, order)
@@ -65,6 +65,7 @@ def start(order: ServerOrder, say: Callable[[str], None]) -> Status:
         _check_ports(connection)
         java = find_java(order.line.java)
         jars = assemble(order.line, jar_cache(), say)
+        make_archives(order.line, java, jars, say)
         new = not (home / "data" / "databases" / "system").exists()
         _check_readable_password(home, new)
         write_connection(home, connection)
@@ -72,7 +73,9 @@ def start(order: ServerOrder, say: Callable[[str], None]) -> Status:
         settings = _settings(home, order, connection)
         (home / "conf" / "neo4j.conf").write_text(written_conf(settings))
         say(f"starting Neo4j {order.line.version} on {java}")
-        remember(home, launch(_command(java, jars, home, order.line, settings), home / "logs" / "console.log"))
+        options = archive_options(java, jars, "server")
+        command = server_command(java, jars, home, order.line, settings, options)
+        remember(home, launch(command, home / "logs" / "console.log"))
         try:
             log_in(connection, new=new, alive=lambda: running_pid(home) is not None, limit_s=START_LIMIT_S)
         except BaseException as error:
@@ -228,20 +231,6 @@ def _settings(home: Path, order: ServerOrder, connection: Connection) -> dict[st
     if order.page_cache is not None:
         settings["server.memory.pagecache.size"] = order.page_cache
     return settings
-
-
-def _command(java: Path, jars: Path, home: Path, line: Line, settings: dict[str, str]) -> list[str]:
-    return [
-        str(java),
-        f"-Xms{settings['server.memory.heap.initial_size']}",
-        f"-Xmx{settings['server.memory.heap.max_size']}",
-        *JVM_OPTIONS,
-        "-cp",
-        f"{jars}/*:{home}/plugins/*",
-        line.main_class,
-        f"--home-dir={home}",
-        f"--config-dir={home / 'conf'}",
-    ]
 
 
 def _explained(error: StoreUnavailable, home: Path) -> StoreUnavailable:

@@ -21,7 +21,6 @@ from api.heap import settle_heap
 from api.logs import configure_logging
 from api.settings import Settings
 from api.telemetry import exporter_types, open_telemetry
-from api.threads import THREADS
 from graph.errors import SettingsError
 
 SWITCH_S = 0.0005
@@ -31,15 +30,10 @@ SWITCH_S = 0.0005
 def serve(settings: Settings) -> None:
     """Serves until SIGTERM or SIGINT; requests in flight are answered first.
 
-    Workers take one thread for a product of matrices, unless the environment says otherwise: answers are computed side
-    by side, and a product that takes all processors holds up the others.
-
     Raises:
         SettingsError: when the address is taken or cannot be listened on, or an exporter of OpenTelemetry is missing.
     """
     check_address(settings.host, settings.port)
-    for name in THREADS:
-        os.environ.setdefault(name, "1")
     exporter_types(os.environ)  # says what is missing before a worker would
     granian_for(settings).serve(target_loader=partial(_application, settings), wrap_loader=False)
 

@@ -10,10 +10,10 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 from typing import TypeVar
 
-from api.threads import THREADS
-
 Task = TypeVar("Task")
 Result = TypeVar("Result")
+
+_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 def side_by_side(
@@ -30,9 +30,9 @@ def side_by_side(
         for task in tasks:
             yield task, work(task)
         return
-    before = {name: os.environ.get(name) for name in THREADS}
+    before = {name: os.environ.get(name) for name in _THREADS}
     share = str(max(1, (os.cpu_count() or 1) // jobs))
-    os.environ |= {name: os.environ.get(name, share) for name in THREADS}
+    os.environ |= {name: os.environ.get(name, share) for name in _THREADS}
     try:
         context = multiprocessing.get_context("spawn")  # a fork would keep the threads of BLAS and torch half alive
         with ProcessPoolExecutor(jobs, mp_context=context, max_tasks_per_child=1) as pool:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -32,6 +31,7 @@ from gnn.data import Interactions, ItemKnowledge
 from gnn.experiment import Experiment
 from gnn.protocols import Cuts, protocol_for, protocol_named
 from gnn.splits import Split
+from graph.ports import free_ports
 from graph.release import Release, current_release
 from graph.view import GraphView
 from ingest.loading import ingest
@@ -142,7 +142,7 @@ class Lab:
         Raises:
             Unreachable: when the server does not come up.
         """
-        port = _free_port()
+        [port] = free_ports()
         environment = os.environ | {
             "KINDRED_STORE": self.settings.store,
             "KINDRED_RELEASES": str(self.settings.releases.absolute()),
@@ -172,9 +172,3 @@ def _wait_until_ready(client: Kindred, server: subprocess.Popen[bytes]) -> None:
             if server.poll() is not None or time.monotonic() > ends:
                 raise
         time.sleep(0.1)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

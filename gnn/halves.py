@@ -24,11 +24,16 @@ _ROWS = 65_536
 """Rows that are looked at together, so that a large table is not copied as a whole."""
 
 
-def halved(table: FloatArray) -> Table:
-    """The table in half precision, or itself where some of its rows would not bear it: out of range, or too small."""
+def halved(table: Table) -> Table:
+    """The table in half precision, or itself where it is so already, or where some of its rows would not bear it: out
+    of range, or too small.
+    """
+    if table.dtype == np.float16:
+        return table
+    wide = floats(table)
     half = np.empty(table.shape, np.float16)
     for first in range(0, len(table), _ROWS):
-        rows = table[first : first + _ROWS]
+        rows = wide[first : first + _ROWS]
         with np.errstate(over="ignore"):
             near = rows.astype(np.float16)
         half[first : first + _ROWS] = near

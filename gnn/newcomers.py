@@ -82,6 +82,7 @@ def chosen_raise(
 ) -> Raise | None:
     """The least bonus with which unseen items reach ``goal`` times the NDCG@10 of seen ones, if it may cost that much.
 
+    It is found by halving, to within ``HIGHEST / 2 ** STEPS``, and so may fall short of the goal by that little.
     ``None`` where too few users chose an unseen item to tell. What neither part knows is not in the catalogue yet.
     """
     measure = _Measure.of(fusion, operators, train, validation, seed)

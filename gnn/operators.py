@@ -16,7 +16,7 @@ import scipy.sparse as sp
 
 from gnn.compiled import sparse_scores
 from gnn.contexts import add_factor, add_products, add_sparse, folded, products
-from gnn.halves import Table, floats, halved, weighted_rows
+from gnn.halves import Table, halved, weighted_rows
 from gnn.histories import FloatArray, Histories, IntArray
 from gnn.personal import PersonalOperator
 from gnn.ranker import top_k
@@ -338,9 +338,9 @@ def in_half(operator: Operator) -> Operator:
     if isinstance(operator, SumOperator):
         return replace(operator, parts=tuple(in_half(_in_fewer_bytes(part)) for part in operator.parts))
     if isinstance(operator, DenseOperator):
-        return replace(operator, item_item=halved(floats(operator.item_item)))
+        return replace(operator, item_item=halved(operator.item_item))
     if isinstance(operator, EmbeddingOperator):
-        items, fold_in = halved(floats(operator.item_embedding)), halved(floats(operator.fold_in))
+        items, fold_in = halved(operator.item_embedding), halved(operator.fold_in)
         return replace(operator, item_embedding=items, fold_in=fold_in)
     return operator
 

@@ -1,10 +1,10 @@
-"""What every graph has for the people who look after it: marks on items, and a relation of their own."""
+"""What every graph has for the people who look after it: marks on items, a relation, the part they edit."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
 
-from graph.schema import HIDDEN, EdgeRole, EdgeSpec, GraphSchema, PropertyKind
+from graph.schema import HIDDEN, EdgeRole, EdgeSpec, GraphSchema, NodeRole, NodeSpec, PropertyKind
 
 PINNED = "pinned"
 """The boolean item property that a promotion rule may look at: see docs/curators.md."""
@@ -32,6 +32,21 @@ def curated(schema: GraphSchema, taken: Collection[str] = ()) -> GraphSchema:
     return GraphSchema(
         nodes=tuple(marked if node.name == item.name else node for node in schema.nodes), edges=tuple(edges)
     )
+
+
+def curated_nodes(schema: GraphSchema) -> list[NodeSpec]:
+    """Node types that people edit."""
+    return [spec for spec in schema.nodes if spec.role is not NodeRole.USER]
+
+
+def curated_edges(schema: GraphSchema) -> list[EdgeSpec]:
+    """Edge types that people edit: not behaviour, nor what an ingest computes from it."""
+    behaviour = (EdgeRole.INTERACTION, EdgeRole.SOCIAL)
+    return [
+        spec
+        for spec in schema.edges
+        if spec.role not in behaviour and not spec.derived and schema.user_type not in (spec.source, spec.target)
+    ]
 
 
 def is_imported(edge: EdgeSpec) -> bool:

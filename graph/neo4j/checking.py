@@ -8,10 +8,10 @@ from typing import Any
 
 from neo4j import Transaction
 
+from graph.curation import curated_edges, curated_nodes
 from graph.neo4j import cypher_curated as cypher
 from graph.neo4j.names import EDGE_CELLS, Catalogue, quoted
 from graph.neo4j.slots import SLOTS
-from graph.neo4j.vouching import curated_edges, curated_nodes
 from graph.problems import Problem
 from graph.schema import EdgeSpec, NodeSpec
 from graph.values import MAX_ID_CHARS

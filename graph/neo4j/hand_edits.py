@@ -17,6 +17,7 @@ from typing import Any
 import msgspec
 from neo4j import Transaction
 
+from graph.curation import curated_edges, curated_nodes
 from graph.errors import SchemaError
 from graph.neo4j import cypher_curated
 from graph.neo4j.bookmarks import transaction_id
@@ -27,7 +28,7 @@ from graph.neo4j.line import Line, RollBack
 from graph.neo4j.names import Catalogue
 from graph.neo4j.reading import LiveReader
 from graph.neo4j.rows import read_cells, read_properties
-from graph.neo4j.vouching import curated_edges, curated_nodes, rows_of_ours, vouched
+from graph.neo4j.vouching import rows_of_ours, vouched
 from graph.neo4j.writing import finish
 from graph.records import Change, Edge, Node
 from graph.schema import EdgeSpec, NodeSpec

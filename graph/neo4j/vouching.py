@@ -10,29 +10,14 @@ import json
 
 from neo4j import Transaction
 
+from graph.curation import curated_edges, curated_nodes
 from graph.neo4j import cypher, cypher_curated
 from graph.neo4j.feed import record_of
 from graph.neo4j.names import Catalogue
 from graph.records import Edge, Node
-from graph.schema import EdgeRole, EdgeSpec, GraphSchema, NodeRole, NodeSpec
 
 MOST_ROWS = 20_000
 """More rows of ours than this since then: comparing is as fast as reading them one by one."""
-
-
-def curated_nodes(schema: GraphSchema) -> list[NodeSpec]:
-    """Node types that people edit."""
-    return [spec for spec in schema.nodes if spec.role is not NodeRole.USER]
-
-
-def curated_edges(schema: GraphSchema) -> list[EdgeSpec]:
-    """Edge types that people edit: not behaviour, nor what an ingest computes from it."""
-    behaviour = (EdgeRole.INTERACTION, EdgeRole.SOCIAL)
-    return [
-        spec
-        for spec in schema.edges
-        if spec.role not in behaviour and not spec.derived and schema.user_type not in (spec.source, spec.target)
-    ]
 
 
 def vouched(transaction: Transaction, catalogue: Catalogue, mark: object) -> str | None:

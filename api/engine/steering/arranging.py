@@ -104,11 +104,12 @@ class Arranging:
         """What takes a place of its own, by rank from 1: pins, then promotions where pins leave room."""
         stage = self.stage
         slots: dict[int, Listed] = {}
-        pinnable = self.pinnable() if stage.pins else None
-        for pin in stage.pins:
-            if pinnable is not None and pin.rank <= n and pinnable[pin.item_index]:
-                ranked = pool.take(np.flatnonzero(pool.item_index == pin.item_index).tolist())
-                slots[pin.rank] = _named(ranked if len(ranked) else _by_rule(pin.item_index), pin.name)
+        if stage.pins:
+            pinnable = self.pinnable()
+            for pin in stage.pins:
+                if pin.rank <= n and pinnable[pin.item_index]:
+                    ranked = pool.take(np.flatnonzero(pool.item_index == pin.item_index).tolist())
+                    slots[pin.rank] = _named(ranked if len(ranked) else _by_rule(pin.item_index), pin.name)
         for promotion in stage.promotions:
             mask = promotion.fits.copy() if stage.allowed is None else promotion.fits & stage.allowed
             mask[[int(listed.item_index[0]) for listed in slots.values()]] = False

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-import socket
 import subprocess
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -15,6 +14,7 @@ from graph.neo4j.server.connection import DATABASE, Connection
 from graph.neo4j.server.lines import Line
 from graph.neo4j.server.login import enter, log_in
 from graph.neo4j.server.process import admin_command, end, launch, prepare, remember, running_pid, server_command
+from graph.ports import free_ports
 
 LIMIT_S = 180.0
 _STATEMENTS = (
@@ -48,7 +48,7 @@ def _serve(line: Line, java: Path, jars: Path, options: Sequence[str]) -> None:
     with TemporaryDirectory(prefix="kindred-neo4j-") as folder:
         home = Path(folder)
         prepare(home)
-        bolt, http = _free_ports()
+        bolt, http = free_ports(2)
         connection = Connection(
             f"neo4j://127.0.0.1:{bolt}", "neo4j", secrets.token_urlsafe(24), f"http://127.0.0.1:{http}"
         )
@@ -75,8 +75,3 @@ def _import(java: Path, jars: Path, options: Sequence[str]) -> None:
         arguments += [f"--nodes=A={home}/nodes.csv", f"--relationships=R={home}/edges.csv", "--array-delimiter=U+001F"]
         command, places = admin_command(java, jars, home, arguments, options)
         subprocess.run(command, capture_output=True, env=places, timeout=LIMIT_S)  # noqa: S603
-
-
-def _free_ports() -> tuple[int, int]:
-    with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)) as other:
-        return one.getsockname()[1], other.getsockname()[1]

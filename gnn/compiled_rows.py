@@ -17,6 +17,8 @@ from graph.instructions import lowest_bit
 
 _WORD = 64
 """Scores that are compared at once: one bit each."""
+_COUNTED = 512
+"""So many scores are put in order by counting for each of them what is higher: quicker than to sort them."""
 _TRIES = 24
 """How often a threshold is halved; with so many scores alike, what is left too many is sorted out one by one."""
 
@@ -133,13 +135,11 @@ def _floor_of(row: Any, k: Any, above: Any) -> Any:  # pragma: no cover
     return low
 
 
-@njit(cache=True, nogil=True)
-def best_of_row(
-    row: Any, k: Any, above: Any, index: Any, value: Any, kept_index: Any, kept_value: Any
-) -> None:  # pragma: no cover
-    """The ``k`` best of a row among those above ``above``; the two buffers are as long as the row.
+@njit(nogil=True)
+def reaching_best(row: Any, k: Any, above: Any, kept_index: Any, kept_value: Any) -> Any:  # pragma: no cover
+    """Writes a row's ``k`` best among those above ``above``, and up to as many again, by index; returns how many.
 
-    Only what reaches a floor, which is found by counting, is put in order.
+    What is written holds whatever is higher than the lowest of the best. The two buffers are as long as the row.
     """
     floor = _floor_of(row, k, above)
     count = 0
@@ -155,11 +155,37 @@ def best_of_row(
         if row[item] >= floor and row[item] > above:
             kept_index[count], kept_value[count] = item, row[item]
             count += 1
-    if count > 2 * k:
-        count = _cut(kept_index, kept_value, count, k)
-    order = np.argsort(-kept_value[:count], kind="mergesort")
+    return _cut(kept_index, kept_value, count, k) if count > 2 * k else count
+
+
+@njit(nogil=True)
+def count_above(values: Any, score: Any) -> Any:  # pragma: no cover
+    """How many values are higher than a score."""
+    count = np.int32(0)
+    for at in range(values.size):
+        count += np.int32(values[at] > score)
+    return count
+
+
+@njit(cache=True, nogil=True)
+def best_of_row(
+    row: Any, k: Any, above: Any, index: Any, value: Any, kept_index: Any, kept_value: Any
+) -> None:  # pragma: no cover
+    """The ``k`` best of a row among those above ``above``, in their order; the two buffers are as long as the row."""
+    count = reaching_best(row, k, above, kept_index, kept_value)
     index[:], value[:] = -1, -np.inf
-    for place in range(min(count, k, index.size)):
+    most = min(k, index.size)
+    if count <= _COUNTED:
+        kept = kept_value[:count]
+        for at in range(count):
+            place = count_above(kept, kept[at])
+            while place < most and index[place] >= 0:  # of equal ones the earlier is there already
+                place += 1
+            if place < most:
+                index[place], value[place] = kept_index[at], kept[at]
+        return
+    order = np.argsort(-kept_value[:count], kind="mergesort")
+    for place in range(min(count, most)):
         index[place], value[place] = kept_index[order[place]], kept_value[order[place]]
 
 

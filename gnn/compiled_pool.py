@@ -14,7 +14,7 @@ from gnn.compiled_rows import best_of_row, log1p_of, moments
 
 
 @njit(cache=True, nogil=True, fastmath={"reassoc", "nsz", "contract"})
-def _standardize_and_sum(row: Any, mean: Any, scale: Any, low: Any, high: Any, total: Any) -> None:  # pragma: no cover
+def standardize_and_sum(row: Any, mean: Any, scale: Any, low: Any, high: Any, total: Any) -> None:  # pragma: no cover
     for item in range(row.size):
         z = (row[item] - mean) * scale
         row[item] = z
@@ -38,7 +38,7 @@ def stand(
         for reading in range(readings):
             z = scores[reading, row]
             mean, scale = moments(z)
-            _standardize_and_sum(z, mean, scale, low, high, total[row])
+            standardize_and_sum(z, mean, scale, low, high, total[row])
             for at in range(barred_ptr[row], barred_ptr[row + 1]):
                 z[barred[at]] = -np.inf
             for item in shut:

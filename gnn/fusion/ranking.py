@@ -8,8 +8,16 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from gnn.fusion.features import PROVISIONAL_DEPTH, Candidates, candidates, features_of
-from gnn.fusion.standing import VIEWS
+from gnn.fusion.features import (
+    PROVISIONAL_DEPTH,
+    RANK_DEPTH,
+    SOURCE_DEPTH,
+    Candidates,
+    candidates,
+    features_of,
+    raw_scores,
+)
+from gnn.fusion.standing import VIEWS, listed_at_once
 from gnn.fusion.weights import FusionWeights
 from gnn.histories import FloatArray, Histories, IntArray, ItemRows
 from gnn.operators import Operator
@@ -41,6 +49,7 @@ class FusedRanker:
         self.operators = {name: operators[name] for name in weights.space.sources}
         self.weights = weights
         self._firsts = np.array([first * len(VIEWS) for _, first, _ in weights.space.blocks], np.intp)
+        self._ends = np.array([first + count for _, first, count in weights.space.blocks], np.int32)
         self._linear: dict[int, FloatArray] = {}
 
     @property
@@ -65,6 +74,11 @@ class FusedRanker:
         Shapes: ``exclude`` (B, I) defaults to the items of the history; ``allowed`` (I,); ``bias`` (I,) is added to
         the score of each item, e.g. what a shop wants shown more.
         """
+        if bias is None and (linear := self._linear_of(histories)) is not None:
+            scores, barred = raw_scores(self.operators, self.weights.space, histories, exclude, allowed)
+            limits = (max(PROVISIONAL_DEPTH, 2 * k), SOURCE_DEPTH, RANK_DEPTH)
+            if (found := listed_at_once(scores, barred, limits, linear, self._ends, k)) is not None:
+                return Fused(*found)
         pool = candidates(
             self.operators,
             self.weights.space,

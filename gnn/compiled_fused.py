@@ -1,7 +1,7 @@
-"""The fused list of one history, compiled by numba: from the scores of every reading to the best items in one call.
+"""Fused lists, compiled by numba: from the scores of every reading to the best items in one call.
 
-What :mod:`gnn.compiled_pool` does for a block of histories, without the features of candidates between: an answer needs
-of them no more than what they add up to. Import it through :mod:`gnn.compiled`. It runs without Python's lock.
+What :mod:`gnn.compiled_pool` does in three, without the features of candidates between: a list needs of them no more
+than what they add up to. Import it through :mod:`gnn.compiled`. It runs without Python's lock.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from graph.instructions import lowest_bit
 @njit(cache=True, nogil=True)
 def fuse(
     scores: Any,
+    barred_ptr: Any,
     barred: Any,
     shut: Any,
     limits: Any,
@@ -28,56 +29,48 @@ def fuse(
     item_index: Any,
     score: Any,
     contribution: Any,
-) -> Any:  # pragma: no cover
-    """Writes the best items with their scores and what each source adds; returns how many there are.
+) -> None:  # pragma: no cover
+    """Writes each history's best items with their scores and what each source adds; -1, -inf and 0 behind the last.
 
-    Shapes: ``scores`` (R, I), which are used up; ``weights`` (R, 3), of each view; ``ends`` (S,), the reading behind
-    each source's last; ``contribution`` (k, S). ``limits``: how many the summed z-scores and each reading propose, and
-    how deep a rank counts; ``clip``: what one reading counts in the sum at the least and the most.
+    Shapes: ``scores`` (R, B, I), which are used up; ``weights`` (B, R, 3), of each view; ``ends`` (S,), the reading
+    behind each source's last; ``contribution`` (B, k, S). ``limits``: how many the summed z-scores and each reading
+    propose, and how deep a rank counts; ``clip``: what one reading counts in the sum at the least and the most.
     """
-    readings, width = scores.shape
+    readings, rows, width = scores.shape
     provisional, proposed, depth = limits
-    total = np.zeros(width, np.float32)
-    words = np.zeros((width + 63) >> 6, np.uint64)
+    total = np.empty(width, np.float32)
+    words = np.empty((width + 63) >> 6, np.uint64)
     rank_of = np.empty((readings, width), np.uint8)
-    rank_of[:] = depth
     kept_index, kept_value = np.empty(width, np.int32), np.empty(width, np.float32)
     ranks = np.empty(width, np.int32)
-    for reading in range(readings):
-        z = scores[reading]
-        mean, scale = moments(z)
-        standardize_and_sum(z, mean, scale, clip[0], clip[1], total)
-        _bar(z, barred, shut)
-        count = reaching_best(z, depth, np.float32(0.0), kept_index, kept_value)
-        _rank(kept_value, count, ranks)
-        for at in range(count):
-            rank_of[reading, kept_index[at]] = min(ranks[at], depth)
-        _propose(kept_index, ranks, count, proposed, words)
-    _bar(total, barred, shut)
-    count = reaching_best(total, provisional, np.float32(-np.inf), kept_index, kept_value)
-    _rank(kept_value, count, ranks)
-    _propose(kept_index, ranks, count, provisional, words)
-    count = _unpacked(words, kept_index)
-    value = kept_value[:count]
-    _score(scores, rank_of, depth, weights, kept_index, value)
-    found = min(count, item_index.size)
-    item_index[:], score[:] = -1, -np.inf
-    for at in range(count):
-        place = np.int64(count_above(value, value[at]))
-        while place < found and item_index[place] >= 0:  # of equal ones the first is there already
-            place += 1
-        if place < found:
-            item_index[place], score[place] = kept_index[at], value[at]
-    contribution[:] = 0.0
-    for place in range(found):
-        item, source = item_index[place], 0
+    for row in range(rows):
+        never = barred[barred_ptr[row] : barred_ptr[row + 1]]
+        total[:], words[:], rank_of[:] = 0.0, 0, depth
         for reading in range(readings):
-            if reading == ends[source]:
-                source += 1
-            contribution[place, source] += _worth(
-                scores[reading, item], np.float32(rank_of[reading, item]), np.float32(depth), weights[reading]
-            )
-    return found
+            z = scores[reading, row]
+            mean, scale = moments(z)
+            standardize_and_sum(z, mean, scale, clip[0], clip[1], total)
+            _bar(z, never, shut)
+            count = reaching_best(z, depth, np.float32(0.0), kept_index, kept_value)
+            _rank(kept_value, count, ranks)
+            for at in range(count):
+                rank_of[reading, kept_index[at]] = min(ranks[at], depth)
+            _propose(kept_index, ranks, count, proposed, words)
+        _bar(total, never, shut)
+        count = reaching_best(total, provisional, np.float32(-np.inf), kept_index, kept_value)
+        _rank(kept_value, count, ranks)
+        _propose(kept_index, ranks, count, provisional, words)
+        count = _unpacked(words, kept_index)
+        _score(scores, row, rank_of, depth, weights[row], kept_index, kept_value[:count])
+        found = _put_best(kept_index, kept_value[:count], item_index[row], score[row])
+        contribution[row] = 0.0
+        for place in range(found):
+            item, source = item_index[row, place], 0
+            for reading in range(readings):
+                if reading == ends[source]:
+                    source += 1
+                rank, weight = np.float32(rank_of[reading, item]), weights[row, reading]
+                contribution[row, place, source] += _worth(scores[reading, row, item], rank, np.float32(depth), weight)
 
 
 @njit(nogil=True)
@@ -134,14 +127,30 @@ def _worth(z: Any, rank: Any, depth: Any, weight: Any) -> Any:  # pragma: no cov
 
 
 @njit(nogil=True)
-def _score(scores: Any, rank_of: Any, depth: Any, weights: Any, index: Any, out: Any) -> None:  # pragma: no cover
+def _score(
+    scores: Any, row: Any, rank_of: Any, depth: Any, weights: Any, index: Any, out: Any
+) -> None:  # pragma: no cover
     """The learned score of some items: gathered first, so that many are worked out at a time."""
     z, rank = np.empty(out.size, np.float32), np.empty(out.size, np.float32)
     out[:] = 0.0
     for reading in range(scores.shape[0]):
         for at in range(out.size):
-            z[at], rank[at] = scores[reading, index[at]], np.float32(rank_of[reading, index[at]])
+            z[at], rank[at] = scores[reading, row, index[at]], np.float32(rank_of[reading, index[at]])
         _add_worth(z, rank, np.float32(depth), weights[reading], out)
+
+
+@njit(nogil=True)
+def _put_best(index: Any, value: Any, item_index: Any, score: Any) -> Any:  # pragma: no cover
+    """Writes the items with the highest values, best first, of equal ones the first; returns how many."""
+    found = min(value.size, item_index.size)
+    item_index[:], score[:] = -1, -np.inf
+    for at in range(value.size):
+        place = np.int64(count_above(value, value[at]))
+        while place < found and item_index[place] >= 0:
+            place += 1
+        if place < found:
+            item_index[place], score[place] = index[at], value[at]
+    return found
 
 
 @njit(nogil=True, error_model="numpy", fastmath={"contract"})

@@ -13,7 +13,7 @@ from llvmlite import ir
 from numba import njit, types
 from numba.extending import intrinsic
 
-from graph.instructions import fetch, number
+from graph.instructions import element, everywhere, fetch, number
 
 _BLOCK_ITEMS = 64
 """Rows of a table of vectors that are compared with all users before the next ones are read."""
@@ -180,20 +180,11 @@ def _add_to_lanes(
 
     def generate(context: Any, builder: Any, called: Any, arguments: Any) -> Any:
         vector = ir.VectorType(ir.FloatType(), LANES)
-        undefined = ir.Constant(vector, ir.Undefined)
         sums_value, at_value, weights_value, weight_at_value, factor = arguments
-
-        def place(kind: Any, array: Any, offset: Any) -> Any:
-            start = builder.gep(context.make_array(kind)(context, builder, value=array).data, [offset])
-            return builder.bitcast(start, vector.as_pointer())
-
-        sum_place = place(called.args[0], sums_value, at_value)
-        weight = builder.load(place(called.args[2], weights_value, weight_at_value), align=4)
-        one = builder.insert_element(undefined, factor, ir.Constant(ir.IntType(32), 0))
-        everywhere = builder.shuffle_vector(
-            one, undefined, ir.Constant(ir.VectorType(ir.IntType(32), LANES), [0] * LANES)
-        )
-        product = builder.fmul(weight, everywhere, flags=("contract",))
+        sum_place = element(context, builder, called.args[0], sums_value, at_value, vector)
+        weight_place = element(context, builder, called.args[2], weights_value, weight_at_value, vector)
+        weight = builder.load(weight_place, align=4)
+        product = builder.fmul(weight, everywhere(builder, factor, LANES), flags=("contract",))
         total = builder.fadd(builder.load(sum_place, align=4), product, flags=("contract",))
         builder.store(total, sum_place, align=4)
         return context.get_dummy_value()

@@ -12,7 +12,7 @@ import numpy as np
 from numba import njit
 
 from gnn.compiled_pool import standardize_and_sum
-from gnn.compiled_rows import count_above, log1p_of, moments, reaching_best
+from gnn.compiled_rows import SPARE, count_higher, log1p_of, moments, put_in_order, reaching_best
 from graph.instructions import lowest_bit
 
 
@@ -41,7 +41,7 @@ def fuse(
     total = np.empty(width, np.float32)
     words = np.empty((width + 63) >> 6, np.uint64)
     rank_of = np.empty((readings, width), np.uint8)
-    kept_index, kept_value = np.empty(width, np.int32), np.empty(width, np.float32)
+    kept_index, kept_value = np.empty(width, np.int32), np.empty(width + SPARE, np.float32)
     ranks = np.empty(width, np.int32)
     for row in range(rows):
         never = barred[barred_ptr[row] : barred_ptr[row + 1]]
@@ -52,17 +52,20 @@ def fuse(
             standardize_and_sum(z, mean, scale, clip[0], clip[1], total)
             _bar(z, never, shut)
             count = reaching_best(z, depth, np.float32(0.0), kept_index, kept_value)
-            _rank(kept_value, count, ranks)
+            count_higher(kept_value, count, ranks)
             for at in range(count):
                 rank_of[reading, kept_index[at]] = min(ranks[at], depth)
             _propose(kept_index, ranks, count, proposed, words)
         _bar(total, never, shut)
         count = reaching_best(total, provisional, np.float32(-np.inf), kept_index, kept_value)
-        _rank(kept_value, count, ranks)
+        count_higher(kept_value, count, ranks)
         _propose(kept_index, ranks, count, provisional, words)
         count = _unpacked(words, kept_index)
         _score(scores, row, rank_of, depth, weights[row], kept_index, kept_value[:count])
-        found = _put_best(kept_index, kept_value[:count], item_index[row], score[row])
+        count_higher(kept_value, count, ranks)
+        item_index[row], score[row] = -1, -np.inf
+        put_in_order(kept_index, kept_value, ranks, count, item_index[row], score[row])
+        found = min(count, item_index.shape[1])
         contribution[row] = 0.0
         for place in range(found):
             item, source = item_index[row, place], 0
@@ -79,14 +82,6 @@ def _bar(row: Any, barred: Any, shut: Any) -> None:  # pragma: no cover
         row[item] = -np.inf
     for item in shut:
         row[item] = -np.inf
-
-
-@njit(nogil=True)
-def _rank(value: Any, count: Any, ranks: Any) -> None:  # pragma: no cover
-    """How many of ``count`` values are higher than each."""
-    kept = value[:count]
-    for at in range(count):
-        ranks[at] = count_above(kept, kept[at])
 
 
 @njit(nogil=True)
@@ -137,20 +132,6 @@ def _score(
         for at in range(out.size):
             z[at], rank[at] = scores[reading, row, index[at]], np.float32(rank_of[reading, index[at]])
         _add_worth(z, rank, np.float32(depth), weights[reading], out)
-
-
-@njit(nogil=True)
-def _put_best(index: Any, value: Any, item_index: Any, score: Any) -> Any:  # pragma: no cover
-    """Writes the items with the highest values, best first, of equal ones the first; returns how many."""
-    found = min(value.size, item_index.size)
-    item_index[:], score[:] = -1, -np.inf
-    for at in range(value.size):
-        place = np.int64(count_above(value, value[at]))
-        while place < found and item_index[place] >= 0:
-            place += 1
-        if place < found:
-            item_index[place], score[place] = index[at], value[at]
-    return found
 
 
 @njit(nogil=True, error_model="numpy", fastmath={"contract"})

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from gnn.compiled_rows import best_of_row, log1p_of, moments
+from gnn.compiled_rows import SPARE, best_of_row, log1p_of, moments
 
 
 @njit(cache=True, nogil=True, fastmath={"reassoc", "nsz", "contract"})
@@ -33,7 +33,7 @@ def stand(
     readings, rows, width = scores.shape
     depth = top.shape[2]
     index, value = np.empty(depth, np.int32), np.empty(depth, np.float32)
-    kept_index, kept_value = np.empty(width, np.int32), np.empty(width, np.float32)
+    kept_index, kept_value = np.empty(width, np.int32), np.empty(width + SPARE, np.float32)
     for row in range(rows):
         for reading in range(readings):
             z = scores[reading, row]

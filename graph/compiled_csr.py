@@ -26,7 +26,8 @@ def _word(typing_context: Any, content: Any, at: Any) -> Any:  # pragma: no cove
     signature = types.uint64(content, types.int64)
 
     def generate(context: Any, builder: Any, called: Any, arguments: Any) -> Any:
-        return builder.load(element(context, builder, called.args[0], *arguments, ir.IntType(64)), align=1)
+        array, offset = arguments
+        return builder.load(element(context, builder, called.args[0], array, offset, ir.IntType(64)), align=1)
 
     return signature, generate
 

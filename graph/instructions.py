@@ -32,7 +32,8 @@ def fetch(typing_context: Any, array: Any, at: Any) -> Any:  # pragma: no cover
 
     def generate(context: Any, builder: Any, called: Any, arguments: Any) -> Any:
         byte, flag = ir.IntType(8).as_pointer(), ir.IntType(32)
-        place = element(context, builder, called.args[0], *arguments, ir.IntType(8))
+        whole, at = arguments
+        place = element(context, builder, called.args[0], whole, at, ir.IntType(8))
         kind = ir.FunctionType(ir.VoidType(), [byte, flag, flag, flag])
         prefetch = builder.module.declare_intrinsic("llvm.prefetch", [byte], kind)
         to_read, keep, into_data = (ir.Constant(flag, value) for value in (0, 3, 1))

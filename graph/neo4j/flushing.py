@@ -150,28 +150,39 @@ def _write_tombstones(transaction: Transaction, names: Names, draft: Draft) -> N
 
 
 def _write_nodes(transaction: Transaction, names: Names, spec: NodeSpec, rows: dict[str, NodeRow]) -> None:
-    changed = [(node_id, row) for node_id, row in rows.items() if row.sequence and row.live]
-    properties = list(spec.properties)
-    created = [
-        [node_id, row.sequence, _version(row), *map(row.properties.get, properties)]
-        for node_id, row in changed
-        if not row.stored
-    ]
-    updated = [
-        [node_id, row.sequence, _version(row), *map(row.properties.get, properties)]
-        for node_id, row in changed
-        if row.stored
-    ]
-    columns, created = _used(properties, created, 3)
+    columns, created, updated = node_cells(spec, rows)
     for some in pieces(created):
         transaction.run(cypher.create_nodes(names, spec, columns), rows=some).consume()
     for some in pieces(updated):
-        _check_count(transaction.run(cypher.update_nodes(names, spec), rows=some).single(), len(some), names)
+        check_count(transaction.run(cypher.update_nodes(names, spec), rows=some).single(), len(some), names)
 
 
 def _write_edges(
     transaction: Transaction, names: Names, spec: EdgeSpec, rows: dict[tuple[str, str, str], EdgeRow]
 ) -> None:
+    used, columns, created, updated = edge_cells(spec, rows)
+    for some in pieces(created):
+        check_count(transaction.run(cypher.create_edges(names, spec, used), rows=some).single(), len(some), names)
+    for some in pieces(updated):
+        check_count(transaction.run(cypher.update_edges(names, spec, columns), rows=some).single(), len(some), names)
+
+
+def node_cells(spec: NodeSpec, rows: dict[str, NodeRow]) -> tuple[list[str], list[list[Any]], list[list[Any]]]:
+    """The properties that any new node has, the rows of new nodes, and those of changed ones."""
+    properties = list(spec.properties)
+    created: list[list[Any]] = []
+    updated: list[list[Any]] = []
+    for node_id, row in rows.items():
+        if row.sequence and row.live:
+            cells = [node_id, row.sequence, _version(row), *map(row.properties.get, properties)]
+            (updated if row.stored else created).append(cells)
+    return *_used(properties, created, 3), updated
+
+
+def edge_cells(
+    spec: EdgeSpec, rows: dict[tuple[str, str, str], EdgeRow]
+) -> tuple[list[str], list[str], list[list[Any]], list[list[Any]]]:
+    """The columns that any new edge has, all there are, the rows of new edges, and those of changed ones."""
     created: list[list[Any]] = []
     updated: list[list[Any]] = []
     columns = ["cell:qualifier", "cell:weight", "cell:timestamp_ms", "_version"]
@@ -186,10 +197,7 @@ def _write_edges(
     used, created = _used(columns, created, 3)
     # By the target, usually the denser end: its relationships are then written one after the other.
     created.sort(key=itemgetter(1))
-    for some in pieces(created):
-        _check_count(transaction.run(cypher.create_edges(names, spec, used), rows=some).single(), len(some), names)
-    for some in pieces(updated):
-        _check_count(transaction.run(cypher.update_edges(names, spec, columns), rows=some).single(), len(some), names)
+    return used, columns, created, updated
 
 
 def _version(row: NodeRow | EdgeRow) -> int | None:
@@ -206,7 +214,8 @@ def _used(columns: Sequence[str], rows: list[list[Any]], first: int) -> tuple[li
     return [columns[at] for at in kept], [list(row) for row in map(chosen, rows)]
 
 
-def _check_count(record: Any, rows: int, names: Names) -> None:
+def check_count(record: Any, rows: int, names: Names) -> None:
+    """Nothing; as many rows were written as were sent."""
     if record is None or record[0] != rows:
         raise MovedUnderneath(
             "rows were deleted by hand while they were written",

@@ -53,13 +53,18 @@ def parts_of(catalogue: Catalogue, draft: Draft, part_rows: int) -> list[Part] |
 
 
 def _is_all_new(draft: Draft) -> bool:
-    nodes = (row for rows in draft.nodes.values() for row in rows.values() if row.sequence)
-    edges = (row for rows in draft.edges.values() for row in rows.values() if row.sequence)
-    return (
-        not draft.doomed_edges
-        and all(row.live and not (row.stored or row.doomed or row.buried) for row in nodes)
-        and all(row.live and row.element is None and not row.buried for row in edges)
-    )
+    """Whether the statements that make rows say all; what was drafted from memory is."""
+    if draft.doomed_edges:
+        return False
+    for nodes in draft.nodes.values():
+        for node in nodes.values():
+            if node.sequence and (node.stored or node.doomed or node.buried or not node.live):
+                return False
+    for edges in draft.edges.values():
+        for edge in edges.values():
+            if edge.sequence and (edge.buried or edge.element is not None or not edge.live):
+                return False
+    return True
 
 
 class _Cutting:

@@ -86,6 +86,8 @@ class Link:
         )
         if before is not None:
             before.future.result()
+        if self.future.done():
+            raise Broken  # it took too long, and whoever waited for it has gone on
 
     @property
     def writes_nodes(self) -> bool:

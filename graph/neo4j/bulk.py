@@ -11,9 +11,9 @@ from graph.blocks import blocks, joined
 from graph.collecting import without_collector
 from graph.neo4j.chain import Broken, Chain, Link
 from graph.neo4j.draft import Draft
-from graph.neo4j.load_memory import Memory
+from graph.neo4j.load_memory import Memory, without
 from graph.neo4j.names import Catalogue
-from graph.neo4j.new_rows import Part, parts_of
+from graph.neo4j.new_rows import Part, keys_of, parts_of
 from graph.neo4j.writing import Batch
 from graph.records import Applied, Mutation, UpsertEdges, UpsertNodes
 
@@ -38,8 +38,8 @@ class Loading(Protocol):
 
     def new_chain(self, catalogue: Catalogue) -> Chain: ...
 
-    def changed_by(self, tokens: Sequence[str]) -> int:
-        """How many changes those of the transactions made that were committed; the others never will be."""
+    def committed(self, tokens: Sequence[str]) -> dict[str, int]:
+        """Those of the transactions that were committed, with the changes they made; the others never will be."""
         ...
 
 
@@ -47,7 +47,7 @@ class Loading(Protocol):
 class _Flight:
     """A block that is being written by a chain."""
 
-    batch: Batch
+    mutations: Sequence[Mutation]
     links: list[Link]
     changed: int
 
@@ -76,12 +76,11 @@ class BulkWriting:
             for some in self._sorted(mutations):
                 draft, parts = self._drafted(some)
                 self._land(_BLOCKS_AHEAD if parts else 0)
-                batch = self._loading.new_batch(some, self._memory)
                 if draft is not None and parts and draft.started_at == self._memory.sequence:
-                    self._fly(batch, draft, parts)
+                    self._fly(some, draft, parts)
                 else:
                     self._land()
-                    self._count(batch, self._loading.write(batch))
+                    self._write_plainly(some)
             self._land()
         finally:
             self._end_chain()
@@ -96,17 +95,17 @@ class BulkWriting:
             draft = self._memory.draft(mutations)
             return draft, None if draft is None else parts_of(catalogue, draft, max(1, self._block_rows // _PARTS))
 
-    def _fly(self, batch: Batch, draft: Draft, parts: Sequence[Part]) -> None:
+    def _fly(self, mutations: Sequence[Mutation], draft: Draft, parts: Sequence[Part]) -> None:
         if self._chain is None:
             assert self._memory.catalogue is not None
             self._chain = self._loading.new_chain(self._memory.catalogue)
         self._memory.committed(draft)
-        self._flights.append(_Flight(batch, self._chain.add(parts), draft.changed))
+        self._flights.append(_Flight(mutations, self._chain.add(parts), draft.changed))
 
     def _land(self, keep: int = 0) -> None:
         """Nothing; all blocks but the last ``keep`` are written.
 
-        When a chain broke, all that it was given is written once more: rows that are there change nothing.
+        When a chain broke, what it has not written of that is written in the plain way.
         """
         while len(self._flights) > keep:
             flight = self._flights[0]
@@ -126,15 +125,22 @@ class BulkWriting:
         self._memory.forget()
         while self._flights:
             flight = self._flights.popleft()
-            self.changed += self._loading.changed_by([link.token for link in flight.links])
-            self._count(flight.batch, self._loading.write(flight.batch))
+            committed = self._loading.committed([link.token for link in flight.links])
+            self.changed += sum(committed.values())
+            # Not once more what is there: somebody may have changed or deleted it since.
+            done = keys_of(link.part for link in flight.links if link.token in committed)
+            if rest := without(flight.mutations, done):
+                self._write_plainly(rest)
 
     def _end_chain(self) -> None:
         chain, self._chain = self._chain, None
         if chain is not None:
             chain.close()
 
-    def _count(self, batch: Batch, applied: Applied) -> None:
+    def _write_plainly(self, mutations: Sequence[Mutation]) -> None:
+        """Nothing; they are written in one transaction."""
+        batch = self._loading.new_batch(mutations, self._memory)
+        applied = self._loading.write(batch)
         self.changed += applied.changed
         if applied.changed and batch.draft is not None:
             self._memory.committed(batch.draft)

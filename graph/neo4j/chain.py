@@ -36,11 +36,11 @@ class Link:
 
     def __init__(self, chain: Chain, part: Part, before: Link | None, turn: Turn) -> None:
         self.token = uuid.uuid4().hex
+        self.part = part
         self.future: Future[None] = Future()
         self.at_turn = threading.Event()
         """It has its lock, or never will."""
         self._chain = chain
-        self._part = part
         self._before = before
         self._turn = turn
         self._tried = False
@@ -62,7 +62,7 @@ class Link:
         if self._tried:
             raise Broken  # an earlier try may have been committed: to be found out by who has both locks
         self._tried = True
-        part, before, chain = self._part, self._before, self._chain
+        part, before, chain = self.part, self._before, self._chain
         if before is not None:
             before.at_turn.wait()
             if before.future.done() or (before.writes_nodes and not part.nodes):
@@ -91,12 +91,12 @@ class Link:
 
     @property
     def writes_nodes(self) -> bool:
-        return self._part.nodes
+        return self.part.nodes
 
     @property
     def after(self) -> int:
         """The last number before its own."""
-        return self._part.after
+        return self.part.after
 
 
 class Chain:

@@ -79,8 +79,8 @@ def finish(names: Names, turn: Turn = "first") -> str:
 
 
 def find_tokens(names: Names) -> str:
-    """What those of the batches that were committed have changed together, and the last number of theirs."""
+    """Those of the batches that were committed."""
     return f"""
         UNWIND $tokens AS token MATCH (b:{names.own(BATCH)} {{token: token}})
-        RETURN sum(b.changed) AS changed, max(b.last) AS last
+        RETURN token, b.changed AS changed, b.last AS last
     """

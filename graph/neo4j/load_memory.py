@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import fields, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from neo4j import Transaction
 
@@ -12,11 +12,15 @@ from graph.blocks import COLUMNS
 from graph.errors import KindredError
 from graph.neo4j.draft import Draft, EdgeRow, NodeRow
 from graph.neo4j.flushing import StoredState
+from graph.neo4j.known import Table
 from graph.neo4j.names import Catalogue, Names
+from graph.neo4j.new_rows import Key
 from graph.neo4j.rows import EdgeKey, NodeKey
-from graph.records import Mutation, UpsertEdges
+from graph.records import Mutation, UpsertEdges, UpsertNodes
 from graph.schema import EdgeSpec, EdgeType, NodeSpec
 from graph.values import column_list
+
+_Upsert = TypeVar("_Upsert", UpsertNodes, UpsertEdges)
 
 
 class NotRemembered(Exception):
@@ -86,10 +90,7 @@ class Memory:
         """The rows that are surely new, or that nothing is known of, and those of edges this load wrote before."""
         if not isinstance(mutation, UpsertEdges) or not (known := self.keys.get(mutation.edge_type)):
             return mutation, None
-        rows = len(mutation.source_ids)
-        qualifiers = [""] * rows if mutation.qualifiers is None else mutation.qualifiers
-        ends = (column_list(column, "ids") for column in (mutation.source_ids, mutation.target_ids, qualifiers))
-        again = [hash(key) in known for key in zip(*ends, strict=False)]
+        again = [hash(key) in known for key in _edge_keys(mutation)]
         if not any(again):
             return mutation, None
         if all(again):
@@ -97,7 +98,33 @@ class Memory:
         return _rows(mutation, [not mark for mark in again]), _rows(mutation, again)
 
 
-def _rows(mutation: UpsertEdges, marks: Sequence[bool]) -> UpsertEdges:
+def without(mutations: Iterable[Mutation], done: Mapping[Table, Set[Key]]) -> list[Mutation]:
+    """The upserts without the rows of ``done``."""
+    left: list[Mutation] = []
+    for mutation in mutations:
+        keys: Sequence[Key]
+        if isinstance(mutation, UpsertNodes):
+            table: Table = mutation.node_type
+            keys = column_list(mutation.node_ids, "ids")
+        elif isinstance(mutation, UpsertEdges):
+            table, keys = mutation.edge_type, _edge_keys(mutation)
+        else:
+            left.append(mutation)
+            continue
+        marks = [key not in done.get(table, ()) for key in keys]
+        if any(marks):
+            left.append(mutation if all(marks) else _rows(mutation, marks))
+    return left
+
+
+def _edge_keys(mutation: UpsertEdges) -> list[tuple[str, str, str]]:
+    rows = len(mutation.source_ids)
+    qualifiers = [""] * rows if mutation.qualifiers is None else mutation.qualifiers
+    ends = (column_list(column, "ids") for column in (mutation.source_ids, mutation.target_ids, qualifiers))
+    return list(zip(*ends, strict=False))
+
+
+def _rows(mutation: _Upsert, marks: Sequence[bool]) -> _Upsert:
     chosen: dict[str, Any] = {}
     for field in fields(mutation):
         column = getattr(mutation, field.name)

@@ -61,12 +61,11 @@ class StoreLoading:
     def new_chain(self, catalogue: Catalogue) -> Chain:
         return Chain(self._line, self._knowledge, catalogue.version, self._batch_id, self._actor)
 
-    def changed_by(self, tokens: Sequence[str]) -> int:
-        def find(transaction: Transaction) -> int:
+    def committed(self, tokens: Sequence[str]) -> dict[str, int]:
+        def find(transaction: Transaction) -> dict[str, int]:
             catalogue, _ = self._knowledge.locked(transaction)  # whoever was at it has committed by now, or never will
-            statement = cypher_turns.find_tokens(catalogue.names)
-            ((changed, _),) = transaction.run(statement, tokens=list(tokens)).values()
-            raise RollBack(changed)
+            found = transaction.run(cypher_turns.find_tokens(catalogue.names), tokens=list(tokens)).values()
+            raise RollBack({token: changed for token, changed, _ in found})
 
         return self._line.write(find, timeout_s=LONG_S)
 

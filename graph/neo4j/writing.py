@@ -55,8 +55,7 @@ class Batch:
         if self._tried_at is None:
             self._tried_at = sequence
         elif sequence > self._tried_at:  # an earlier try may have been committed, only its answer was lost
-            ((changed, last),) = transaction.run(cypher_turns.find_tokens(names), tokens=[self._token]).values()
-            if last is not None:
+            for _, changed, last in transaction.run(cypher_turns.find_tokens(names), tokens=[self._token]).values():
                 raise RollBack(Applied(changed, str(last)))
         draft = self.draft = self._drafted(transaction, catalogue, sequence)
         if not draft.changed:

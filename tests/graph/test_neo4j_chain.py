@@ -17,7 +17,7 @@ from graph.neo4j.draft import Draft
 from graph.neo4j.flushing import StoredState
 from graph.neo4j.names import Names
 from graph.neo4j.new_rows import Part, parts_of
-from graph.records import Edge, Mutation, Node, UpsertEdges
+from graph.records import DeleteEdges, Edge, Mutation, Node, UpsertEdges
 from graph.store import GraphStore, open_store
 from tests.graph.conftest import GraphsInNeo4j
 from tests.graph.store_contract_model import PURCHASED, WORLD, name_of
@@ -192,6 +192,35 @@ def test_a_reader_who_follows_the_feed_misses_nothing(world: World) -> None:
     assert len(set(reached)) > 3, "the reader saw too few moments to prove anything"
     follow(reached[-1])
     assert seen == {name_of(change.record): change.record for change in world.other.changes_since("0")}
+
+
+def test_what_others_delete_of_a_load_stays_deleted_when_its_chain_breaks(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The chain breaks in the third block, whose first two edges are there by then."""
+    blocks: list[Mutation] = [bought(f"u{number}", range(BLOCK_ROWS)) for number in range(4)]
+    write, edges = Part.write, []
+
+    def disturbed(part: Part, transaction: Transaction, names: Names) -> None:
+        write(part, transaction, names)
+        if not part.nodes:
+            edges.append(part)
+            if len(edges) == 15:
+                transaction.run("RETURN no_such_function()").consume()
+
+    again = Chain.close
+
+    def close(chain: Chain) -> None:
+        again(chain)
+        if len(edges) >= 15:
+            gone = DeleteEdges(PURCHASED, ["u1", "u2"], ["i0", "i0"])
+            world.other.apply([gone], batch_id="other", actor="other")
+
+    monkeypatch.setattr(Part, "write", disturbed)
+    monkeypatch.setattr(Chain, "close", close)
+    applied = world.store.bulk_load(blocks, batch_id="load", actor="test", block_rows=BLOCK_ROWS)
+    assert world.store.stats().edges[PURCHASED] == 4 * BLOCK_ROWS - 2
+    assert applied.changed == 4 * BLOCK_ROWS + 4 + BLOCK_ROWS
 
 
 def test_a_load_whose_replies_get_lost_is_there_once(neo4j_server: TestServer) -> None:

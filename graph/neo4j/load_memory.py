@@ -20,7 +20,7 @@ from graph.records import Mutation, UpsertEdges, UpsertNodes
 from graph.schema import EdgeSpec, EdgeType, NodeSpec
 from graph.values import column_list
 
-_Upsert = TypeVar("_Upsert", UpsertNodes, UpsertEdges)
+_Upsert = TypeVar("_Upsert", bound=UpsertNodes | UpsertEdges)
 
 
 class NotRemembered(Exception):

@@ -6,6 +6,7 @@ import re
 
 INTERNAL_LABELS = (
     "KindredMeta",
+    "KindredTurn",
     "KindredBatch",
     "KindredTombstone",
     "KindredKnown",

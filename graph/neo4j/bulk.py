@@ -1,232 +1,146 @@
-"""A bulk load: what it remembers from block to block, and the next block drafted while the server writes the last."""
+"""A bulk load: block by block, the next one drafted while the server writes the last."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence, Set
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import fields, replace
-from typing import Any
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
 
-from neo4j import Transaction
-
-from graph.blocks import COLUMNS, blocks, joined
-from graph.errors import KindredError
-from graph.neo4j.draft import Draft, EdgeRow, NodeRow
-from graph.neo4j.flushing import StoredState
-from graph.neo4j.names import Catalogue, Names
-from graph.neo4j.rows import EdgeKey, NodeKey
+from graph.blocks import blocks, joined
+from graph.collecting import without_collector
+from graph.neo4j.chain import Broken, Chain, Link
+from graph.neo4j.draft import Draft
+from graph.neo4j.load_memory import Memory, without
+from graph.neo4j.names import Catalogue
+from graph.neo4j.new_rows import Part, keys_of, parts_of
 from graph.neo4j.writing import Batch
 from graph.records import Applied, Mutation, UpsertEdges, UpsertNodes
-from graph.schema import EdgeSpec, EdgeType, NodeSpec
-from graph.values import column_list
+
+_PARTS = 10
+"""Transactions of a block: the server writes rows faster in small ones, and two are open at a time."""
+_BLOCKS_AHEAD = 1
+"""Blocks that may be on their way while the next is drafted."""
+_MOST_BROKEN = 3
+"""Somebody else is writing all the time: from here on a block is one transaction."""
 
 
-class NotRemembered(Exception):
-    """Only the database knows."""
+class Loading(Protocol):
+    """What a bulk load needs of its store."""
+
+    def new_batch(self, mutations: Sequence[Mutation], memory: Memory) -> Batch: ...
+
+    def write(self, batch: Batch) -> Applied: ...
+
+    def before_many(self) -> None:
+        """Called before the first block, where it is a full one: there may be many."""
+        ...
+
+    def new_chain(self, catalogue: Catalogue) -> Chain: ...
+
+    def committed(self, tokens: Sequence[str]) -> dict[str, int]:
+        """Those of the transactions that were committed, with the changes they made; the others never will be."""
+        ...
 
 
-class Memory:
-    """Nodes known to be live, and edges known to be there or not, while nobody else writes."""
+@dataclass(slots=True)
+class _Flight:
+    """A block that is being written by a chain."""
 
-    def __init__(self) -> None:
-        self.sequence: int | None = None
-        """Where the graph is by all we know; None when nothing is known."""
-        self.catalogue: Catalogue | None = None
-        self.live: dict[str, set[str]] = {}
-        self.whole: set[str] = set()
-        """Node types that had no node when the load began: whoever is not known to be live is not there."""
-        self.keys: dict[EdgeType, set[int]] = {}
-        """Only for edge types that had no edge when the load began: the hash of every key written since."""
-        self.tombstones: bool | None = None
-        self.forgotten = 0
-        """How often all was forgotten."""
-
-    def state(self, transaction: Transaction, catalogue: Catalogue, sequence: int) -> RememberedState:
-        """What the database holds at ``sequence``; all is forgotten when that is not where this load left it."""
-        if self.sequence != sequence:
-            self.forget()
-        self.sequence, self.catalogue = sequence, catalogue
-        return RememberedState(transaction, catalogue.names, self)
-
-    def draft(self, mutations: Iterable[Mutation]) -> Draft | None:
-        """The rows that the mutations end in, without asking the database; None where only that knows."""
-        if self.sequence is None or self.catalogue is None:
-            return None
-        draft = Draft(self.catalogue, _OnlyRemembered(self), self.sequence)
-        try:
-            for mutation in mutations:
-                draft.write(mutation)
-        except (NotRemembered, KindredError):
-            return None  # the transaction will tell, once it sees what is there
-        return draft if draft.changed else None
-
-    def forget(self) -> None:
-        self.forgotten += 1
-        self.sequence = self.catalogue = self.tombstones = None
-        self.live.clear()
-        self.whole.clear()
-        self.keys.clear()
-
-    def committed(self, draft: Draft) -> None:
-        """Nothing; what the draft wrote is known."""
-        self.sequence = draft.sequence
-        for node_type, nodes in draft.nodes.items():
-            live = self.live.setdefault(node_type, set())
-            for node_id, row in nodes.items():
-                if row.live:
-                    live.add(node_id)
-                else:
-                    live.discard(node_id)
-                    self.tombstones = None
-        for edge_type, edges in draft.edges.items():
-            if edge_type in self.keys:
-                self.keys[edge_type].update(map(hash, edges))
-            if self.tombstones is False and not all(row.live for row in edges.values()):
-                self.tombstones = None
-
-    def split(self, mutation: Mutation) -> tuple[Mutation | None, UpsertEdges | None]:
-        """The rows that are surely new, or that nothing is known of, and those of edges this load wrote before."""
-        if not isinstance(mutation, UpsertEdges) or not (known := self.keys.get(mutation.edge_type)):
-            return mutation, None
-        rows = len(mutation.source_ids)
-        qualifiers = [""] * rows if mutation.qualifiers is None else mutation.qualifiers
-        ends = (column_list(column, "ids") for column in (mutation.source_ids, mutation.target_ids, qualifiers))
-        again = [hash(key) in known for key in zip(*ends, strict=False)]
-        if not any(again):
-            return mutation, None
-        if all(again):
-            return None, mutation
-        return _rows(mutation, [not mark for mark in again]), _rows(mutation, again)
-
-
-def _rows(mutation: UpsertEdges, marks: Sequence[bool]) -> UpsertEdges:
-    chosen: dict[str, Any] = {}
-    for field in fields(mutation):
-        column = getattr(mutation, field.name)
-        if field.name in COLUMNS and hasattr(column, "__len__"):
-            values = column_list(column, field.name)
-            chosen[field.name] = [value for value, mark in zip(values, marks, strict=True) if mark]
-    return replace(mutation, **chosen)
-
-
-class RememberedState(StoredState):
-    """The database, asked only for what the memory does not know."""
-
-    def __init__(self, transaction: Transaction, names: Names, memory: Memory) -> None:
-        super().__init__(transaction, names)
-        self._memory = memory
-
-    def live(self, node_type: str) -> Set[str]:
-        return self._memory.live.get(node_type, frozenset())
-
-    def nodes(self, spec: NodeSpec, node_ids: Sequence[str]) -> dict[str, NodeRow]:
-        memory = self._memory
-        if spec.name not in memory.whole and not memory.live.get(spec.name) and not self.count_nodes(spec.name):
-            memory.whole.add(spec.name)
-        if spec.name in memory.whole:
-            live = self.live(spec.name)
-            node_ids = [node_id for node_id in node_ids if node_id in live]
-        return super().nodes(spec, node_ids) if node_ids else {}
-
-    def doubtful(self, spec: EdgeSpec, keys: Sequence[tuple[str, str, str]]) -> Sequence[tuple[str, str, str]]:
-        written = self._memory.keys.get(spec.edge_type)
-        if written is None:
-            if self.count(spec.edge_type):
-                return keys
-            written = self._memory.keys[spec.edge_type] = set()
-        return [key for key in keys if hash(key) in written] if written else []
-
-    def _any_tombstone(self) -> bool:
-        if self._memory.tombstones is None:
-            self._memory.tombstones = super()._any_tombstone()
-        return self._memory.tombstones
-
-
-class _OnlyRemembered:
-    """A :class:`~graph.neo4j.draft.State` that never asks.
-
-    Raises:
-        NotRemembered: from every question that only the database can answer.
-    """
-
-    def __init__(self, memory: Memory) -> None:
-        self._memory = memory
-
-    def live(self, node_type: str) -> Set[str]:
-        return self._memory.live.get(node_type, frozenset())
-
-    def nodes(self, spec: NodeSpec, node_ids: Sequence[str]) -> dict[str, NodeRow]:
-        if spec.name not in self._memory.whole or not self.live(spec.name).isdisjoint(node_ids):
-            raise NotRemembered
-        return {}
-
-    def doubtful(self, spec: EdgeSpec, keys: Sequence[tuple[str, str, str]]) -> Sequence[tuple[str, str, str]]:
-        written = self._memory.keys.get(spec.edge_type)
-        if written is None or not written.isdisjoint(map(hash, keys)):
-            raise NotRemembered
-        return []
-
-    def edges(self, spec: EdgeSpec, pairs: Sequence[tuple[str, str]]) -> list[tuple[EdgeKey, EdgeRow]]:
-        raise NotRemembered
-
-    def edges_at(self, spec: EdgeSpec, end: str, node_ids: Sequence[str]) -> list[tuple[EdgeKey, EdgeRow]]:
-        raise NotRemembered
-
-    def buried(self, keys: Sequence[NodeKey | EdgeKey]) -> dict[NodeKey | EdgeKey, int]:
-        if keys and self._memory.tombstones is not False:
-            raise NotRemembered
-        return {}
+    mutations: Sequence[Mutation]
+    links: list[Link]
+    changed: int
 
 
 class BulkWriting:
     """Writes many mutations block by block.
 
-    While the server writes a block the next one is drafted from memory: into an empty graph this process and the
-    server then work at the same time. Rows of edges that an earlier block wrote wait to the end, since the database
-    has to be asked for them; their order among themselves stays. ``before_many`` is called before the first block
-    where it is a full one.
+    Blocks of new rows are drafted from memory and go to a :class:`~graph.neo4j.chain.Chain`, which writes them while
+    the next ones are drafted. Rows of edges that an earlier block wrote wait to the end, since the database
+    has to be asked for them; their order among themselves stays.
     """
 
-    def __init__(
-        self,
-        new_batch: Callable[[Sequence[Mutation], Memory], Batch],
-        write: Callable[[Batch], Applied],
-        before_many: Callable[[], None],
-        block_rows: int,
-    ) -> None:
-        self._new_batch = new_batch
-        self._write = write
-        self._before_many = before_many
+    def __init__(self, loading: Loading, block_rows: int) -> None:
+        self._loading = loading
         self._block_rows = block_rows
         self._memory = Memory()
-        self._flying: tuple[Batch, Future[Applied]] | None = None
+        self._chain: Chain | None = None
+        self._flights: deque[_Flight] = deque()
+        self._many = False
+        self._broken = 0
         self.changed = 0
 
     def write(self, mutations: Iterable[Mutation]) -> None:
         """Nothing; all is committed."""
-        with ThreadPoolExecutor(1, "neo4j-load") as pool:
+        try:
             for some in self._sorted(mutations):
-                batch = self._new_batch(some, self._memory)
-                batch.ahead = self._memory.draft(some)
-                self._land()
-                if batch.ahead is not None and batch.ahead.started_at == self._memory.sequence:
-                    self._memory.committed(batch.ahead)
-                    self._flying = batch, pool.submit(self._write, batch)
+                draft, parts = self._drafted(some)
+                self._land(_BLOCKS_AHEAD if parts else 0)
+                if draft is not None and parts and draft.started_at == self._memory.sequence:
+                    self._fly(some, draft, parts)
                 else:
-                    batch.ahead = None
-                    self._count(batch, self._write(batch))
+                    self._land()
+                    self._write_plainly(some)
             self._land()
+        finally:
+            self._end_chain()
 
-    def _land(self) -> None:
-        """Nothing; the block on its way is written, and where it went another way than drafted all is forgotten."""
-        if self._flying is None:
-            return
-        (batch, written), self._flying = self._flying, None
-        self.changed += written.result().changed
-        if batch.draft is not batch.ahead:
-            self._memory.forget()
+    def _drafted(self, mutations: Sequence[Mutation]) -> tuple[Draft | None, list[Part] | None]:
+        """The new rows of the mutations in parts; None where they are for one transaction that asks the database."""
+        conditional = any(getattr(mutation, "expected_version", None) is not None for mutation in mutations)
+        if not self._many or conditional or self._broken >= _MOST_BROKEN or self._memory.catalogue is None:
+            return None, None
+        catalogue = self._memory.catalogue
+        with without_collector():  # more than half of the time went there
+            draft = self._memory.draft(mutations)
+            return draft, None if draft is None else parts_of(catalogue, draft, max(1, self._block_rows // _PARTS))
 
-    def _count(self, batch: Batch, applied: Applied) -> None:
+    def _fly(self, mutations: Sequence[Mutation], draft: Draft, parts: Sequence[Part]) -> None:
+        if self._chain is None:
+            assert self._memory.catalogue is not None
+            self._chain = self._loading.new_chain(self._memory.catalogue)
+        self._memory.committed(draft)
+        self._flights.append(_Flight(mutations, self._chain.add(parts), draft.changed))
+
+    def _land(self, keep: int = 0) -> None:
+        """Nothing; all blocks but the last ``keep`` are written.
+
+        When a chain broke, what it has not written of that is written in the plain way.
+        """
+        while len(self._flights) > keep:
+            flight = self._flights[0]
+            try:
+                for link in flight.links:
+                    link.future.result()
+            except Broken:
+                self._write_again()
+            else:
+                self.changed += self._flights.popleft().changed
+        if not self._flights:
+            self._end_chain()
+
+    def _write_again(self) -> None:
+        self._end_chain()
+        self._broken += 1
+        self._memory.forget()
+        while self._flights:
+            flight = self._flights.popleft()
+            committed = self._loading.committed([link.token for link in flight.links])
+            self.changed += sum(committed.values())
+            # Not once more what is there: somebody may have changed or deleted it since.
+            done = keys_of(link.part for link in flight.links if link.token in committed)
+            if rest := without(flight.mutations, done):
+                self._write_plainly(rest)
+
+    def _end_chain(self) -> None:
+        chain, self._chain = self._chain, None
+        if chain is not None:
+            chain.close()
+
+    def _write_plainly(self, mutations: Sequence[Mutation]) -> None:
+        """Nothing; they are written in one transaction."""
+        batch = self._loading.new_batch(mutations, self._memory)
+        applied = self._loading.write(batch)
         self.changed += applied.changed
         if applied.changed and batch.draft is not None:
             self._memory.committed(batch.draft)
@@ -237,7 +151,8 @@ class BulkWriting:
         forgotten = self._memory.forgotten
         for number, block in enumerate(blocks(mutations, self._block_rows)):
             if number == 0 and block.rows >= self._block_rows:
-                self._before_many()
+                self._loading.before_many()
+                self._many = True
             some = list(joined(block.mutations))
             if waiting and forgotten != self._memory.forgotten:
                 yield list(joined(waiting))  # rows after them can no longer be told from them

@@ -24,21 +24,6 @@ SEARCH = "CALL db.index.fulltext.queryNodes($index, $question, {limit: $limit}) 
 # Bookkeeping
 
 
-def lock(names: Names) -> str:
-    """Takes the writers' turn, which the end of the transaction gives back; then reads the counters."""
-    return f"""
-        MATCH (m:{names.own(META)} {{name: 'graph'}}) SET m.locked = true
-        RETURN m.sequence AS sequence, m.version AS version
-    """
-
-
-def counters(names: Names) -> str:
-    return f"""
-        MATCH (m:{names.own(META)} {{name: 'graph'}})
-        RETURN m.sequence AS sequence, m.commits AS commits, m.version AS version
-    """
-
-
 def create_meta(names: Names) -> str:
     return f"""
         MERGE (m:{names.own(META)} {{name: 'graph'}})
@@ -58,25 +43,6 @@ def write_schema(names: Names) -> str:
     return f"""
         MATCH (m:{names.own(META)} {{name: 'graph'}})
         SET m.schema = $schema, m.adopted = $adopted, m.version = $version, m.commits = m.commits + 1
-    """
-
-
-def finish(names: Names) -> str:
-    """Counts this commit and remembers the batch: what a retry asks for, and what the feed names."""
-    return f"""
-        MATCH (m:{names.own(META)} {{name: 'graph'}})
-        SET m.sequence = $last, m.commits = m.commits + 1
-        CREATE (:{names.own(BATCH)} {{
-            first: $first, last: $last, batch_id: $batch_id, actor: $actor, changed: $changed, token: $token,
-            at_ms: timestamp()
-        }})
-    """
-
-
-def find_token(names: Names) -> str:
-    return f"""
-        MATCH (b:{names.own(BATCH)}) WHERE b.last > $since AND b.token = $token
-        RETURN b.changed AS changed, b.last AS last
     """
 
 
@@ -141,7 +107,9 @@ def create_nodes(names: Names, spec: NodeSpec, columns: Sequence[str]) -> str:
     """Rows of id, sequence, version, then the ``columns``."""
     cells = [f"{names.key(spec.name)}: row[0]", "_seq: row[1]", "_version: row[2]"]
     cells += [f"{names.node_property(spec.name, name)}: row[{at}]" for at, name in enumerate(columns, 3)]
-    return f"UNWIND $rows AS row CREATE (:{names.label(spec.name)} {{{', '.join(cells)}}})"
+    return f"""
+        UNWIND $rows AS row CREATE (:{names.label(spec.name)} {{{", ".join(cells)}}}) RETURN count(*) AS count
+    """
 
 
 def update_nodes(names: Names, spec: NodeSpec) -> str:

@@ -17,10 +17,6 @@ TYPES = "CALL db.relationshipTypes() YIELD relationshipType RETURN relationshipT
 # Hand edits
 
 
-def commits(names: Names) -> str:
-    return f"MATCH (m:{names.own(META)} {{name: 'graph'}}) RETURN m.commits AS commits"
-
-
 def _part(variable: str) -> str:
     """Some number that spreads nodes over a few dozen records: a record costs more than what is in it."""
     return f"toInteger(split(elementId({variable}), ':')[2]) % 64"

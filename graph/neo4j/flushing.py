@@ -150,46 +150,67 @@ def _write_tombstones(transaction: Transaction, names: Names, draft: Draft) -> N
 
 
 def _write_nodes(transaction: Transaction, names: Names, spec: NodeSpec, rows: dict[str, NodeRow]) -> None:
-    changed = [(node_id, row) for node_id, row in rows.items() if row.sequence and row.live]
-    properties = list(spec.properties)
-    created = [
-        [node_id, row.sequence, _version(row), *map(row.properties.get, properties)]
-        for node_id, row in changed
-        if not row.stored
-    ]
-    updated = [
-        [node_id, row.sequence, _version(row), *map(row.properties.get, properties)]
-        for node_id, row in changed
-        if row.stored
-    ]
-    columns, created = _used(properties, created, 3)
+    columns, created, updated = node_cells(spec, rows)
     for some in pieces(created):
         transaction.run(cypher.create_nodes(names, spec, columns), rows=some).consume()
     for some in pieces(updated):
-        _check_count(transaction.run(cypher.update_nodes(names, spec), rows=some).single(), len(some), names)
+        check_count(transaction.run(cypher.update_nodes(names, spec), rows=some).single(), len(some), names)
 
 
 def _write_edges(
     transaction: Transaction, names: Names, spec: EdgeSpec, rows: dict[tuple[str, str, str], EdgeRow]
 ) -> None:
+    used, columns, created, updated = edge_cells(spec, rows)
+    for some in pieces(created):
+        check_count(transaction.run(cypher.create_edges(names, spec, used), rows=some).single(), len(some), names)
+    for some in pieces(updated):
+        check_count(transaction.run(cypher.update_edges(names, spec, columns), rows=some).single(), len(some), names)
+
+
+def node_cells(spec: NodeSpec, rows: dict[str, NodeRow]) -> tuple[list[str], list[list[Any]], list[list[Any]]]:
+    """The properties that any new node has, the rows of new nodes, and those of changed ones."""
+    properties = list(spec.properties)
     created: list[list[Any]] = []
     updated: list[list[Any]] = []
-    columns = ["cell:qualifier", "cell:weight", "cell:timestamp_ms", "_version"]
-    columns += [f"property:{name}" for name in spec.properties]
-    for (source, target, qualifier), row in rows.items():
+    for node_id, row in rows.items():
         if row.sequence and row.live:
-            first = [source, target, row.sequence] if row.element is None else [row.element, row.sequence]
-            first += (qualifier or None, None if row.weight == 1.0 else row.weight, row.timestamp_ms, _version(row))
-            if spec.properties:
-                first += map(row.properties.get, spec.properties)
-            (created if row.element is None else updated).append(first)
-    used, created = _used(columns, created, 3)
+            cells = [node_id, row.sequence, _version(row), *map(row.properties.get, properties)]
+            (updated if row.stored else created).append(cells)
+    return *_used(properties, created, 3), updated
+
+
+def edge_cells(
+    spec: EdgeSpec, rows: dict[tuple[str, str, str], EdgeRow]
+) -> tuple[list[str], list[str], list[list[Any]], list[list[Any]]]:
+    """The columns that any new edge has, all there are, the rows of new edges, and those of changed ones."""
+    keys = [key for key, row in rows.items() if row.sequence and row.live and row.element is None]
+    new = [rows[key] for key in keys]
+    fresh = _edge_columns(spec, keys, new)
+    used = [name for name, column in fresh.items() if any(map(_THERE, column))]
+    sources, targets, numbers = [key[0] for key in keys], [key[1] for key in keys], [row.sequence for row in new]
+    created = list(map(list, zip(sources, targets, numbers, *(fresh[name] for name in used), strict=True)))
     # By the target, usually the denser end: its relationships are then written one after the other.
     created.sort(key=itemgetter(1))
-    for some in pieces(created):
-        _check_count(transaction.run(cypher.create_edges(names, spec, used), rows=some).single(), len(some), names)
-    for some in pieces(updated):
-        _check_count(transaction.run(cypher.update_edges(names, spec, columns), rows=some).single(), len(some), names)
+    keys = [key for key, row in rows.items() if row.sequence and row.live and row.element is not None]
+    old = [rows[key] for key in keys]
+    cells = _edge_columns(spec, keys, old)
+    elements, numbers = [row.element for row in old], [row.sequence for row in old]
+    return used, list(cells), created, list(map(list, zip(elements, numbers, *cells.values(), strict=True)))
+
+
+def _edge_columns(
+    spec: EdgeSpec, keys: Sequence[tuple[str, str, str]], rows: Sequence[EdgeRow]
+) -> dict[str, list[Any]]:
+    """What is stored of edges beside their ends and number, a default as None. Columns take less time than rows."""
+    columns: dict[str, list[Any]] = {
+        "cell:qualifier": [key[2] or None for key in keys],
+        "cell:weight": [None if row.weight == 1.0 else row.weight for row in rows],
+        "cell:timestamp_ms": [row.timestamp_ms for row in rows],
+        "_version": [_version(row) for row in rows],
+    }
+    for name in spec.properties:
+        columns[f"property:{name}"] = [row.properties.get(name) for row in rows]
+    return columns
 
 
 def _version(row: NodeRow | EdgeRow) -> int | None:
@@ -206,7 +227,8 @@ def _used(columns: Sequence[str], rows: list[list[Any]], first: int) -> tuple[li
     return [columns[at] for at in kept], [list(row) for row in map(chosen, rows)]
 
 
-def _check_count(record: Any, rows: int, names: Names) -> None:
+def check_count(record: Any, rows: int, names: Names) -> None:
+    """Nothing; as many rows were written as were sent."""
     if record is None or record[0] != rows:
         raise MovedUnderneath(
             "rows were deleted by hand while they were written",

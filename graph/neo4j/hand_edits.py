@@ -19,7 +19,7 @@ from neo4j import Transaction
 
 from graph.curation import curated_edges, curated_nodes
 from graph.errors import SchemaError
-from graph.neo4j import cypher_curated
+from graph.neo4j import cypher_curated, cypher_turns
 from graph.neo4j.bookmarks import transaction_id
 from graph.neo4j.journal import Given, Journal
 from graph.neo4j.knowing import Knowledge
@@ -128,8 +128,8 @@ class HandEditor:
         return None
 
     def _commits(self, catalogue: Catalogue) -> int:
-        statement = cypher_curated.commits(self._knowledge.own_names)
-        return int(self._line.read(lambda tx: tx.run(statement).values())[0][0])
+        statement = cypher_turns.counters(self._knowledge.own_names)
+        return int(self._line.read(lambda tx: tx.run(statement).values())[0][1])
 
     def _is_as_left(self, catalogue: Catalogue, mark: object) -> bool:
         """Whether nobody else has committed since what is known was kept; then our own rows since are known, too."""

@@ -10,7 +10,8 @@ from typing import TypeVar
 from neo4j import Transaction
 
 from graph.errors import SchemaError, StoreError
-from graph.neo4j import cypher
+from graph.neo4j import cypher, cypher_turns
+from graph.neo4j.cypher_turns import Turn
 from graph.neo4j.line import Line
 from graph.neo4j.names import Adopted, Catalogue, Names
 from graph.schema import GraphSchema, no_schema
@@ -66,12 +67,14 @@ class Knowledge:
             self._known_at = time.monotonic()
             return self._known
 
-    def locked(self, transaction: Transaction) -> tuple[Catalogue, int]:
+    def locked(self, transaction: Transaction, turn: Turn | None = None) -> tuple[Catalogue, int]:
         """The catalogue and the last sequence number, once it is this transaction's turn to write.
 
-        All that was committed by others is there to be read, and nobody commits until this transaction ends.
+        All that was committed by others is there to be read, and nobody commits until this transaction ends. With
+        one ``turn`` of the two nobody begins to, but the one who has the other.
         """
-        rows = transaction.run(cypher.lock(self._names)).values()
+        statement = cypher_turns.lock(self._names) if turn is None else cypher_turns.lock_one(self._names, turn)
+        rows = transaction.run(statement).values()
         if not rows or rows[0][1] is None:
             raise no_schema(self._line.address.url)
         sequence, version = rows[0]

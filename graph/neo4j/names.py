@@ -12,7 +12,7 @@ from graph.schema import EdgeType, GraphSchema
 EDGE_CELLS = ("qualifier", "weight", "timestamp_ms")
 """What every relationship may carry beside the schema's properties; a default is not written out."""
 
-META, BATCH, TOMBSTONE = "KindredMeta", "KindredBatch", "KindredTombstone"
+META, TURN, BATCH, TOMBSTONE = "KindredMeta", "KindredTurn", "KindredBatch", "KindredTombstone"
 """The labels of Kindred's own bookkeeping; queries and styles of curators can leave them out."""
 
 

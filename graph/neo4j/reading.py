@@ -8,7 +8,7 @@ import pyarrow as pa
 from neo4j import Transaction
 
 from graph.errors import InputError, NotFound
-from graph.neo4j import cypher
+from graph.neo4j import cypher, cypher_turns
 from graph.neo4j.exporting import batches, edge_table, node_table
 from graph.neo4j.feed import PAGE_ROWS, read_changes
 from graph.neo4j.knowing import Knowledge
@@ -36,7 +36,7 @@ class LiveReader:
         return self._knowledge.catalogue(fresh=True).schema
 
     def watermark(self) -> str:
-        rows = self._line.read(lambda tx: tx.run(cypher.counters(self._knowledge.own_names)).values())
+        rows = self._line.read(lambda tx: tx.run(cypher_turns.counters(self._knowledge.own_names)).values())
         return str(rows[0][0] if rows else 0)
 
     def node(self, node_type: str, node_id: str) -> Node | None:
@@ -170,7 +170,7 @@ class LiveReader:
                 nodes={spec.name: number(cypher.count_nodes(names, spec.name)) for spec in schema.nodes},
                 edges={spec.edge_type: number(cypher.count_edges(names, spec.edge_type)) for spec in schema.edges},
                 size_bytes=0,
-                watermark=str(number(cypher.counters(names))),
+                watermark=str(number(cypher_turns.counters(names))),
             )
 
         return self._line.read(count, timeout_s=LONG_S)

@@ -17,10 +17,11 @@ from graph.neo4j.exporting import edge_table, node_table
 from graph.neo4j.feed import PAGE_ROWS, read_changes
 from graph.neo4j.knowing import Knowledge
 from graph.neo4j.line import LONG_S, Line, RollBack
+from graph.neo4j.loading import StoreLoading
 from graph.neo4j.moment import Moment, Tables, patched
 from graph.neo4j.names import Adopted, Catalogue, Names
 from graph.neo4j.reading import LiveReader
-from graph.neo4j.setup import bookkeeping, change_schema, deferrable, drift, establish, wanted
+from graph.neo4j.setup import bookkeeping, drift, establish, wanted
 from graph.neo4j.writing import Batch
 from graph.records import Applied, Change, Mutation
 from graph.schema import GraphSchema
@@ -143,27 +144,13 @@ class Neo4jStore(LiveReader):
         After a crash, or an error raised by a mutation, what was committed stays: repeat the load.
         """
         check_audit(batch_id, actor)
-        catalogue = self._knowledge.catalogue(fresh=True)
-        deferred: list[str] = []
-
-        def defer() -> None:
-            if not any(self.stats().nodes.values()):  # then these are filled in one go at the end
-                (row,) = self._line.command(cypher.COUNT_ALL_EDGES)
-                deferred.extend(cypher.drop_index(one.name) for one in deferrable(catalogue, shared=row["count"] > 0))
-                self._line.write(lambda tx: change_schema(tx, deferred), timeout_s=LONG_S)
-
-        loading = BulkWriting(
-            lambda some, memory: Batch(self._knowledge, some, batch_id, actor, memory),
-            lambda batch: self._written(batch, LONG_S),
-            defer,
-            block_rows,
-        )
+        loading = StoreLoading(self._line, self._knowledge, self._written, batch_id=batch_id, actor=actor)
+        writing = BulkWriting(loading, block_rows)
         try:
-            loading.write(mutations)
+            writing.write(mutations)
         finally:
-            if deferred:
-                establish(self._line, wanted(catalogue))
-        return Applied(loading.changed, self.watermark())
+            loading.end()
+        return Applied(writing.changed, self.watermark())
 
     # Reading
 

@@ -12,6 +12,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -45,7 +46,7 @@ _EXPORT = "MATCH (u:User)-[r:PURCHASED]->(i:Item) RETURN u.id, i.id, r.timestamp
 _PLAIN_SHARE = 20
 """The naive loads get one row in so many: at their speed all rows would take an hour."""
 _WARM_EDGES = 60_000
-_RAW_ROWS = 20_000
+_RAW_ROWS, _PART_ROWS = 20_000, 5_000
 Rows = list[dict[str, Any]]
 
 
@@ -65,7 +66,7 @@ def measure(edges: int = 500_000, transactions: int = 300, imported: int = 1_000
             _start_empty(order)
             with _session(connection) as session, open_store(url) as store:
                 assert isinstance(store, Neo4jStore)
-                loads = _loads(session, store, edges, transactions)
+                loads = _loads(connection, session, store, edges, transactions)
         finally:
             stop(home)
         bare = imported / _import_bare(home, Path(folder), imported)
@@ -130,7 +131,7 @@ def _start_empty(order: ServerOrder) -> None:
     start(order, lambda _: None)
 
 
-def _loads(session: neo4j.Session, store: Neo4jStore, edges: int, transactions: int) -> Rows:
+def _loads(connection: Connection, session: neo4j.Session, store: Neo4jStore, edges: int, transactions: int) -> Rows:
     log = shop_log(edges)
     rows = [list(row) for row in zip(*log, strict=True)]
     _prepare(session, store)
@@ -147,11 +148,15 @@ def _loads(session: neo4j.Session, store: Neo4jStore, edges: int, transactions: 
     loading = edges / _seconds(lambda: _load(store, *log))
     again = edges / 4 / _seconds(lambda: _load(store, *(column[: edges // 4] for column in log)))
     ceiling = edges / _seconds(lambda: _raw(session, rows))
+    _forget_plain(session)
+    with _session(connection) as second:
+        two = edges / _seconds(lambda: _raw_of_two(session, second, rows))
     ours = transactions / _seconds(lambda: _write_one_by_one(store, rows[-transactions:]))
     return [
         _row(f"bulk load of {edges:,} over Bolt, beside a transaction an edge", loading, naive, 35_000),
         _row("bulk load over Bolt, beside batched MERGE", loading, batched, 35_000),
         _row("bulk load over Bolt, beside the raw ceiling (no journal, no checks)", loading, ceiling, None),
+        _row("bulk load over Bolt, beside the raw ceiling of two sessions, commits in order", loading, two, None),
         _row(f"bulk load of {_WARM_EDGES:,} into a server just started", cold, None, None),
         _row("a quarter of it again", again, batched, None),
         _row("single edge with journal, beside a bare MERGE", ours, naive, None, "transactions/s"),
@@ -178,15 +183,44 @@ def _merge(session: neo4j.Session, rows: list[list[Any]]) -> None:
 
 
 def _raw(session: neo4j.Session, rows: list[list[Any]]) -> None:
-    """The fastest plain form: nodes once, then edges by their target, in large transactions."""
+    """A plain form: nodes once, then edges by their target, in large transactions."""
+    _raw_nodes(session, rows)
+    for first in range(0, len(rows), BATCH_ROWS):
+        block = sorted(rows[first : first + BATCH_ROWS], key=_target)
+        for at in range(0, len(block), _RAW_ROWS):
+            session.run(_RAW_EDGES, rows=block[at : at + _RAW_ROWS]).consume()
+
+
+def _raw_nodes(session: neo4j.Session, rows: list[list[Any]]) -> None:
     for at, statement in enumerate(_RAW_NODES):
         ids = list(dict.fromkeys(row[at] for row in rows))
         for first in range(0, len(ids), _RAW_ROWS):
             session.run(statement, rows=ids[first : first + _RAW_ROWS]).consume()
-    for first in range(0, len(rows), BATCH_ROWS):
-        block = sorted(rows[first : first + BATCH_ROWS], key=lambda row: str(row[1]))
-        for at in range(0, len(block), _RAW_ROWS):
-            session.run(_RAW_EDGES, rows=block[at : at + _RAW_ROWS]).consume()
+
+
+def _raw_of_two(first: neo4j.Session, second: neo4j.Session, rows: list[list[Any]]) -> None:
+    """The same in transactions as large as the store's, one worked out while the one before is committed."""
+    _raw_nodes(first, rows)
+    rows = [row for at in range(0, len(rows), BATCH_ROWS) for row in sorted(rows[at : at + BATCH_ROWS], key=_target)]
+    sessions = (first, second)
+    before: Future[None] | None = None
+
+    def part(at: int, some: list[list[Any]], before: Future[None] | None) -> None:
+        with sessions[at % 2].begin_transaction() as transaction:
+            transaction.run(_RAW_EDGES, rows=some).consume()
+            if before is not None:
+                before.result()
+            transaction.commit()
+
+    with ThreadPoolExecutor(2) as pool:
+        for at, start_row in enumerate(range(0, len(rows), _PART_ROWS)):
+            before = pool.submit(part, at, rows[start_row : start_row + _PART_ROWS], before)
+    assert before is not None
+    before.result()
+
+
+def _target(row: list[Any]) -> str:
+    return str(row[1])
 
 
 def _load(store: FirstLoad, sources: list[str], targets: list[str], times: list[int]) -> None:

@@ -9,8 +9,8 @@ import pytest
 
 from graph.digest import graph_hash
 from graph.neo4j import Neo4jStore
-from graph.neo4j.bulk import Memory
 from graph.neo4j.draft import Draft
+from graph.neo4j.load_memory import Memory
 from graph.records import DeleteEdges, DeleteNodes, Mutation, UpsertEdges, UpsertNodes
 from graph.store import GraphStore, open_store
 from tests.graph.conftest import GraphsInNeo4j

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 
 from graph.errors import StoreUnavailable
 from graph.neo4j.server import LINES, assemble
+from graph.neo4j.server import archive as archive_module
 from graph.neo4j.server.archive import archive_options, is_archived, make_archive
 from graph.neo4j.server.assembly import jar_cache
 from graph.neo4j.server.java import find_java
@@ -65,6 +67,34 @@ def test_a_torn_one_is_not_used_and_made_anew(content: str, java: Path, jars: Pa
     make_archive(java, jars, "server", writing("classes"))
     file = archive(java, jars)
     file.write_text(content)
+    assert archive_options(java, jars, "server") == []
+    make_archive(java, jars, "server", writing("classes"))
+    assert archive(java, jars).read_text() == "classes"
+
+
+def test_one_that_was_found_whole_is_not_read_again_to_see_that_none_is_to_be_made(
+    java: Path, jars: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_archive(java, jars, "server", writing("classes"))
+    file = archive(java, jars)
+    file.with_suffix(".seen").unlink()  # as an earlier version left it
+    assert is_archived(java, jars, "server")
+
+    def read(_: Path) -> str:
+        raise AssertionError("it was read")
+
+    monkeypatch.setattr("graph.neo4j.server.archive._digest", read)
+    archive_module._digest_as_of.cache_clear()
+    assert is_archived(java, jars, "server")
+
+
+def test_one_that_is_torn_behind_its_size_and_time_is_made_anew(java: Path, jars: Path) -> None:
+    make_archive(java, jars, "server", writing("classes"))
+    file = archive(java, jars)
+    times = file.stat().st_mtime_ns
+    file.write_text("classeS")
+    os.utime(file, ns=(times, times))
+    archive_module._digest_as_of.cache_clear()
     assert archive_options(java, jars, "server") == []
     make_archive(java, jars, "server", writing("classes"))
     assert archive(java, jars).read_text() == "classes"

@@ -27,13 +27,25 @@ QUIET = ("-Xlog:cds=off", "-Xlog:cds+dynamic=off", "-Xlog:class+path=off")
 def archive_options(java: Path, jars: Path, use: Use) -> list[str]:
     """What makes the JVM read its classes from the archive; nothing where there is none that is whole."""
     file = _file(java, jars, use)
-    return [f"-XX:SharedArchiveFile={file}", *QUIET] if _is_whole(file) else []
+    if _is_whole(file):
+        return [f"-XX:SharedArchiveFile={file}", *QUIET]
+    if _is_as_left(file):  # torn, though its size and time are those of a whole one: to be made again
+        with suppress(OSError):
+            _seen(file).unlink()
+    return []
 
 
 def is_archived(java: Path, jars: Path, use: Use) -> bool:
-    """Whether there is nothing to make: the archive is whole, or this JVM has none to give."""
+    """Whether there is nothing to make: the archive is as it was when it was whole, or this JVM has none to give."""
     file = _file(java, jars, use)
-    return _is_whole(file) or (_mark(file).is_file() and not _mark(file).read_text())
+    mark = _mark(file)
+    if _is_as_left(file) or (mark.is_file() and not mark.read_text()):
+        return True
+    whole = _is_whole(file)
+    if whole:
+        with suppress(OSError):
+            _seen(file).write_text(_state(file))
+    return whole
 
 
 def make_archive(java: Path, jars: Path, use: Use, run: Callable[[list[str]], object]) -> None:
@@ -57,6 +69,7 @@ def make_archive(java: Path, jars: Path, use: Use, run: Callable[[list[str]], ob
                     return  # whoever starts the real one hears the reason
                 if fresh.is_file():
                     _mark(file).write_text(_digest(fresh))
+                    _seen(file).write_text(_state(fresh))
                     fresh.replace(file)
                 else:
                     _mark(file).touch()
@@ -87,10 +100,29 @@ def _mark(file: Path) -> Path:
     return file.with_suffix(".sha256")
 
 
+def _seen(file: Path) -> Path:
+    """The file with the archive's size and time when it was last found whole."""
+    return file.with_suffix(".seen")
+
+
+def _state(file: Path) -> str:
+    found = file.stat()
+    return f"{found.st_size} {found.st_mtime_ns}"
+
+
 def _is_whole(file: Path) -> bool:
+    """Whether the JVM may have it: its content is what was written."""
     try:
         state = file.stat()
         return _digest_as_of(file, state.st_size, state.st_mtime_ns) == _mark(file).read_text()
+    except OSError:
+        return False
+
+
+def _is_as_left(file: Path) -> bool:
+    """Whether size and time are those of the whole one, which takes no reading."""
+    try:
+        return _seen(file).read_text() == _state(file)
     except OSError:
         return False
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache
-from itertools import chain, count, repeat
+from itertools import repeat
 from typing import Any
 
 import numpy as np
@@ -25,8 +25,8 @@ from graph.values import (
     weight_list,
 )
 
-# As for nodes, the statement itself finds, compares and keeps what is there. ?1 to ?4 are the same in every
-# row: edge type, batch, first sequence number and, when it is a scalar, the weight.
+# As for nodes, the statement itself finds, compares and keeps what is there. ?1 to ?4 are in every statement:
+# edge type, batch, sequence number and, when it is a scalar, the weight.
 _INSERT = """
     INSERT INTO edges (edge_type, source, target, qualifier, weight, timestamp_ms, properties,
                        version, deleted, sequence, batch)
@@ -40,7 +40,6 @@ _ON_CONFLICT = """
         OR properties IS NOT {merged}
 """
 _MERGED = "merged_json(properties, excluded.properties)"
-_ROWS_AT_ONCE = 100
 _SORTED_FROM = 1_000
 _COLUMNS = {
     "source": "",
@@ -96,35 +95,33 @@ def upsert_edges(transaction: Transaction, mutation: UpsertEdges) -> None:
 
 
 def _upsert_rows(transaction: Transaction, edge_type: int, varying: dict[str, list[Any]], weight: float) -> None:
-    """Nothing; many rows are handed over with each statement, in the order of the clustered key."""
+    """Nothing; each row is a statement of its own, in the order of the clustered key.
+
+    Several rows in one statement would be undone together, so SQLite copies every page before it touches it.
+    """
     rows = len(varying["source"])
     if rows >= _SORTED_FROM:
         # Stable: of rows with the same key the last one still wins.
         order = np.lexsort((varying["target"], varying["source"])).tolist()
         varying = {name: [column[row] for row in order] for name, column in varying.items()}
-    cells = list(chain.from_iterable(zip(*varying.values(), strict=True)))
-    shape = frozenset(varying)
-    for first in range(0, rows, _ROWS_AT_ONCE):
-        left = min(_ROWS_AT_ONCE, rows - first)
-        at_once = left if left == _ROWS_AT_ONCE else 1  # two statements per shape, whatever the number of rows
-        for start in range(first, first + left, at_once):
-            constants = (edge_type, transaction.batch, transaction.sequences(at_once).start, weight)
-            own = cells[start * len(varying) : (start + at_once) * len(varying)]
-            cursor = transaction.connection.execute(_upsert(shape, at_once), (*constants, *own))
-            transaction.changed += cursor.rowcount
+    cells = zip(
+        repeat(edge_type, rows),
+        repeat(transaction.batch, rows),
+        transaction.sequences(rows),
+        repeat(weight, rows),
+        *varying.values(),
+        strict=True,
+    )
+    transaction.changed += transaction.connection.executemany(_upsert(tuple(varying)), cells).rowcount
 
 
 @cache
-def _upsert(shape: frozenset[str], rows: int) -> str:
-    """The statement for so many rows; ``shape`` names the columns that differ between them."""
-    places = (f"?{number}" for number in count(5))
-    row_texts = []
-    for row in range(rows):
-        of = {name: next(places) for name in _COLUMNS if name in shape}
-        cells = [of.get(name, default) for name, default in _COLUMNS.items()]
-        row_texts.append(f"(?1, {', '.join(cells)}, 1, 0, ?3 + {row}, ?2)")
+def _upsert(shape: tuple[str, ...]) -> str:
+    """The statement for a row; ``shape`` names the columns that differ between rows, in their order."""
+    places = {name: f"?{number}" for number, name in enumerate(shape, 5)}
+    cells = ", ".join(places.get(name, default) for name, default in _COLUMNS.items())
     merged = _MERGED if "properties" in shape else "properties"
-    return _INSERT + ", ".join(row_texts) + _ON_CONFLICT.format(merged=merged)
+    return f"{_INSERT} (?1, {cells}, 1, 0, ?3, ?2)" + _ON_CONFLICT.format(merged=merged)
 
 
 def _upsert_patches(

@@ -19,7 +19,7 @@ from api.interactions import Interaction
 from api.metrics import Metrics
 from api.problems import Overloaded
 from graph.errors import KindredError, NotFound, StoreError, StoreUnavailable
-from graph.records import Applied, Change, Edge, Mutation, Properties, UpsertEdges, UpsertNodes
+from graph.records import Applied, Mutation, Properties, UpsertEdges, UpsertNodes
 from graph.schema import EdgeType, GraphSchema
 from graph.store import GraphStore
 
@@ -58,9 +58,9 @@ class EventWriter:
     """The one thread that writes events.
 
     Requests that arrive while a transaction runs share the next one, so a slow disk costs one sync for all
-    of them. After the commit ``committed`` is called with it (it feeds the overlay), and only then are the requests
-    acknowledged: an acknowledged event is durable and counts in the next answer. ``stored`` hears of the events of
-    each commit.
+    of them. After the commit ``committed`` is called with it and its edges (they feed the overlay), and only then are
+    the requests acknowledged: an acknowledged event is durable and counts in the next answer. ``stored`` hears of the
+    events of each commit.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class EventWriter:
         store: Callable[[], GraphStore],
         *,
         knows_item: Callable[[str], bool],
-        committed: Callable[[Applied, Sequence[Change]], None],
+        committed: Callable[[Applied, Sequence[UpsertEdges]], None],
         stored: Callable[[Sequence[Interaction]], None] = lambda events: None,
         metrics: Metrics,
         waiting: int = 1024,
@@ -161,8 +161,7 @@ class EventWriter:
                 break
             try:
                 mutations = mutations_of(fresh, schema)
-                batch_id = self._batch_id()
-                applied = store.apply(mutations, batch_id=batch_id, actor=ACTOR)
+                applied = store.apply(mutations, batch_id=self._batch_id(), actor=ACTOR)
             except NotFound:
                 if attempt == 2:
                     raise
@@ -172,7 +171,7 @@ class EventWriter:
                 self._metrics.commits.inc()
                 self._remember(fresh)
                 self._stored(fresh)
-                self._committed(applied, changes_of(fresh, applied, batch_id))
+                self._committed(applied, [written for written in mutations if isinstance(written, UpsertEdges)])
                 break
         written = {id(event) for event in fresh}
         return [self._reply(request, written, unknown, watermark) for request in requests]
@@ -243,28 +242,6 @@ def mutations_of(events: Sequence[Interaction], schema: GraphSchema) -> list[Mut
             )
         )
     return mutations
-
-
-def changes_of(events: Sequence[Interaction], applied: Applied, batch_id: str) -> list[Change]:
-    """What a store's feed says of some events after they were written."""
-    return [
-        Change(
-            "upsert",
-            Edge(
-                event.spec.edge_type,
-                event.user_id,
-                event.item_id,
-                event.event_id,
-                event.weight,
-                event.timestamp_ms,
-                _properties(event),
-            ),
-            applied.watermark,
-            batch_id,
-            ACTOR,
-        )
-        for event in events
-    ]
 
 
 def _properties(event: Interaction) -> Properties:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
+import msgspec
 import numpy as np
 
 from graph.overlay.persistent import FrozenRows
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from graph.overlay.grown import GrownRow
 
 
-class EdgeState(NamedTuple):
+class EdgeState(msgspec.Struct, frozen=True, gc=False):
     """The columns of one edge; an unknown time is ``NO_TIME``."""
 
     weight: float

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from graph.digest import graph_hash
-from graph.records import DeleteNodes, Mutation, UpsertEdges, UpsertNodes
+from graph.records import DeleteNodes, Edge, Mutation, UpsertEdges, UpsertNodes
 from graph.sqlite import SqliteStore, exporting, open_sqlite
 from tests.graph.store_contract_model import NEXT, PURCHASED, WORLD, Model, canonical
 
@@ -70,6 +70,26 @@ def test_long_columns_end_like_the_model(tmp_path: Path, monkeypatch: pytest.Mon
             }
             assert versions == {name[1:]: row.version for name, row in model.edges.items() if name[1] == "u0"}
         assert graph_hash(applied) == graph_hash(loaded)
+
+
+@pytest.mark.parametrize("there", [0, 1, 128, 250])
+def test_new_rows_and_rows_that_are_there_count_as_the_model_says(tmp_path: Path, there: int) -> None:
+    """Rows that are new are inserted many at once; the first that is not ends that, wherever it stands."""
+    pairs = [(f"u{number % 17}", f"i{number}") for number in range(257)]
+
+    def edges(rows: list[tuple[str, str]], time: int) -> UpsertEdges:
+        sources, targets = zip(*rows, strict=True)
+        return UpsertEdges(PURCHASED, sources, targets, timestamp_ms=[time] * len(rows), create_missing=True)
+
+    steps = [edges(pairs[there : there + 1], 1), edges(pairs, 2), edges(pairs[: there + 1], 2), edges(pairs[there:], 3)]
+    model = Model()
+    with opened(tmp_path, "graph") as store:
+        for step in steps:
+            applied = store.apply([step], batch_id="b", actor="a")
+            assert applied.changed == model.apply([step])
+            assert applied.watermark == store.watermark()
+        feed = {(c.record.target_id, c.record.version) for c in store.changes_since("0") if isinstance(c.record, Edge)}
+    assert feed == {(name[2], row.version) for name, row in model.edges.items()}
 
 
 def test_a_load_of_mixed_kinds_keeps_their_order(tmp_path: Path) -> None:

@@ -7,8 +7,8 @@ import asyncio
 import msgspec
 from fastapi import APIRouter, Request, Response
 
+from api.acknowledging import Acknowledged
 from api.envelope import json_response
-from api.events import Acknowledged
 from api.interactions import EVENT_FIELDS, Event, read_interaction, served_kinds
 from api.limits import MAX_LIST, decode_json, read_body
 from api.openapi import json_body, reply

@@ -98,7 +98,7 @@ class EventWriter:
             group: list[Waiting] = []
             rows = 0
             while first is not None:
-                if not first.future.cancelled():  # a request past its deadline is never begun
+                if not first.future.done():  # a request past its deadline is never begun
                     group.append(first)
                     rows += len(first.interactions)
                 if rows >= GROUP_ROWS:

@@ -62,7 +62,9 @@ class _Rows:
                 of_row[end, code] = state
 
     def publish(self) -> FrozenRows[GrownRow]:
-        return self._published.updated({row: self.get(row) for row in self._drafted})
+        find = self._published.get
+        drafted = self._drafted.items()
+        return self._published.updated({row: find(row, _NO_CHANGES).with_changes(changes) for row, changes in drafted})
 
 
 class _Edges:

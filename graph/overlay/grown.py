@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import ItemsView, Iterator, Mapping
+from collections.abc import ItemsView, Iterator
 from typing import TypeAlias
+
+import msgspec
 
 from graph.overlay.state import EdgeState
 
@@ -15,33 +17,32 @@ _ROOM = 32
 """The new ones are put to the old ones when they are more than the square root of so many times as many."""
 
 
-class GrownRow(Mapping[Key, EdgeState | None]):
-    """Immutable: layers of changes, of which the last that knows a key counts; :meth:`with_changes` copies none.
+class GrownRow(msgspec.Struct, gc=False, eq=False):
+    """``(row at the other end, qualifier code)`` → the edge now, None when it is gone.
 
-    They are put together when all of them are read, and kept so.
+    Immutable: layers of changes, of which the last that knows a key counts; :meth:`with_changes` copies none.
+
+    They are put together when all of them are read, and kept so. There are many, and none is ever part of a circle.
     """
 
-    __slots__ = ("_layers",)
-
-    def __init__(self, layers: tuple[Changes, ...] = ()) -> None:
-        self._layers = layers
+    layers: tuple[Changes, ...] = ()
 
     def with_changes(self, changes: Changes) -> GrownRow:
         """These with ``changes`` put over them."""
-        layers = self._layers
+        layers = self.layers
         if len(layers) >= _LAYERS:
             new = _together(layers[1:])
             layers = (layers[0], new) if len(new) ** 2 < _ROOM * len(layers[0]) else ({**layers[0], **new},)
         return GrownRow((*layers, changes))
 
     def __getitem__(self, key: Key) -> EdgeState | None:
-        for layer in reversed(self._layers):
+        for layer in reversed(self.layers):
             if key in layer:
                 return layer[key]
         raise KeyError(key)
 
     def __contains__(self, key: object) -> bool:
-        return any(key in layer for layer in self._layers)
+        return any(key in layer for layer in self.layers)
 
     def __iter__(self) -> Iterator[Key]:
         return iter(self._whole())
@@ -53,11 +54,11 @@ class GrownRow(Mapping[Key, EdgeState | None]):
         return self._whole().items()
 
     def _whole(self) -> Changes:
-        layers = self._layers
+        layers = self.layers
         if len(layers) == 1:
             return layers[0]
         whole = _together(layers)
-        self._layers = (whole,)  # says the same, so it does not matter who reads which
+        self.layers = (whole,)  # says the same, so it does not matter who reads which
         return whole
 
 

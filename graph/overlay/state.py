@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 import msgspec
 import numpy as np
@@ -24,10 +24,6 @@ class EdgeState(msgspec.Struct, frozen=True, gc=False):
 
     weight: float
     timestamp_ms: int
-
-
-RowChanges: TypeAlias = Mapping[tuple[int, int], EdgeState | None]
-"""``(row at the other end, qualifier code)`` → the edge now, None when it is gone."""
 
 
 @dataclass(frozen=True)

@@ -44,15 +44,8 @@ class _Rows:
             return False, None
         return True, published[key]
 
-    def put(self, row: int, key: Key, state: EdgeState | None) -> None:
-        drafted = self._drafted.get(row)
-        if drafted is None:
-            self._drafted[row] = {key: state}
-        else:
-            drafted[key] = state
-
-    def put_all(self, edges: Iterable[tuple[int, int, int, EdgeState]]) -> None:
-        """:meth:`put` for each row, its other end, its qualifier's code and what the edge is."""
+    def put(self, edges: Iterable[tuple[int, int, int, EdgeState | None]]) -> None:
+        """Drafts edges: the row, the row at the other end, the qualifier's code and what the edge is now."""
         drafted = self._drafted
         for row, end, code, state in edges:
             of_row = drafted.get(row)
@@ -76,8 +69,8 @@ class _Edges:
         self.num_qualifiers = len(self.table.columns.qualifier_names)
 
     def put(self, source: int, target: int, code: int, state: EdgeState | None) -> None:
-        self.out.put(source, (target, code), state)
-        self.into.put(target, (source, code), state)
+        self.out.put(((source, target, code, state),))
+        self.into.put(((target, source, code, state),))
 
 
 class Draft:
@@ -160,8 +153,8 @@ class Draft:
             # A qualifier that nobody ever had is an edge that never was.
             if row[2] >= first_new or _edge_now(edges, *row[:3]) != row[3]
         ]
-        edges.out.put_all(rows)
-        edges.into.put_all((target, source, code, state) for source, target, code, state in rows)
+        edges.out.put(rows)
+        edges.into.put((target, source, code, state) for source, target, code, state in rows)
         self._revive(edge_type[0], {row[0] for row in rows})
         self._revive(edge_type[2], {row[1] for row in rows})
         return len(rows)

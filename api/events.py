@@ -18,7 +18,7 @@ from api.problems import Overloaded
 from graph.errors import KindredError, NotFound, StoreError, StoreUnavailable
 from graph.records import Applied, Mutation, Properties, UpsertEdges, UpsertNodes
 from graph.schema import EdgeType, GraphSchema
-from graph.store import GraphStore
+from graph.store import GraphStore, KnowsMany
 
 ACTOR = "events"
 GROUP_ROWS = 2000
@@ -216,11 +216,12 @@ class Recent:
 
 
 def _absent(store: GraphStore, schema: GraphSchema, item_ids: Collection[str]) -> set[str]:
-    """Those of some items that the store does not hold, looked up at one moment."""
+    """Those of some items that the store does not hold."""
     if not item_ids:
         return set()
-    with store.reading() as reader:
-        return {item_id for item_id in item_ids if reader.node(schema.item_type, item_id) is None}
+    if isinstance(store, KnowsMany):
+        return set(item_ids) - store.known_ids(schema.item_type, item_ids)
+    return {item_id for item_id in item_ids if store.node(schema.item_type, item_id) is None}
 
 
 def mutations_of(events: Sequence[Interaction], schema: GraphSchema) -> list[Mutation]:

@@ -139,3 +139,17 @@ def test_what_a_load_remembers_of_nodes_is_true(tmp_path: Path, there_before: bo
         assert loaded.bulk_load(iter(during), batch_id="b", actor="test", block_rows=20).changed == expected
         for name in [*names, "old", "late", "new"]:
             assert loaded.node("Item", name) == slow.node("Item", name) is not None
+
+
+def test_many_nodes_are_known_by_one_question(tmp_path: Path) -> None:
+    steps: list[Mutation] = [
+        UpsertNodes("Item", ["a", 'quote"d', "日本", "gone"]),
+        UpsertNodes("User", ["user"]),
+        DeleteNodes("Item", ["gone"]),
+    ]
+    with opened(tmp_path, "graph") as store:
+        store.apply(steps, batch_id="b", actor="a")
+        asked = ["a", 'quote"d', "日本", "gone", "user", "never", "\ud800"]
+        assert store.known_ids("Item", asked) == {"a", 'quote"d', "日本"}
+        assert store.known_ids("Item", asked) == {name for name in asked if store.node("Item", name) is not None}
+        assert store.known_ids("Item", []) == set()

@@ -13,7 +13,7 @@ from llvmlite import ir
 from numba import njit, types
 from numba.extending import intrinsic
 
-from graph.instructions import fetch, number
+from graph.instructions import element, everywhere, fetch, number
 
 _BLOCK_ITEMS = 64
 """Rows of a table of vectors that are compared with all users before the next ones are read."""
@@ -24,6 +24,8 @@ _ROWS_AHEAD = 12
 _LINE_BYTES = 64
 _BYTES_AHEAD = 4096
 """A table is asked for so long before it is needed."""
+_ROWS_AT_ONCE = 4
+"""Rows of a table that are added together."""
 LANES = 8
 """Sums that are added to side by side."""
 
@@ -178,20 +180,11 @@ def _add_to_lanes(
 
     def generate(context: Any, builder: Any, called: Any, arguments: Any) -> Any:
         vector = ir.VectorType(ir.FloatType(), LANES)
-        undefined = ir.Constant(vector, ir.Undefined)
         sums_value, at_value, weights_value, weight_at_value, factor = arguments
-
-        def place(kind: Any, array: Any, offset: Any) -> Any:
-            start = builder.gep(context.make_array(kind)(context, builder, value=array).data, [offset])
-            return builder.bitcast(start, vector.as_pointer())
-
-        sum_place = place(called.args[0], sums_value, at_value)
-        weight = builder.load(place(called.args[2], weights_value, weight_at_value), align=4)
-        one = builder.insert_element(undefined, factor, ir.Constant(ir.IntType(32), 0))
-        everywhere = builder.shuffle_vector(
-            one, undefined, ir.Constant(ir.VectorType(ir.IntType(32), LANES), [0] * LANES)
-        )
-        product = builder.fmul(weight, everywhere, flags=("contract",))
+        sum_place = element(context, builder, called.args[0], sums_value, at_value, vector)
+        weight_place = element(context, builder, called.args[2], weights_value, weight_at_value, vector)
+        weight = builder.load(weight_place, align=4)
+        product = builder.fmul(weight, everywhere(builder, factor, LANES), flags=("contract",))
         total = builder.fadd(builder.load(sum_place, align=4), product, flags=("contract",))
         builder.store(total, sum_place, align=4)
         return context.get_dummy_value()
@@ -234,35 +227,65 @@ def spread_shared(
 
 
 @njit(cache=True, nogil=True, fastmath={"contract"})
-def fold(row_ptr: Any, row_items: Any, weights: Any, table: Any, out: Any) -> None:  # pragma: no cover
-    """Adds to ``out`` (C, B, D) the rows of ``table`` of each history's items, times their weights."""
+def fold(row_ptr: Any, row_items: Any, weights: Any, table: Any, scale: Any, out: Any) -> None:  # pragma: no cover
+    """Adds to ``out`` (C, B, D) the rows of ``table`` of each history's items, times their weights and ``scale``."""
     numbers = table.reshape(table.size)
+    soon = min(table.shape[1], _BYTES_AHEAD // numbers.itemsize)  # the rest of a long row follows by itself
     for row in range(row_ptr.size - 1):
-        for at in range(row_ptr[row], row_ptr[row + 1]):
-            later = np.int64(row_items[min(at + 1, row_items.size - 1)]) * table.shape[1]
-            soon = min(table.shape[1], _BYTES_AHEAD // numbers.itemsize)  # the rest of a long row follows by itself
-            for place in range(0, soon, _LINE_BYTES // numbers.itemsize):
-                fetch(numbers, later + place)
-            vector = table[row_items[at]]
-            first = 0
-            if out.shape[0] > 1:  # what is read evenly is read by recency too: a number is widened once for both
-                _add_twice(vector, weights[0, at], weights[1, at], out[0, row], out[1, row])
-                first = 2
-            for context in range(first, out.shape[0]):
-                weight = weights[context, at]
-                if weight != 0.0:
-                    sums = out[context, row]
-                    for place in range(vector.size):
-                        sums[place] += weight * number(vector[place])
+        for first in range(row_ptr[row], row_ptr[row + 1], _ROWS_AT_ONCE):
+            last = min(first + _ROWS_AT_ONCE, row_ptr[row + 1])
+            for at in range(last, min(last + _ROWS_AT_ONCE, row_items.size)):
+                later = np.int64(row_items[at]) * table.shape[1]
+                for place in range(0, soon, _LINE_BYTES // numbers.itemsize):
+                    fetch(numbers, later + place)
+            done = 0
+            if last - first == _ROWS_AT_ONCE:
+                done = min(out.shape[0], 2)
+                if done == 1:
+                    _add_rows(table, row_items, weights, first, scale, out[0, row])
+                else:
+                    _add_rows_twice(table, row_items, weights, first, scale, out[0, row], out[1, row])
+            for context in range(done, out.shape[0]):
+                for at in range(first, last):
+                    if weights[context, at] != 0.0:  # the last event is one of all
+                        _add_row_of(table, row_items[at], scale * weights[context, at], out[context, row])
 
 
 @njit(nogil=True, fastmath={"contract"})
-def _add_twice(vector: Any, even: Any, recent: Any, evenly: Any, lately: Any) -> None:  # pragma: no cover
-    """Adds a row to two sums, which do not overlap."""
+def _add_row_of(table: Any, item: Any, weight: Any, sums: Any) -> None:  # pragma: no cover
+    vector = table[item]
     for place in range(vector.size):
-        x = number(vector[place])
-        evenly[place] += even * x
-        lately[place] += recent * x
+        sums[place] += weight * number(vector[place])
+
+
+@njit(nogil=True, fastmath={"contract"})
+def _add_rows(table: Any, row_items: Any, weights: Any, first: Any, scale: Any, sums: Any) -> None:  # pragma: no cover
+    """Adds four rows to a sum: it is fetched once for all of them."""
+    a, b = table[row_items[first]], table[row_items[first + 1]]
+    c, d = table[row_items[first + 2]], table[row_items[first + 3]]
+    of_a, of_b = scale * weights[0, first], scale * weights[0, first + 1]
+    of_c, of_d = scale * weights[0, first + 2], scale * weights[0, first + 3]
+    for place in range(a.size):
+        sums[place] += (
+            of_a * number(a[place]) + of_b * number(b[place]) + of_c * number(c[place]) + of_d * number(d[place])
+        )
+
+
+@njit(nogil=True, fastmath={"contract"})
+def _add_rows_twice(
+    table: Any, row_items: Any, weights: Any, first: Any, scale: Any, evenly: Any, lately: Any
+) -> None:  # pragma: no cover
+    """Adds four rows to two sums, which do not overlap: each number is widened once, each sum is fetched once."""
+    a, b = table[row_items[first]], table[row_items[first + 1]]
+    c, d = table[row_items[first + 2]], table[row_items[first + 3]]
+    even_a, even_b = scale * weights[0, first], scale * weights[0, first + 1]
+    even_c, even_d = scale * weights[0, first + 2], scale * weights[0, first + 3]
+    late_a, late_b = scale * weights[1, first], scale * weights[1, first + 1]
+    late_c, late_d = scale * weights[1, first + 2], scale * weights[1, first + 3]
+    for place in range(a.size):
+        of_a, of_b, of_c, of_d = number(a[place]), number(b[place]), number(c[place]), number(d[place])
+        evenly[place] += even_a * of_a + even_b * of_b + even_c * of_c + even_d * of_d
+        lately[place] += late_a * of_a + late_b * of_b + late_c * of_c + late_d * of_d
 
 
 @njit(nogil=True)

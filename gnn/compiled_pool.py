@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from gnn.compiled_rows import best_of_row, log1p_of, moments
+from gnn.compiled_rows import SPARE, best_of_row, log1p_of, moments
 
 
 @njit(cache=True, nogil=True, fastmath={"reassoc", "nsz", "contract"})
-def _standardize_and_sum(row: Any, mean: Any, scale: Any, low: Any, high: Any, total: Any) -> None:  # pragma: no cover
+def standardize_and_sum(row: Any, mean: Any, scale: Any, low: Any, high: Any, total: Any) -> None:  # pragma: no cover
     for item in range(row.size):
         z = (row[item] - mean) * scale
         row[item] = z
@@ -33,12 +33,12 @@ def stand(
     readings, rows, width = scores.shape
     depth = top.shape[2]
     index, value = np.empty(depth, np.int32), np.empty(depth, np.float32)
-    kept_index, kept_value = np.empty(width, np.int32), np.empty(width, np.float32)
+    kept_index, kept_value = np.empty(width, np.int32), np.empty(width + SPARE, np.float32)
     for row in range(rows):
         for reading in range(readings):
             z = scores[reading, row]
             mean, scale = moments(z)
-            _standardize_and_sum(z, mean, scale, low, high, total[row])
+            standardize_and_sum(z, mean, scale, low, high, total[row])
             for at in range(barred_ptr[row], barred_ptr[row + 1]):
                 z[barred[at]] = -np.inf
             for item in shut:

@@ -13,10 +13,14 @@ from llvmlite import ir
 from numba import njit, types
 from numba.extending import intrinsic
 
-from graph.instructions import lowest_bit
+from graph.instructions import bits_set, element, everywhere, lowest_bit
 
 _WORD = 64
 """Scores that are compared at once: one bit each."""
+SPARE = _WORD
+"""So many places a buffer of values is longer than they are, to be compared by whole words."""
+_COUNTED = 512
+"""So many scores are put in order by counting for each of them what is higher: quicker than to sort them."""
 _TRIES = 24
 """How often a threshold is halved; with so many scores alike, what is left too many is sorted out one by one."""
 
@@ -62,28 +66,34 @@ def moments(row: Any) -> Any:  # pragma: no cover
 def best(scores: Any, k: Any, index: Any, value: Any) -> None:  # pragma: no cover
     """Writes each row's ``k`` highest scores, best first, ties by the lower index; -1 and -inf where none is left."""
     width = scores.shape[1]
-    kept_index, kept_value = np.empty(width, np.int32), np.empty(width, np.float32)
+    kept_index, kept_value = np.empty(width, np.int32), np.empty(width + SPARE, np.float32)
     for row in range(scores.shape[0]):
         best_of_row(scores[row], k, np.float32(-np.inf), index[row], value[row], kept_index, kept_value)
+
+
+def _compared(sign: str) -> Any:  # pragma: no cover
+    """For an intrinsic: the next :data:`_WORD` scores from ``row[first]`` against one score, a bit each."""
+
+    def generate(context: Any, builder: Any, called: Any, arguments: Any) -> Any:
+        row, first, score = arguments
+        vector = ir.VectorType(ir.FloatType(), _WORD)
+        scores = builder.load(element(context, builder, called.args[0], row, first, vector), align=4)
+        held = builder.fcmp_ordered(sign, scores, everywhere(builder, score, _WORD))
+        return builder.bitcast(held, ir.IntType(64))
+
+    return generate
 
 
 @intrinsic
 def _reaching(typing_context: Any, row: Any, first: Any, floor: Any) -> Any:  # pragma: no cover
     """Which of the next :data:`_WORD` scores from ``row[first]`` are no less than ``floor``, a bit each."""
-    signature = types.uint64(row, types.int64, types.float32)
+    return types.uint64(row, types.int64, types.float32), _compared(">=")
 
-    def generate(context: Any, builder: Any, called: Any, arguments: Any) -> Any:
-        vector = ir.VectorType(ir.FloatType(), _WORD)
-        undefined = ir.Constant(vector, ir.Undefined)
-        numbers = context.make_array(called.args[0])(context, builder, value=arguments[0]).data
-        start = builder.bitcast(builder.gep(numbers, [arguments[1]]), vector.as_pointer())
-        scores = builder.load(start, align=4)
-        one = builder.insert_element(undefined, arguments[2], ir.Constant(ir.IntType(32), 0))
-        nowhere = ir.Constant(ir.VectorType(ir.IntType(32), _WORD), [0] * _WORD)
-        reached = builder.fcmp_ordered(">=", scores, builder.shuffle_vector(one, undefined, nowhere))
-        return builder.bitcast(reached, ir.IntType(64))
 
-    return signature, generate
+@intrinsic
+def _higher(typing_context: Any, row: Any, first: Any, score: Any) -> Any:  # pragma: no cover
+    """Which of the next :data:`_WORD` scores from ``row[first]`` are higher than ``score``, a bit each."""
+    return types.uint64(row, types.int64, types.float32), _compared(">")
 
 
 @njit(nogil=True)
@@ -133,13 +143,11 @@ def _floor_of(row: Any, k: Any, above: Any) -> Any:  # pragma: no cover
     return low
 
 
-@njit(cache=True, nogil=True)
-def best_of_row(
-    row: Any, k: Any, above: Any, index: Any, value: Any, kept_index: Any, kept_value: Any
-) -> None:  # pragma: no cover
-    """The ``k`` best of a row among those above ``above``; the two buffers are as long as the row.
+@njit(nogil=True)
+def reaching_best(row: Any, k: Any, above: Any, kept_index: Any, kept_value: Any) -> Any:  # pragma: no cover
+    """Writes a row's ``k`` best among those above ``above``, and up to as many again, by index; returns how many.
 
-    Only what reaches a floor, which is found by counting, is put in order.
+    What is written holds whatever is higher than the lowest of the best. The two buffers are as long as the row.
     """
     floor = _floor_of(row, k, above)
     count = 0
@@ -155,11 +163,51 @@ def best_of_row(
         if row[item] >= floor and row[item] > above:
             kept_index[count], kept_value[count] = item, row[item]
             count += 1
-    if count > 2 * k:
-        count = _cut(kept_index, kept_value, count, k)
-    order = np.argsort(-kept_value[:count], kind="mergesort")
+    return _cut(kept_index, kept_value, count, k) if count > 2 * k else count
+
+
+@njit(nogil=True)
+def count_higher(value: Any, count: Any, ranks: Any) -> None:  # pragma: no cover
+    """Writes how many of ``count`` values are higher than each; :data:`SPARE` places behind the last are used up."""
+    value[count : count + SPARE] = -np.inf
+    for at in range(count):
+        own, rank = value[at], 0
+        for first in range(0, count, _WORD):
+            rank += bits_set(_higher(value, first, own))
+        ranks[at] = rank
+
+
+@njit(nogil=True)
+def put_in_order(
+    kept_index: Any, kept_value: Any, ranks: Any, count: Any, index: Any, value: Any
+) -> None:  # pragma: no cover
+    """Writes the highest values with their items where their ranks say, of equal ones the first; ``index`` holds -1."""
+    for at in range(count):
+        place = np.int64(ranks[at])
+        while place < index.size and index[place] >= 0:
+            place += 1
+        if place < index.size:
+            index[place], value[place] = kept_index[at], kept_value[at]
+
+
+@njit(cache=True, nogil=True)
+def best_of_row(
+    row: Any, k: Any, above: Any, index: Any, value: Any, kept_index: Any, kept_value: Any
+) -> None:  # pragma: no cover
+    """The ``k`` best of a row among those above ``above``, in their order.
+
+    The two buffers are as long as the row, and the second :data:`SPARE` longer.
+    """
+    count = reaching_best(row, k, above, kept_index, kept_value)
     index[:], value[:] = -1, -np.inf
-    for place in range(min(count, k, index.size)):
+    most = min(k, index.size)
+    if count <= _COUNTED:
+        ranks = np.empty(count, np.int32)
+        count_higher(kept_value, count, ranks)
+        put_in_order(kept_index, kept_value, ranks, count, index[:most], value[:most])
+        return
+    order = np.argsort(-kept_value[:count], kind="mergesort")
+    for place in range(min(count, most)):
         index[place], value[place] = kept_index[order[place]], kept_value[order[place]]
 
 
@@ -179,7 +227,7 @@ def best_of_sum(parts: Any, shut: Any, factor: Any, index: Any, value: Any) -> A
     for item in range(width):
         total[item] = np.float32(-np.inf) if shut[item] else total[item]
     best_of_row(
-        total, index.size, np.float32(0.0), index, value, np.empty(width, np.int32), np.empty(width, np.float32)
+        total, index.size, np.float32(0.0), index, value, np.empty(width, np.int32), np.empty(width + SPARE, np.float32)
     )
     count = 0
     while count < index.size and index[count] >= 0:

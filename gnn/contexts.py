@@ -49,12 +49,18 @@ def add_factor(weighed: Weighed, left: sp.csr_array, right: sp.csr_array, scale:
 
 def folded(weighed: Weighed, table: Table, contexts: int) -> FloatArray:
     """The sums of the weighted rows of a table in the first contexts. Shape: ``table`` (I, D) → (C, B, D)."""
+    out = np.zeros((contexts, len(weighed), table.shape[1]), np.float32)
+    add_folded(weighed, table, 1.0, out)
+    return out
+
+
+def add_folded(weighed: Weighed, table: Table, scale: float, out: FloatArray) -> None:
+    """Adds ``scale`` times the sums of the weighted rows of a table to ``out`` (C, B, D)."""
     loops = compiled.kernels("compiled_contexts")
     if loops is None or not _in_rows(table):
-        return weighted_rows(weighed.stacked(contexts), table).reshape(contexts, len(weighed), -1)
-    out = np.zeros((contexts, len(weighed), table.shape[1]), np.float32)
-    loops.fold(weighed.indptr, weighed.item_index, weighed.weight, bits(table), out)
-    return out
+        out += np.float32(scale) * weighted_rows(weighed.stacked(len(out)), table).reshape(out.shape)
+    else:
+        loops.fold(weighed.indptr, weighed.item_index, weighed.weight, bits(table), np.float32(scale), out)
 
 
 def add_products(table: Table, vectors: FloatArray, scale: float, out: FloatArray) -> None:

@@ -295,7 +295,7 @@ def _raised(
         document = chosen()
     else:
         options = {name: fitted.options[name] for name in sources}
-        document = keeper.document(f"raised-{keeper.fusion_name(f'{SELECT}, newcomers {goal}', options)}", chosen)
+        document = keeper.document(keeper.raise_name(f"{SELECT}, newcomers {goal}", options), chosen)
     return None if document is None else Raise.from_document(document)
 
 

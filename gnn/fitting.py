@@ -12,8 +12,9 @@ from gnn.data import TrainingData
 from gnn.keeping import Keeper
 from gnn.memory import begin_peak, peak_mb
 from gnn.models import MODELS
-from gnn.operators import Operator, in_half
+from gnn.operators import Operator
 from gnn.search import SPACES, search
+from gnn.tables import as_released
 from gnn.training.on_ray import OnRay
 from gnn.training.run import SupportsTrainingRun, TrainingRun
 from gnn.tuning import GRIDS, tune
@@ -75,7 +76,7 @@ def fit_models(
         kept_as = "" if keeper is None else keeper.fit_name(stage, name, options)
         kept = None if keeper is None else keeper.fit(kept_as)
         if kept is not None:
-            fitted.add(name, in_half(kept.operator), kept.document)
+            fitted.add(name, as_released(kept.operator), kept.document)
             continue
         if progress is not None:
             progress.step(f"fitting {name}")
@@ -87,7 +88,7 @@ def fit_models(
             if model.run.ray_workers:
                 model = OnRay(name, options, model.run)
         try:
-            operator = in_half(model.fit(data))
+            operator = as_released(model.fit(data))
         except InputError as refused:
             fitted.skipped[name] = str(refused)
             continue

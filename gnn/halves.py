@@ -58,6 +58,12 @@ def weighted_rows(weights: sp.csr_array, table: Table) -> FloatArray:
     """``weights @ table``; of half precision only the rows that are weighed are widened. Shapes: (B, I), (I, D)."""
     if table.dtype != np.float16:
         return np.asarray(weights @ table, np.float32)
+    loops = compiled.kernels("compiled_contexts")
+    if loops is not None and table.flags.c_contiguous:
+        out = np.zeros((1, weights.shape[0], table.shape[1]), np.float32)
+        weight = np.asarray(weights.data, np.float32)[None, :]
+        loops.fold(weights.indptr, weights.indices, weight, bits(table), np.float32(1.0), out)
+        return np.asarray(out[0], np.float32)
     rows, place = np.unique(weights.indices, return_inverse=True)
     few = sp.csr_array((weights.data, place.astype(np.int32), weights.indptr), shape=(weights.shape[0], rows.size))
     return np.asarray(few @ floats(table[rows]), np.float32)

@@ -114,6 +114,10 @@ class Keeper:
         sources = [(model, _sorted(options[model]), code_of(model)) for model in sorted(options)]
         return self.name(stage, sources, _code(_fusion_modules()))
 
+    def raise_name(self, stage: str, options: Mapping[str, Mapping[str, Any]]) -> str:
+        """The name of how far a fusion raises new items, see :mod:`gnn.newcomers`."""
+        return f"raised-{self.name(self.fusion_name(stage, options), _code(('gnn.newcomers',)))}"
+
     def _written(self, name: str, write: Callable[[BinaryIO], Any]) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
         with replacing(self.folder / name) as file:

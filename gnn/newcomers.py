@@ -7,7 +7,7 @@ validation tells the price.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -80,27 +80,35 @@ def chosen_raise(
     goal: float,
     seed: int = 42,
 ) -> Raise | None:
-    """The least bonus with which unseen items reach ``goal`` times the NDCG@10 of seen ones, if it may cost that much.
+    """How far unseen items are raised to reach ``goal`` times the NDCG@10 of seen ones, see :func:`least_raise`.
 
-    It is found by halving, to within ``HIGHEST / 2 ** STEPS``, and so may fall short of the goal by that little.
     ``None`` where too few users chose an unseen item to tell. What neither part knows is not in the catalogue yet.
     """
     measure = _Measure.of(fusion, operators, train, validation, seed)
-    if measure is None:
-        return None
+    return None if measure is None else least_raise(measure, goal)
+
+
+def least_raise(measure: Callable[[float], Found], goal: float) -> Raise:
+    """The least bonus that reaches a goal, if it may cost that much; otherwise the most that may be spent.
+
+    ``measure`` tells what a bonus gives. The bonus is found by halving, to within ``HIGHEST / 2 ** STEPS``.
+    """
     before = measure(0.0)
-    least = (1.0 - MOST_COST) * before.whole
-    low, high, reached = 0.0, HIGHEST, (0.0, before)
     if before.reaches(goal):
         return Raise(goal, 0.0, before, before)
+    low, high, short = 0.0, HIGHEST, (0.0, before)
+    met: tuple[float, Found] | None = None
     for _ in range(STEPS):
         bonus = (low + high) / 2
         found = measure(bonus)
-        affordable = found.whole >= least
-        if affordable:
-            reached = (bonus, found)
-        low, high = (low, bonus) if found.reaches(goal) or not affordable else (bonus, high)
-    return Raise(goal, reached[0], before, reached[1])
+        affordable, enough = found.whole >= (1.0 - MOST_COST) * before.whole, found.reaches(goal)
+        if affordable and enough:
+            met = (bonus, found)
+        elif affordable:
+            short = (bonus, found)
+        low, high = (low, bonus) if enough or not affordable else (bonus, high)
+    bonus, after = met or short
+    return Raise(goal, bonus, before, after)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ and an event counts in the next answer because a history is an input, not a stor
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ClassVar, Protocol, TypeAlias, cast, runtime_checkable
 
 import numpy as np
@@ -15,8 +15,8 @@ import numpy.typing as npt
 import scipy.sparse as sp
 
 from gnn.compiled import sparse_scores
-from gnn.contexts import add_factor, add_products, add_sparse, folded, products
-from gnn.halves import Table, halved, weighted_rows
+from gnn.contexts import add_factor, add_folded, add_products, add_sparse, folded, products
+from gnn.halves import Table, weighted_rows
 from gnn.histories import FloatArray, Histories, IntArray
 from gnn.personal import PersonalOperator
 from gnn.ranker import top_k
@@ -25,8 +25,6 @@ from gnn.sets import SetOperator
 from gnn.weighed import Weighed
 from graph.errors import ReleaseError
 
-FULL = 0.25
-"""From so full on a sparse matrix, with eight bytes to an entry, is larger than a table in half precision."""
 Arrays: TypeAlias = dict[str, npt.NDArray[np.generic]]
 
 
@@ -138,7 +136,7 @@ class DenseOperator:
         return weighted_rows(weights, self.item_item)
 
     def add_scores(self, weighed: Weighed, out: FloatArray, scale: float = 1.0) -> None:
-        out += np.float32(scale) * folded(weighed, self.item_item, len(out))
+        add_folded(weighed, self.item_item, scale, out)
 
     def arrays(self) -> Arrays:
         return {"item_item": self.item_item}
@@ -150,7 +148,8 @@ class EmbeddingOperator:
 
     ``fold_in`` (I, D) turns a history into a user embedding; ``n`` divides each history's weights by its
     sum to the power ``length_power``. ``user_residual`` (U, D) is what the model knows of its training users
-    beyond their history, so that for an unchanged history the score is exactly the model's own.
+    beyond their history, so that for an unchanged history the score is exactly the model's own. ``alone`` (I, I) holds
+    the scores of a history of one item, of nobody, where they are kept.
     """
 
     kind: ClassVar[str] = "embedding"
@@ -159,6 +158,7 @@ class EmbeddingOperator:
     user_residual: FloatArray | None = None
     item_bias: FloatArray | None = None
     length_power: float = 1.0
+    alone: Table | None = None
 
     def embeddings_of(self, item_index: IntArray) -> FloatArray:
         """The embeddings of some items. Shape (N, D)."""
@@ -206,6 +206,9 @@ class EmbeddingOperator:
         return embedding
 
     def add_scores(self, weighed: Weighed, out: FloatArray, scale: float = 1.0) -> None:
+        if self.alone is not None and weighed.is_one_item:
+            add_folded(weighed, self.alone, scale, out)
+            return
         users = self.user_embeddings(weighed, len(out))
         add_products(self.item_embedding, users.reshape(-1, users.shape[2]), scale, out.reshape(-1, out.shape[2]))
         if self.item_bias is not None:
@@ -221,6 +224,8 @@ class EmbeddingOperator:
             named["user_residual"] = self.user_residual
         if self.item_bias is not None:
             named["item_bias"] = self.item_bias
+        if self.alone is not None:
+            named["alone"] = self.alone
         return named
 
 
@@ -297,6 +302,7 @@ def operator_from_arrays(kind: str, arrays: Mapping[str, npt.NDArray[np.generic]
                 _floats(arrays["user_residual"]) if "user_residual" in arrays else None,
                 _floats(arrays["item_bias"]) if "item_bias" in arrays else None,
                 float(arrays["length_power"][0]),
+                _table(arrays["alone"]) if "alone" in arrays else None,
             )
         if kind == "sum":
             return _sum(arrays)
@@ -331,30 +337,6 @@ def _floats(array: npt.NDArray[np.generic]) -> FloatArray:
 def _table(array: npt.NDArray[np.generic]) -> Table:
     """The array in half precision where it is, else as float32; a mapped one stays mapped."""
     return cast(Table, array) if array.dtype == np.float16 else _floats(array)
-
-
-def in_half(operator: Operator) -> Operator:
-    """The operator with its tables in half precision, those that bear it."""
-    if isinstance(operator, SumOperator):
-        return replace(operator, parts=tuple(in_half(_in_fewer_bytes(part)) for part in operator.parts))
-    if isinstance(operator, DenseOperator):
-        return replace(operator, item_item=halved(operator.item_item))
-    if isinstance(operator, EmbeddingOperator):
-        items, fold_in = halved(operator.item_embedding), halved(operator.fold_in)
-        return replace(operator, item_embedding=items, fold_in=fold_in)
-    return operator
-
-
-def _in_fewer_bytes(operator: Operator) -> Operator:
-    """A matrix that is so full that a half for every pair takes less than four times as much for some, as a table.
-
-    Its rows are then read from end to end, many numbers at once. Only for what is part of a sum, which nobody asks for
-    neighbours.
-    """
-    if not isinstance(operator, SparseOperator) or operator.item_item.nnz < FULL * np.prod(operator.item_item.shape):
-        return operator
-    table = halved(np.asarray(operator.item_item.toarray(), np.float32))
-    return DenseOperator(table) if table.dtype == np.float16 else operator
 
 
 def _csr(arrays: Mapping[str, npt.NDArray[np.generic]], prefix: str, num_columns: int) -> sp.csr_array:

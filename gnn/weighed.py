@@ -28,6 +28,8 @@ class Weighed:
     item_index: IntArray
     weight: FloatArray
     num_items: int
+    is_one_item: bool = False
+    """Whether it is nobody's history of one item, read once, with the weight 1: what related items are asked with."""
     kept: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
     """What several sources work out of the block alike."""
 
@@ -49,7 +51,7 @@ class Weighed:
     def of_item(cls, item_index: int, num_items: int) -> Weighed:
         """A history of one item, in one reading."""
         nobody, ends = np.full(1, -1, np.int32), np.array([0, 1], np.int32)
-        return cls(nobody, ends, np.array([item_index], np.int32), np.ones((1, 1), np.float32), num_items)
+        return cls(nobody, ends, np.array([item_index], np.int32), np.ones((1, 1), np.float32), num_items, True)
 
     @classmethod
     def _plainly(cls, histories: Histories, contexts: int) -> Weighed:

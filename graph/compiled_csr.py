@@ -13,6 +13,8 @@ from llvmlite import ir
 from numba import njit, types
 from numba.extending import intrinsic
 
+from graph.instructions import element
+
 _MIX = np.uint64(0x9E3779B97F4A7C15)
 _LONG = np.uint64(0xFF) << np.uint64(56)
 """Marks the key of a name that does not fit into a key."""
@@ -25,8 +27,7 @@ def _word(typing_context: Any, content: Any, at: Any) -> Any:  # pragma: no cove
 
     def generate(context: Any, builder: Any, called: Any, arguments: Any) -> Any:
         array, offset = arguments
-        start = builder.gep(context.make_array(called.args[0])(context, builder, value=array).data, [offset])
-        return builder.load(builder.bitcast(start, ir.IntType(64).as_pointer()), align=1)
+        return builder.load(element(context, builder, called.args[0], array, offset, ir.IntType(64)), align=1)
 
     return signature, generate
 

@@ -12,19 +12,32 @@ from numba import types
 from numba.extending import intrinsic
 
 
+def element(context: Any, builder: Any, kind: Any, array: Any, at: Any, seen_as: Any) -> Any:  # pragma: no cover
+    """For an intrinsic: the address of ``array[at]``, an array in rows of a numba type, as that of another type."""
+    start = builder.gep(context.make_array(kind)(context, builder, value=array).data, [at])
+    return builder.bitcast(start, seen_as.as_pointer())
+
+
+def everywhere(builder: Any, number: Any, count: int) -> Any:  # pragma: no cover
+    """For an intrinsic: a vector of so many times the same number."""
+    undefined, word = ir.Constant(ir.VectorType(number.type, count), ir.Undefined), ir.IntType(32)
+    one = builder.insert_element(undefined, number, ir.Constant(word, 0))
+    return builder.shuffle_vector(one, undefined, ir.Constant(ir.VectorType(word, count), [0] * count))
+
+
 @intrinsic
 def fetch(typing_context: Any, array: Any, at: Any) -> Any:  # pragma: no cover
     """Asks memory for the line of ``array[at]``, an array in rows, without waiting; a place behind it does no harm."""
     signature = types.void(array, types.int64)
 
     def generate(context: Any, builder: Any, called: Any, arguments: Any) -> Any:
-        whole, offset = arguments
-        start = builder.gep(context.make_array(called.args[0])(context, builder, value=whole).data, [offset])
         byte, flag = ir.IntType(8).as_pointer(), ir.IntType(32)
+        whole, at = arguments
+        place = element(context, builder, called.args[0], whole, at, ir.IntType(8))
         kind = ir.FunctionType(ir.VoidType(), [byte, flag, flag, flag])
         prefetch = builder.module.declare_intrinsic("llvm.prefetch", [byte], kind)
         to_read, keep, into_data = (ir.Constant(flag, value) for value in (0, 3, 1))
-        builder.call(prefetch, [builder.bitcast(start, byte), to_read, keep, into_data])
+        builder.call(prefetch, [place, to_read, keep, into_data])
         return context.get_dummy_value()
 
     return signature, generate
@@ -38,6 +51,16 @@ def lowest_bit(typing_context: Any, word: Any) -> Any:  # pragma: no cover
         return builder.cttz(arguments[0], context.get_constant(types.boolean, True))
 
     return types.uint64(types.uint64), generate
+
+
+@intrinsic
+def bits_set(typing_context: Any, word: Any) -> Any:  # pragma: no cover
+    """How many bits of a word are set."""
+
+    def generate(context: Any, builder: Any, called: Any, arguments: Any) -> Any:
+        return builder.ctpop(arguments[0])
+
+    return types.int64(types.uint64), generate
 
 
 _WITHOUT_COPIES = -0x70002000

@@ -113,9 +113,8 @@ def candidates(
     Shapes: ``exclude`` (B, I), non-zero = never a candidate, by default the items of the history;
     ``allowed`` (I,) False = never a candidate; ``groups`` (I,) each, of which the best ``depth`` are candidates too.
     """
-    weighed = _weighed(space, histories)
-    z = _scores(operators, space, histories, weighed)
-    total, tops = stand(z, _barred(weighed, exclude, allowed), SOURCE_DEPTH, RANK_DEPTH)
+    z, barred = raw_scores(operators, space, histories, exclude, allowed)
+    total, tops = stand(z, barred, SOURCE_DEPTH, RANK_DEPTH)
     # A source proposes what it scores above its own average; the others are equals it knows nothing of.
     proposed = tops.item_index.transpose(1, 0, 2).reshape(len(histories), -1)
     of_groups = [compiled.best(np.where(group, total, np.float32(-np.inf)), depth)[0] for group in groups]
@@ -136,14 +135,20 @@ def features_of(
 
     Shapes: ``item_index`` (B, C), -1 for none; ``exclude`` and ``allowed`` as for :func:`candidates`.
     """
-    weighed = _weighed(space, histories)
-    scores = _scores(operators, space, histories, weighed)
-    barred = _barred(weighed, exclude, allowed)
+    scores, barred = raw_scores(operators, space, histories, exclude, allowed)
     return Candidates(item_index, views_of(scores, barred, np.ascontiguousarray(item_index), RANK_DEPTH))
 
 
-def _weighed(space: FeatureSpace, histories: Histories) -> Weighed:
-    return Weighed.of(histories, CONTEXTS if len(space.contexts) > 1 else 1)
+def raw_scores(
+    operators: Mapping[str, Operator],
+    space: FeatureSpace,
+    histories: Histories,
+    exclude: ItemRows | None,
+    allowed: npt.NDArray[np.bool_] | None,
+) -> tuple[FloatArray, Barred]:
+    """The scores of every reading, in column order, and which items are never a candidate. Shape (R, B, I)."""
+    weighed = Weighed.of(histories, CONTEXTS if len(space.contexts) > 1 else 1)
+    return _scores(operators, space, histories, weighed), _barred(weighed, exclude, allowed)
 
 
 def _barred(weighed: Weighed, exclude: ItemRows | None, allowed: npt.NDArray[np.bool_] | None) -> Barred:

@@ -8,8 +8,17 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from gnn.fusion.features import PROVISIONAL_DEPTH, Candidates, candidates, features_of
-from gnn.fusion.standing import VIEWS
+from gnn import compiled
+from gnn.fusion.features import (
+    PROVISIONAL_DEPTH,
+    RANK_DEPTH,
+    SOURCE_DEPTH,
+    Candidates,
+    candidates,
+    features_of,
+    raw_scores,
+)
+from gnn.fusion.standing import VIEWS, listed_at_once
 from gnn.fusion.weights import FusionWeights
 from gnn.histories import FloatArray, Histories, IntArray, ItemRows
 from gnn.operators import Operator
@@ -41,6 +50,7 @@ class FusedRanker:
         self.operators = {name: operators[name] for name in weights.space.sources}
         self.weights = weights
         self._firsts = np.array([first * len(VIEWS) for _, first, _ in weights.space.blocks], np.intp)
+        self._ends = np.array([first + count for _, first, count in weights.space.blocks], np.int32)
         self._linear: dict[int, FloatArray] = {}
 
     @property
@@ -65,6 +75,10 @@ class FusedRanker:
         Shapes: ``exclude`` (B, I) defaults to the items of the history; ``allowed`` (I,); ``bias`` (I,) is added to
         the score of each item, e.g. what a shop wants shown more.
         """
+        if bias is None and self.weights.hidden is None and histories.num_items and compiled.kernels("compiled_fused"):
+            scores, barred = raw_scores(self.operators, self.weights.space, histories, exclude, allowed)
+            limits = (max(PROVISIONAL_DEPTH, 2 * k), SOURCE_DEPTH, RANK_DEPTH)
+            return Fused(*listed_at_once(scores, barred, limits, self._linear_of(histories), self._ends, k))
         pool = candidates(
             self.operators,
             self.weights.space,
@@ -103,11 +117,7 @@ class FusedRanker:
 
     def _scores(self, pool: Candidates, histories: Histories, bias: FloatArray | None) -> FloatArray:
         """The learned score of each candidate with its bias; -inf in the padding. Shape (B, C)."""
-        linear = self._linear_of(histories)
-        if linear is None:
-            score = self.weights.scores(pool.features, histories.lengths)
-        else:
-            score = np.matmul(pool.features, linear[None, :, None])[..., 0]  # as for several, to the last bit
+        score = self.weights.scores(pool.features, histories.lengths)
         if bias is not None:
             score += bias[np.maximum(pool.item_index, 0)]
         score[pool.item_index < 0] = -np.inf
@@ -115,20 +125,19 @@ class FusedRanker:
 
     def _contribution(self, features: FloatArray, histories: Histories) -> FloatArray:
         """Weighted features summed by source. Shape (B, C, F) → (B, C, S)."""
-        linear = self._linear_of(histories)
-        weighted = self.weights.weighted(features, histories.lengths) if linear is None else features * linear
+        weighted = self.weights.weighted(features, histories.lengths)
         return np.asarray(np.add.reduceat(weighted, self._firsts, axis=-1), np.float32)
 
-    def _linear_of(self, histories: Histories) -> FloatArray | None:
-        """The weights of a single history, kept by its length; ``None`` for several, or where they are not all. (F,)"""
-        if len(histories) != 1 or self.weights.hidden is not None:
-            return None
+    def _linear_of(self, histories: Histories) -> FloatArray:
+        """The linear weights of each history; those of a single one are kept by its length. Shape (B, F)."""
+        if len(histories) != 1:
+            return self.weights.of_length(histories.lengths)
         length = histories.item_index.size
         kept = self._linear.get(length)
         if kept is None:
             if len(self._linear) >= MOST_LENGTHS:
                 self._linear.clear()
-            kept = self._linear[length] = self.weights.of_length([length])[0]
+            kept = self._linear[length] = self.weights.of_length([length])
         return kept
 
     def rank(

@@ -80,6 +80,37 @@ def stand(scores: FloatArray, barred: Barred, proposed: int, depth: int) -> tupl
     return total, tops
 
 
+def listed_at_once(
+    scores: FloatArray, barred: Barred, limits: tuple[int, int, int], weights: FloatArray, ends: IntArray, k: int
+) -> tuple[IntArray, FloatArray, FloatArray]:
+    """The best ``k`` items of each history, their scores and what each source adds to them; only with numba.
+
+    What :func:`stand`, :func:`united` and :func:`views` lead to, in one call. Shapes: ``scores`` (R, B, I), which are
+    used up; ``weights`` (B, 3 · R); ``ends`` (S,), the reading behind each source's last → (B, k), (B, k), (B, k, S).
+    ``limits``: how many items all readings together and each of them propose, and how deep a rank counts.
+    """
+    loops = compiled.kernels("compiled_fused")
+    assert loops is not None
+    readings, rows, width = scores.shape
+    provisional, proposed, depth = (min(limit, width) for limit in limits)
+    item_index, score = np.empty((rows, k), np.int32), np.empty((rows, k), np.float32)
+    contribution = np.empty((rows, k, ends.size), np.float32)
+    loops.fuse(
+        scores,
+        barred.indptr,
+        barred.item_index,
+        barred.shut,
+        (provisional, min(proposed, depth), depth),
+        (LOWEST, HIGHEST),
+        weights.reshape(rows, readings, len(VIEWS)),
+        ends,
+        item_index,
+        score,
+        contribution,
+    )
+    return item_index, score, contribution
+
+
 def united(parts: Sequence[IntArray], num_items: int) -> IntArray:
     """Each row's distinct non-negative entries, ascending, padded with -1."""
     joined = np.concatenate(parts, axis=1)

@@ -36,7 +36,7 @@ from graph.schema import EdgeType
 
 IndexArray: TypeAlias = npt.NDArray[np.int64]
 
-_TARGETS_A_STEP = 2048
+_TARGETS_A_STEP = 4096
 
 
 class GraphSequence:
@@ -52,11 +52,11 @@ class GraphSequence:
 
     class Config(TrainingConfig):
         epochs: int = Field(60, ge=1)
-        learning_rate: float = Field(0.002, gt=0)
-        batch_users: int = Field(256, ge=1)
+        learning_rate: float = Field(0.003, gt=0)
+        batch_users: int = Field(512, ge=1)
         """Users a step, where they are not given: at most so many, fewer where histories are long."""
         patience: int = Field(3, ge=1)
-        validate_steps: int = Field(150, ge=1)
+        validate_steps: int = Field(70, ge=1)
         embedding_dim: int = Field(64, ge=1)
         layers: int = Field(2, ge=1)
         heads: int = Field(2, ge=1)

@@ -25,6 +25,7 @@ from gnn.histories import FloatArray
 from gnn.knowledge import interactions_from, knowledge_from
 from gnn.models import MODELS
 from gnn.operators import Operator
+from gnn.tables import as_released
 from graph.records import UpsertEdges, UpsertNodes
 from graph.release import activate, write_release
 from graph.schema import GraphSchema
@@ -149,7 +150,7 @@ def fitted(snapshot: Snapshot, sources: Sequence[str]) -> tuple[Mapping[str, Ope
     item_count = len(snapshot.nodes(snapshot.schema.item_type))
     vectors = text_like(item_count) if "text" in sources else None
     data = TrainingData(interactions_from(snapshot), knowledge_from(snapshot, vectors))
-    operators = {name: MODELS[name].build().fit(data) for name in sources}
+    operators = {name: as_released(MODELS[name].build().fit(data)) for name in sources}
     return operators, FusionWeights.prior(FeatureSpace.over(operators))
 
 

@@ -20,8 +20,8 @@ from gnn.operators import (
     SparseOperator,
     SumOperator,
     add_scores,
-    in_half,
 )
+from gnn.tables import as_released
 from gnn.weighed import CONTEXTS, Weighed
 from tests.gnn.test_compiled import both
 
@@ -47,8 +47,8 @@ def operators(seed: int) -> dict[str, Operator]:
         "columns": EmbeddingOperator(np.asfortranarray(table(ITEMS, 5)), np.asfortranarray(table(ITEMS, 5))),
         "constant": ConstantOperator(table(ITEMS)),
         "sum": SumOperator((SparseOperator(sparse(ITEMS, ITEMS)), embedding), (0.7, -0.4)),
-        "half": in_half(embedding),
-        "half_dense": in_half(DenseOperator(table(ITEMS, ITEMS))),
+        "half": as_released(embedding),
+        "half_dense": as_released(DenseOperator(table(ITEMS, ITEMS))),
     }
 
 

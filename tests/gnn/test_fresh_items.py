@@ -11,7 +11,7 @@ import scipy.sparse as sp
 from gnn.data import Interactions, ItemKnowledge, TrainingData
 from gnn.experiment import FUSED, Experiment, Recipe, run_experiment
 from gnn.models import MODELS
-from gnn.newcomers import Raise
+from gnn.newcomers import HIGHEST, STEPS, Found, Raise, least_raise
 from gnn.operators import ConstantOperator, history_scores, operator_from_arrays
 from gnn.protocols import PROTOCOLS, Cuts
 
@@ -83,6 +83,19 @@ def test_new_items_are_raised_just_far_enough_to_be_found_as_well_as_asked() -> 
     assert raised.after.whole >= 0.9 * raised.before.whole
     assert of_unseen(measured(*SOURCES, newcomers=1.0)) > 1.5 * of_unseen(measured(*SOURCES))
     assert Raise.from_document(raised.to_document()) == raised
+
+
+@pytest.mark.parametrize("needed", [0.01, 0.7, 1.3, 2.9])
+def test_the_bonus_reaches_the_goal_and_no_more(needed: float) -> None:
+    raised = least_raise(lambda bonus: Found(unseen=0.05 * bonus / needed, seen=0.1, whole=0.1), 0.5)
+    assert raised.after.reaches(0.5)
+    assert needed <= raised.bonus <= needed + HIGHEST / 2**STEPS
+
+
+def test_where_the_goal_costs_too_much_as_much_is_spent_as_may_be() -> None:
+    raised = least_raise(lambda bonus: Found(unseen=0.01 * bonus, seen=0.1, whole=0.1 - 0.01 * bonus), 0.5)
+    assert not raised.after.reaches(0.5)
+    assert 1.0 - HIGHEST / 2**STEPS <= raised.bonus <= 1.0
 
 
 def test_new_items_found_well_enough_are_not_raised() -> None:

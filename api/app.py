@@ -11,11 +11,12 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 
+from api.acknowledging import Acknowledged
 from api.browsing import NeighborsReply
 from api.catalogue import ItemReply, PostedBatch, PostedItem, WriteReply
 from api.curator.origins import BrowserOrigins
 from api.envelope import Envelope
-from api.events import Acknowledged, EventWriter
+from api.events import EventWriter
 from api.given import GivenLog
 from api.hot import HotAnswers
 from api.lanes import Lane

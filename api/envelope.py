@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-import uuid
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -12,6 +11,7 @@ from msgspec import UNSET, Struct, UnsetType
 from starlette.responses import Response
 
 from api.engine.answer import Answer
+from api.ids import new_id
 from api.problems import InvalidField
 from api.serving import Live
 from api.shapes import Properties, ReasonDocument
@@ -88,6 +88,7 @@ def enveloped(
 def envelope_of(answer: Answer, live: Live, *, include: frozenset[str], stale: bool, began: float) -> Envelope:
     """The message for an engine's answer."""
     item_type = live.view.schema.item_type
+    reasons, properties = "reasons" in include, "properties" in include
     items = [
         ListedItem(
             item.item_id,
@@ -95,14 +96,14 @@ def envelope_of(answer: Answer, live: Live, *, include: frozenset[str], stale: b
             item.rank,
             item.sources,
             item.promotion,
-            reasons=[reason.to_json() for reason in item.reasons] if "reasons" in include else UNSET,
-            properties=dict(live.view.properties(item_type, item.item_index)) if "properties" in include else UNSET,
+            reasons=[reason.to_json() for reason in item.reasons] if reasons else UNSET,
+            properties=dict(live.view.properties(item_type, item.item_index)) if properties else UNSET,
         )
         for item in answer.items
     ]
     took_ms = ms_since(began)
     return Envelope(
-        uuid.uuid4().hex,
+        new_id(),
         items,
         answer.fallback_used,
         answer.unknown_ids,

@@ -7,21 +7,18 @@ import queue
 import threading
 import time
 import uuid
-from collections import OrderedDict
-from collections.abc import Callable, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
-from typing import NamedTuple, TypeAlias
+from collections.abc import Callable, Collection, Iterable, Sequence
 
 import structlog
 
+from api.acknowledging import Acknowledged, Acknowledging, Commit, Waiting
 from api.interactions import Interaction
 from api.metrics import Metrics
 from api.problems import Overloaded
 from graph.errors import KindredError, NotFound, StoreError, StoreUnavailable
-from graph.records import Applied, Change, Edge, Mutation, Properties, UpsertEdges, UpsertNodes
+from graph.records import Applied, Mutation, Properties, UpsertEdges, UpsertNodes
 from graph.schema import EdgeType, GraphSchema
-from graph.store import GraphStore
+from graph.store import GraphStore, KnowsMany
 
 ACTOR = "events"
 GROUP_ROWS = 2000
@@ -30,37 +27,18 @@ SCHEMA_S = 1.0
 BATCH_S = 10.0
 """How long the writes of events share a batch id."""
 REMEMBERED = 100_000
-"""Event ids kept in memory, so that a repeated event is dropped without asking the store."""
+"""Event ids kept in memory, so that a repeated event is dropped without asking the store; items as well."""
 
 _log = structlog.get_logger("kindred.events")
-
-
-@dataclass(frozen=True, slots=True)
-class Acknowledged:
-    """What became of one request's events; ``unknown_ids`` are items that the graph does not hold."""
-
-    accepted: int
-    duplicates: int
-    unknown_ids: tuple[str, ...]
-    event_ids: tuple[str, ...]
-    graph_watermark: str
-
-
-class _Waiting(NamedTuple):
-    interactions: Sequence[Interaction]
-    future: asyncio.Future[Acknowledged]
-
-
-Outcome: TypeAlias = tuple[_Waiting, Acknowledged | KindredError]
 
 
 class EventWriter:
     """The one thread that writes events.
 
     Requests that arrive while a transaction runs share the next one, so a slow disk costs one sync for all
-    of them. After the commit ``committed`` is called with it (it feeds the overlay), and only then are the requests
-    acknowledged: an acknowledged event is durable and counts in the next answer. ``stored`` hears of the events of
-    each commit.
+    of them. After the commit ``committed`` is called with it and its edges (they feed the overlay), and only then are
+    the requests acknowledged: an acknowledged event is durable and counts in the next answer. ``stored`` hears of the
+    events of each commit.
     """
 
     def __init__(
@@ -68,25 +46,27 @@ class EventWriter:
         store: Callable[[], GraphStore],
         *,
         knows_item: Callable[[str], bool],
-        committed: Callable[[Applied, Sequence[Change]], None],
+        committed: Callable[[Applied, Sequence[UpsertEdges]], None],
         stored: Callable[[Sequence[Interaction]], None] = lambda events: None,
         metrics: Metrics,
         waiting: int = 1024,
     ) -> None:
         self._store = store
         self._knows_item = knows_item
-        self._committed = committed
         self._stored = stored
         self._metrics = metrics
         self._outcomes = {name: metrics.events.labels(name) for name in ("accepted", "duplicate", "unknown_item")}
-        self._queue: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[Waiting | None] = queue.SimpleQueue()
+        self._acknowledging = Acknowledging(committed)
         self._limit = waiting
         self._schema: tuple[GraphSchema, float] | None = None
         self._batch = "", float("-inf")
-        self._recent: OrderedDict[str, None] = OrderedDict()
+        self._recent = Recent(REMEMBERED)
+        self._items = Recent(REMEMBERED)
         self._thread = threading.Thread(target=self._run, name="events", daemon=True)
 
     def start(self) -> None:
+        self._acknowledging.start()
         self._thread.start()
 
     def close(self, timeout_s: float = 5.0) -> None:
@@ -94,6 +74,7 @@ class EventWriter:
         if self._thread.is_alive():
             self._queue.put(None)
             self._thread.join(timeout_s)
+        self._acknowledging.close(timeout_s)
 
     def submit(self, interactions: Sequence[Interaction]) -> asyncio.Future[Acknowledged]:
         """The acknowledgement to come; called in the event loop that waits for it.
@@ -101,23 +82,23 @@ class EventWriter:
         Raises:
             Overloaded: when too many requests wait for the store already.
         """
-        if self._queue.qsize() >= self._limit:
+        if self._queue.qsize() + self._acknowledging.waiting >= self._limit:
             raise Overloaded(
                 "too many events wait for the graph store",
                 remedy="Send them again in a second, with the same event_id.",
             )
         future: asyncio.Future[Acknowledged] = asyncio.get_running_loop().create_future()
-        self._queue.put(_Waiting(interactions, future))
+        self._queue.put(Waiting(interactions, future))
         return future
 
     def _run(self) -> None:
         stopping = False
         while not stopping:
             first = self._queue.get()
-            group: list[_Waiting] = []
+            group: list[Waiting] = []
             rows = 0
             while first is not None:
-                if not first.future.cancelled():  # a request past its deadline is never begun
+                if not first.future.done():  # a request past its deadline is never begun
                     group.append(first)
                     rows += len(first.interactions)
                 if rows >= GROUP_ROWS:
@@ -127,55 +108,57 @@ class EventWriter:
                 except queue.Empty:
                     break
             stopping = first is None
-            if group:
-                _settle(self._written(group))
+            for commit in self._written(group) if group else ():
+                self._acknowledging.take(commit, at_once=self._queue.empty())
 
-    def _written(self, group: Sequence[_Waiting]) -> list[Outcome]:
-        """What became of each request of a group."""
+    def _written(self, group: Sequence[Waiting]) -> list[Commit]:
+        """What became of the requests of a group; one commit as a rule."""
         error: KindredError
         try:
-            replies = self._write([waiting.interactions for waiting in group])
+            return [self._write(group)]
         except StoreUnavailable as unavailable:
             error = unavailable
         except KindredError as refused:
             if len(group) > 1:  # one request's bad event must not cost the others theirs
-                return [outcome for waiting in group for outcome in self._written([waiting])]
+                return [commit for waiting in group for commit in self._written([waiting])]
             error = refused
         except Exception as bug:  # the thread must outlive a bug: without it no event is ever written again
             _log.exception("events.writer_failed", error=type(bug).__name__)
             error = StoreError("the events could not be written", remedy="See the server's log.")
-        else:
-            return list(zip(group, replies, strict=True))
-        return [(waiting, error) for waiting in group]
+        return [Commit(None, (), [(waiting, error) for waiting in group])]
 
-    def _write(self, requests: Sequence[Sequence[Interaction]]) -> list[Acknowledged]:
+    def _write(self, group: Sequence[Waiting]) -> Commit:
         store = self._store()
         schema = self._schema_of(store)
+        requests = [waiting.interactions for waiting in group]
         asked = {event.item_id for request in requests for event in request}
-        missing = {item_id for item_id in asked if not self._knows_item(item_id)}
+        missing = {item_id for item_id in asked if item_id not in self._items and not self._knows_item(item_id)}
+        applied: Applied | None = None
+        written: list[UpsertEdges] = []
         for attempt in (1, 2):
-            unknown = {item_id for item_id in missing if store.node(schema.item_type, item_id) is None}
+            unknown = _absent(store, schema, missing)
             fresh = self._fresh(requests, unknown)
             if not fresh:
                 watermark = store.watermark()
                 break
             try:
                 mutations = mutations_of(fresh, schema)
-                batch_id = self._batch_id()
-                applied = store.apply(mutations, batch_id=batch_id, actor=ACTOR)
+                applied = store.apply(mutations, batch_id=self._batch_id(), actor=ACTOR)
             except NotFound:
                 if attempt == 2:
                     raise
-                missing = asked  # an item the release knows was deleted meanwhile: ask the store about all
+                missing = asked  # an item that was known was deleted meanwhile: ask the store about all
             else:
                 watermark = applied.watermark
                 self._metrics.commits.inc()
-                self._remember(fresh)
+                self._recent.add_all(event.event_id for event in fresh)
                 self._stored(fresh)
-                self._committed(applied, changes_of(fresh, applied, batch_id))
+                written = [mutation for mutation in mutations if isinstance(mutation, UpsertEdges)]
                 break
-        written = {id(event) for event in fresh}
-        return [self._reply(request, written, unknown, watermark) for request in requests]
+        self._items.add_all(asked - unknown)
+        accepted = {id(event) for event in fresh}
+        outcomes = [(waiting, self._reply(waiting.interactions, accepted, unknown, watermark)) for waiting in group]
+        return Commit(applied, written, outcomes)
 
     def _batch_id(self) -> str:
         """The id that the writes of some seconds share: one for each would be a third of what a small write writes."""
@@ -200,11 +183,6 @@ class EventWriter:
                     first.setdefault(event.event_id, event)
         return list(first.values())
 
-    def _remember(self, events: Sequence[Interaction]) -> None:
-        self._recent.update(dict.fromkeys(event.event_id for event in events))
-        while len(self._recent) > REMEMBERED:
-            self._recent.popitem(last=False)
-
     def _reply(
         self, request: Sequence[Interaction], written: set[int], unknown: set[str], watermark: str
     ) -> Acknowledged:
@@ -217,6 +195,33 @@ class EventWriter:
         return Acknowledged(
             accepted, duplicates, tuple(dict.fromkeys(lost)), tuple(event.event_id for event in request), watermark
         )
+
+
+class Recent:
+    """Names met lately: at least the last ``least``, at most twice as many."""
+
+    def __init__(self, least: int) -> None:
+        self._least = least
+        self._new: set[str] = set()
+        self._old: set[str] = set()
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._new or name in self._old
+
+    def add_all(self, names: Iterable[str]) -> None:
+        """Remembers the names."""
+        self._new.update(names)
+        if len(self._new) >= self._least:
+            self._new, self._old = set(), self._new
+
+
+def _absent(store: GraphStore, schema: GraphSchema, item_ids: Collection[str]) -> set[str]:
+    """Those of some items that the store does not hold."""
+    if not item_ids:
+        return set()
+    if isinstance(store, KnowsMany):
+        return set(item_ids) - store.known_ids(schema.item_type, item_ids)
+    return {item_id for item_id in item_ids if store.node(schema.item_type, item_id) is None}
 
 
 def mutations_of(events: Sequence[Interaction], schema: GraphSchema) -> list[Mutation]:
@@ -245,50 +250,8 @@ def mutations_of(events: Sequence[Interaction], schema: GraphSchema) -> list[Mut
     return mutations
 
 
-def changes_of(events: Sequence[Interaction], applied: Applied, batch_id: str) -> list[Change]:
-    """What a store's feed says of some events after they were written."""
-    return [
-        Change(
-            "upsert",
-            Edge(
-                event.spec.edge_type,
-                event.user_id,
-                event.item_id,
-                event.event_id,
-                event.weight,
-                event.timestamp_ms,
-                _properties(event),
-            ),
-            applied.watermark,
-            batch_id,
-            ACTOR,
-        )
-        for event in events
-    ]
-
-
 def _properties(event: Interaction) -> Properties:
     """The recommendation that led to the event, where the schema has a place for it."""
     if event.recommendation_id is None or "recommendation_id" not in event.spec.properties:
         return {}
     return {"recommendation_id": event.recommendation_id}
-
-
-def _settle(outcomes: Sequence[Outcome]) -> None:
-    """Gives the requests of a group their replies; a loop is woken once for all of its own."""
-    by_loop: dict[asyncio.AbstractEventLoop, list[Outcome]] = {}
-    for outcome in outcomes:
-        by_loop.setdefault(outcome[0].future.get_loop(), []).append(outcome)
-    for loop, own in by_loop.items():
-        with suppress(RuntimeError):  # the loop has ended, and nobody waits any more
-            loop.call_soon_threadsafe(_settle_here, own)
-
-
-def _settle_here(outcomes: Sequence[Outcome]) -> None:
-    for waiting, reply in outcomes:
-        if waiting.future.done():
-            continue
-        if isinstance(reply, Acknowledged):
-            waiting.future.set_result(reply)
-        else:
-            waiting.future.set_exception(reply)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -50,7 +51,8 @@ class AnswerCache:
         self._limit = limit_bytes
         self._lock = threading.Lock()
         self._basis: Basis | None = None
-        self._kept: dict[Any, KeptAnswer] = {}
+        # Not a plain dict: finding its oldest entry passes over every one that was taken out before it.
+        self._kept: OrderedDict[Any, KeptAnswer] = OrderedDict()
         self._bytes = 0
 
     def __len__(self) -> int:
@@ -60,7 +62,7 @@ class AnswerCache:
         """The answer to a request on this basis; on a new one nothing is known, and what was known is dropped."""
         if basis != self._basis:
             with self._lock:
-                self._basis, self._kept, self._bytes = basis, {}, 0
+                self._basis, self._kept, self._bytes = basis, OrderedDict(), 0
             return None
         return self._kept.get(key)
 
@@ -75,5 +77,5 @@ class AnswerCache:
             self._kept[key] = answer
             self._bytes += size
             while self._bytes > self._limit:
-                oldest = self._kept.pop(next(iter(self._kept)))
+                _, oldest = self._kept.popitem(last=False)
                 self._bytes -= len(oldest.middle) + len(oldest.given) + _ENTRY_BYTES

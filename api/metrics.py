@@ -60,10 +60,12 @@ class Metrics:
         self.swaps = Counter("kindred_release_swaps", "Releases taken into service.", registry=self.registry)
         self.refused = Counter("kindred_releases_refused", "Releases that did not verify.", registry=self.registry)
 
+        # Looking up the labels of a counter costs more than counting, so what they name is kept.
         self._counted: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
+        self._listed: dict[tuple[str, str], Counter] = {}
 
     def count_request(self, route: str, method: str, status: int, seconds: float) -> None:
-        """Counts one request; looking up the labels of a counter costs more than counting, so they are kept."""
+        """Counts one request."""
         known = self._counted.get((route, method, status))
         if known is None:
             known = self.requests.labels(route, method, str(status)), self.seconds.labels(route)
@@ -75,7 +77,10 @@ class Metrics:
         """Counts the items of a list under the sources that put them there."""
         loudest = Tally(item.sources[0] for item in envelope.items if item.sources)
         for source, items in loudest.items():
-            self.listed.labels(kind, source).inc(items)
+            known = self._listed.get((kind, source))
+            if known is None:
+                known = self._listed[kind, source] = self.listed.labels(kind, source)
+            known.inc(items)
 
     def exposition(self) -> bytes:
         """The text Prometheus scrapes."""

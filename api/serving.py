@@ -19,7 +19,7 @@ from api.engine.steering import NO_STEERING, Steering
 from api.metrics import Metrics
 from api.problems import NotReady
 from graph.errors import KindredError
-from graph.records import Applied, Change
+from graph.records import Applied, Change, UpsertEdges
 from graph.schema import GraphSchema
 from graph.store import GraphStore, HandEdits
 
@@ -92,6 +92,8 @@ class Feedable(Protocol):
     """Where changes of the store go: an overlay."""
 
     def apply(self, changes: Iterable[Change]) -> int: ...
+
+    def add(self, written: Sequence[UpsertEdges], watermark: str) -> int: ...
 
 
 @dataclass(slots=True)
@@ -317,8 +319,8 @@ class Serving:
             if live is not None:
                 self._feed(live)
 
-    def take_in(self, applied: Applied, changes: Sequence[Change]) -> None:
-        """Feeds the live overlay with changes that were just written, when it lacks nothing but them.
+    def take_in(self, applied: Applied, written: Sequence[UpsertEdges]) -> None:
+        """Feeds the live overlay with edges that were just written, when it lacks nothing but them.
 
         Else it catches up with the store, which costs reading; raises as :meth:`catch_up` does.
         """
@@ -330,8 +332,8 @@ class Serving:
             if applied.since != live.fed_to or live.fed_rows > OVERLAY_ROWS:
                 self._feed(live)
                 return
-            live.overlay.apply(changes)
-            live.fed_rows += len(changes)
+            live.overlay.add(written, applied.watermark)
+            live.fed_rows += sum(len(columns.source_ids) for columns in written)
             live.fed_to = applied.watermark
             self._fed_at = began
 

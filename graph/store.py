@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from importlib import import_module
 from typing import Protocol, Self, cast, runtime_checkable
@@ -167,6 +167,15 @@ class HandEdits(Protocol):
     """
 
     def reconcile(self) -> int: ...
+
+
+@runtime_checkable
+class KnowsMany(Protocol):
+    """What a store may offer that tells of many nodes in one question."""
+
+    def known_ids(self, node_type: str, node_ids: Collection[str]) -> set[str]:
+        """Those of the ids that name a node now."""
+        ...
 
 
 @runtime_checkable

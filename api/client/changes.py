@@ -6,9 +6,9 @@ import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from api.acknowledging import Acknowledged
 from api.catalogue import WriteReply
 from api.client.call import Call
-from api.events import Acknowledged
 from api.personal import ErasureReply
 from api.routes.models import CurrentReply
 from api.routes.rules import RulesReply

@@ -7,9 +7,9 @@ import asyncio
 import msgspec
 from fastapi import APIRouter, Request, Response
 
+from api.acknowledging import Acknowledged
 from api.envelope import json_response
-from api.events import Acknowledged
-from api.interactions import EVENT_FIELDS, Event, read_interaction, served_kinds
+from api.interactions import EVENT_FIELDS, Event, Interaction, read_interaction, served_kinds
 from api.limits import MAX_LIST, decode_json, read_body
 from api.openapi import json_body, reply
 from api.parts import Parts, now_ms, parts_of, telling_an_empty_store
@@ -51,16 +51,25 @@ async def acknowledged(events: list[Event], parts: Parts, batch: bool) -> Acknow
         read_interaction(event, schema, now, f"[{at}]." if batch else "") for at, event in enumerate(events)
     ]
     future = parts.writer.submit(interactions)
+    deadline = future.get_loop().call_later(
+        parts.settings.write_deadline_s, _give_up, future, interactions, parts.settings.write_deadline_s
+    )
     try:
-        async with asyncio.timeout(parts.settings.write_deadline_s):
-            return await future
-    except TimeoutError:
-        raise DeadlineExceeded(
-            "the graph store did not acknowledge the events in time",
-            expected=f"within {parts.settings.write_deadline_s:g} s",
-            remedy="They may be stored or not: send them again with the same event_ids, which is harmless.",
-            event_ids=[event.event_id for event in interactions],
-        ) from None
+        return await future
+    finally:
+        deadline.cancel()
+
+
+def _give_up(future: asyncio.Future[Acknowledged], interactions: list[Interaction], deadline_s: float) -> None:
+    if not future.done():
+        future.set_exception(
+            DeadlineExceeded(
+                "the graph store did not acknowledge the events in time",
+                expected=f"within {deadline_s:g} s",
+                remedy="They may be stored or not: send them again with the same event_ids, which is harmless.",
+                event_ids=[event.event_id for event in interactions],
+            )
+        )
 
 
 async def _schema_for(events: list[Event], parts: Parts) -> GraphSchema:

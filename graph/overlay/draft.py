@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from itertools import chain
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain, repeat
 
 import numpy as np
 
@@ -13,13 +13,13 @@ from graph.overlay.grown import Changes, GrownRow, Key
 from graph.overlay.persistent import FrozenRows
 from graph.overlay.rows import edge_row, snapshot_row
 from graph.overlay.state import EdgeChanges, EdgeState, Names, NodeChanges, OverlayState
-from graph.records import Change, Edge, Node, Properties
+from graph.records import Change, Edge, Node, Properties, UpsertEdges
 from graph.schema import EdgeType
 from graph.snapshot import NO_TIME, NodeTable, Snapshot
 
 _NO_CHANGES = GrownRow()
-_FORESEEN_FROM = 32
-"""Qualifiers that are worth looking up together."""
+_UNCHANGED: Properties = {}
+"""Of a node that no change has spoken of."""
 
 
 class _Rows:
@@ -30,9 +30,7 @@ class _Rows:
         self._drafted: dict[int, Changes] = {}
 
     def get(self, row: int) -> GrownRow:
-        published = self._published.get(row)
-        if published is None:
-            published = _NO_CHANGES
+        published = self._published.get(row, _NO_CHANGES)
         drafted = self._drafted.get(row)
         return published if drafted is None else published.with_changes(drafted)
 
@@ -46,15 +44,20 @@ class _Rows:
             return False, None
         return True, published[key]
 
-    def put(self, row: int, key: Key, state: EdgeState | None) -> None:
-        drafted = self._drafted.get(row)
-        if drafted is None:
-            self._drafted[row] = {key: state}
-        else:
-            drafted[key] = state
+    def put(self, edges: Iterable[tuple[int, int, int, EdgeState | None]]) -> None:
+        """Drafts edges: the row, the row at the other end, the qualifier's code and what the edge is now."""
+        drafted = self._drafted
+        for row, end, code, state in edges:
+            of_row = drafted.get(row)
+            if of_row is None:
+                drafted[row] = {(end, code): state}
+            else:
+                of_row[end, code] = state
 
     def publish(self) -> FrozenRows[GrownRow]:
-        return self._published.updated({row: self.get(row) for row in self._drafted})
+        find = self._published.get
+        drafted = self._drafted.items()
+        return self._published.updated({row: find(row, _NO_CHANGES).with_changes(changes) for row, changes in drafted})
 
 
 class _Edges:
@@ -66,8 +69,8 @@ class _Edges:
         self.num_qualifiers = len(self.table.columns.qualifier_names)
 
     def put(self, source: int, target: int, code: int, state: EdgeState | None) -> None:
-        self.out.put(source, (target, code), state)
-        self.into.put(target, (source, code), state)
+        self.out.put(((source, target, code, state),))
+        self.into.put(((target, source, code, state),))
 
 
 class Draft:
@@ -91,15 +94,13 @@ class Draft:
 
     def foresee(self, changes: Sequence[Change]) -> None:
         """Looks up the qualifiers of many edges at once, at a quarter of the time for each."""
-        if len(changes) < _FORESEEN_FROM:
-            return
         names: dict[EdgeType, dict[str, None]] = {}
         for change in changes:
             record = change.record
             if isinstance(record, Edge) and record.qualifier:
                 names.setdefault(record.edge_type, {})[record.qualifier] = None
         for edge_type, qualifiers in names.items():
-            if len(qualifiers) >= _FORESEEN_FROM and edge_type in self._state.edges:
+            if edge_type in self._state.edges:
                 self._foreseen[edge_type] = self._snapshot.edges(edge_type).qualifier_codes(list(qualifiers))
 
     def node(self, node: Node, gone: bool) -> bool:
@@ -132,12 +133,31 @@ class Draft:
         if _edge_now(edges, source, target, code) == now:
             return False
         if not gone:
-            # A feed gives latest states, so an edge may come before the node that was created again for it.
-            for node_type, row in ((edge_type[0], source), (edge_type[2], target)):
-                if not self._exists(node_type, row):
-                    self._properties[node_type][row] = {}
+            self._revive(edge_type[0], (source,))
+            self._revive(edge_type[2], (target,))
         edges.put(source, target, code, now)
         return True
+
+    def written(self, columns: UpsertEdges) -> int:
+        """Take edges as they were just written; how many changed anything. As :meth:`edge` of each, side by side."""
+        edge_type = columns.edge_type
+        if edge_type not in self._state.edges or not len(columns.source_ids):
+            return 0
+        sources, targets = self._rows(edge_type[0], columns.source_ids), self._rows(edge_type[2], columns.target_ids)
+        codes, first_new = self._codes(edge_type, columns.qualifiers, len(sources))
+        states = _states(columns, len(sources))
+        edges = self._edges(edge_type)
+        rows = [
+            row
+            for row in zip(sources, targets, codes, states, strict=True)
+            # A qualifier that nobody ever had is an edge that never was.
+            if row[2] >= first_new or _edge_now(edges, *row[:3]) != row[3]
+        ]
+        edges.out.put(rows)
+        edges.into.put((target, source, code, state) for source, target, code, state in rows)
+        self._revive(edge_type[0], {row[0] for row in rows})
+        self._revive(edge_type[2], {row[1] for row in rows})
+        return len(rows)
 
     def finish(self, watermark: str, changed: int) -> OverlayState:
         """The state after this batch."""
@@ -187,15 +207,17 @@ class Draft:
         table = self._snapshot.nodes(node_type)
         return table.properties(row) if row < len(table) else None
 
-    def _exists(self, node_type: str, row: int) -> bool:
-        """Whether a node is there as drafted so far; its properties are not read, which costs more than the rest."""
-        drafted = self._properties[node_type]
-        if row in drafted:
-            return drafted[row] is not None
-        published = self._state.nodes[node_type].properties
-        if published.size and row in published:
-            return published.get(row) is not None
-        return row < len(self._nodes(node_type))
+    def _revive(self, node_type: str, rows: Iterable[int]) -> None:
+        """Nothing; nodes that have an edge are there, whether the feed spoke of them yet or not.
+
+        Their properties are not read, which costs more than the rest.
+        """
+        drafted, published = self._properties[node_type], self._state.nodes[node_type].properties
+        count = len(self._nodes(node_type))
+        for row in rows:
+            known = drafted[row] if row in drafted else published.get(row, _UNCHANGED)
+            if known is None or (known is _UNCHANGED and row >= count):
+                drafted[row] = {}
 
     def _code(self, edge_type: EdgeType, qualifier: str) -> int:
         if not qualifier:
@@ -206,6 +228,36 @@ class Draft:
         else:
             code = self._snapshot.edges(edge_type).qualifier_code(qualifier)
         return self._new_qualifiers[edge_type].add(qualifier) if code is None else code
+
+    def _rows(self, node_type: str, node_ids: Sequence[str]) -> list[int]:
+        """:meth:`_row` of each."""
+        find, names = self._nodes(node_type).index_of, self._new_ids[node_type]
+        rows: dict[str, int] = {}
+        for node_id in node_ids:
+            if node_id not in rows:
+                known = names.number(node_id)
+                if known is None:
+                    known = find(node_id)
+                rows[node_id] = names.add(node_id) if known is None else known
+        return [rows[node_id] for node_id in node_ids]
+
+    def _codes(self, edge_type: EdgeType, qualifiers: Sequence[str] | None, rows: int) -> tuple[list[int], int]:
+        """:meth:`_code` of each, and the first code that none of them had before."""
+        names = self._new_qualifiers[edge_type]
+        first_new = names.next
+        if qualifiers is None:
+            return [-1] * rows, first_new
+        codes: dict[str, int] = {"": -1}
+        unknown: list[str] = []
+        for name in dict.fromkeys(qualifiers):
+            number = names.number(name)
+            if number is not None:
+                codes[name] = number
+            elif name:
+                unknown.append(name)
+        for name, code in self._snapshot.edges(edge_type).qualifier_codes(unknown).items():
+            codes[name] = names.add(name) if code is None else code
+        return [codes[name] for name in qualifiers], first_new
 
     def _remove(self, node_type: str, row: int) -> bool:
         """Take a node away with every edge at it, so that none comes back when the node does."""
@@ -225,6 +277,14 @@ class Draft:
                     edges.put(source, row, code, None)
         self._properties[node_type][row] = None
         return True
+
+
+def _states(columns: UpsertEdges, rows: int) -> list[EdgeState]:
+    """What each edge is, rounded as a snapshot keeps it."""
+    weights, times = columns.weight, columns.timestamp_ms
+    rounded = np.full(rows, weights, np.float32) if isinstance(weights, float) else np.asarray(weights, np.float32)
+    known = repeat(NO_TIME) if times is None else (NO_TIME if time is None else time for time in times)
+    return list(map(EdgeState, rounded.tolist(), known))
 
 
 def _edge_now(edges: _Edges, source: int, target: int, code: int) -> EdgeState | None:

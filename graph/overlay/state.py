@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING
 
+import msgspec
 import numpy as np
 
 from graph.overlay.persistent import FrozenRows
@@ -18,15 +19,11 @@ if TYPE_CHECKING:
     from graph.overlay.grown import GrownRow
 
 
-class EdgeState(NamedTuple):
+class EdgeState(msgspec.Struct, frozen=True, gc=False):
     """The columns of one edge; an unknown time is ``NO_TIME``."""
 
     weight: float
     timestamp_ms: int
-
-
-RowChanges: TypeAlias = Mapping[tuple[int, int], EdgeState | None]
-"""``(row at the other end, qualifier code)`` → the edge now, None when it is gone."""
 
 
 @dataclass(frozen=True)

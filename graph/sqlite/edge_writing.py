@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache
-from itertools import chain, count, repeat
+from itertools import chain, repeat
 from typing import Any
 
 import numpy as np
@@ -25,8 +25,8 @@ from graph.values import (
     weight_list,
 )
 
-# As for nodes, the statement itself finds, compares and keeps what is there. ?1 to ?4 are the same in every
-# row: edge type, batch, first sequence number and, when it is a scalar, the weight.
+# As for nodes, the statement itself finds, compares and keeps what is there. ?1 to ?4 are in every statement:
+# edge type, batch, (first) sequence number and, when it is a scalar, the weight.
 _INSERT = """
     INSERT INTO edges (edge_type, source, target, qualifier, weight, timestamp_ms, properties,
                        version, deleted, sequence, batch)
@@ -40,8 +40,9 @@ _ON_CONFLICT = """
         OR properties IS NOT {merged}
 """
 _MERGED = "merged_json(properties, excluded.properties)"
-_ROWS_AT_ONCE = 100
 _SORTED_FROM = 1_000
+_AT_ONCE = (100, 10)
+"""Rows of one statement; what is left is written row by row, so that there are few statements."""
 _COLUMNS = {
     "source": "",
     "target": "",
@@ -96,35 +97,65 @@ def upsert_edges(transaction: Transaction, mutation: UpsertEdges) -> None:
 
 
 def _upsert_rows(transaction: Transaction, edge_type: int, varying: dict[str, list[Any]], weight: float) -> None:
-    """Nothing; many rows are handed over with each statement, in the order of the clustered key."""
+    """Nothing; many rows are handed over with each statement, in the order of the clustered key.
+
+    Rows are taken to be new as long as they are: a statement that only inserts needs no copy of each page it touches,
+    to be undone alone, and Python's lock is given away once for all of its rows.
+    """
     rows = len(varying["source"])
     if rows >= _SORTED_FROM:
         # Stable: of rows with the same key the last one still wins.
         order = np.lexsort((varying["target"], varying["source"])).tolist()
         varying = {name: [column[row] for row in order] for name, column in varying.items()}
+    shape, width = tuple(varying), len(varying)
     cells = list(chain.from_iterable(zip(*varying.values(), strict=True)))
-    shape = frozenset(varying)
-    for first in range(0, rows, _ROWS_AT_ONCE):
-        left = min(_ROWS_AT_ONCE, rows - first)
-        at_once = left if left == _ROWS_AT_ONCE else 1  # two statements per shape, whatever the number of rows
-        for start in range(first, first + left, at_once):
+    start = 0
+    for at_once in _AT_ONCE:
+        while rows - start >= at_once:
             constants = (edge_type, transaction.batch, transaction.sequences(at_once).start, weight)
-            own = cells[start * len(varying) : (start + at_once) * len(varying)]
-            cursor = transaction.connection.execute(_upsert(shape, at_once), (*constants, *own))
-            transaction.changed += cursor.rowcount
+            own = cells[start * width : (start + at_once) * width]
+            inserted = transaction.connection.execute(_insert(shape, at_once), (*constants, *own)).rowcount
+            transaction.changed += inserted
+            if inserted < at_once:  # some were there: those just inserted stay as they are
+                _upsert_each(transaction, edge_type, shape, cells[start * width :], weight)
+                return
+            start += at_once
+    _upsert_each(transaction, edge_type, shape, cells[start * width :], weight)
+
+
+def _upsert_each(
+    transaction: Transaction, edge_type: int, shape: tuple[str, ...], cells: list[Any], weight: float
+) -> None:
+    if not cells:
+        return
+    width = len(shape)
+    sequences = transaction.sequences(len(cells) // width)
+    rows = (
+        (edge_type, transaction.batch, sequence, weight, *cells[row * width : (row + 1) * width])
+        for row, sequence in enumerate(sequences)
+    )
+    transaction.changed += transaction.connection.executemany(_upsert(shape), rows).rowcount
 
 
 @cache
-def _upsert(shape: frozenset[str], rows: int) -> str:
-    """The statement for so many rows; ``shape`` names the columns that differ between them."""
-    places = (f"?{number}" for number in count(5))
-    row_texts = []
-    for row in range(rows):
-        of = {name: next(places) for name in _COLUMNS if name in shape}
-        cells = [of.get(name, default) for name, default in _COLUMNS.items()]
-        row_texts.append(f"(?1, {', '.join(cells)}, 1, 0, ?3 + {row}, ?2)")
+def _insert(shape: tuple[str, ...], rows: int) -> str:
+    """The statement for so many rows that passes over those that are there."""
+    width = len(shape)
+    rows_of = (_row(shape, 5 + row * width, f"?3 + {row}") for row in range(rows))
+    return _INSERT.replace("INSERT", "INSERT OR IGNORE") + ", ".join(rows_of)
+
+
+@cache
+def _upsert(shape: tuple[str, ...]) -> str:
+    """The statement for one row."""
     merged = _MERGED if "properties" in shape else "properties"
-    return _INSERT + ", ".join(row_texts) + _ON_CONFLICT.format(merged=merged)
+    return _INSERT + _row(shape, 5, "?3") + _ON_CONFLICT.format(merged=merged)
+
+
+def _row(shape: tuple[str, ...], first: int, sequence: str) -> str:
+    """One row; ``shape`` names the columns that differ between rows, in the order of their parameters."""
+    places = {name: f"?{number}" for number, name in enumerate(shape, first)}
+    return f"(?1, {', '.join(places.get(name, default) for name, default in _COLUMNS.items())}, 1, 0, {sequence}, ?2)"
 
 
 def _upsert_patches(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path as FilePath
 
 import pyarrow as pa
@@ -21,6 +22,10 @@ from graph.sqlite.transaction import last_sequence
 from graph.values import loaded_properties, watermark_number
 
 _NODE = "SELECT id, properties, version FROM nodes WHERE node_type = ? AND node_id = ? AND NOT deleted"
+_KNOWN = """
+    SELECT node_id FROM nodes
+    WHERE node_type = ? AND node_id IN (SELECT value FROM json_each(?)) AND NOT deleted
+"""
 _SEARCH = """
     SELECT n.node_type, n.node_id, n.properties, n.version, -bm25(node_text, 4.0, 1.0) AS score
     FROM node_text CROSS JOIN nodes AS n ON n.id = node_text.rowid
@@ -50,6 +55,11 @@ class SqliteReader:
     def node(self, node_type: str, node_id: str) -> Node | None:
         row = self._row(node_type, node_id)
         return None if row is None else Node(node_type, node_id, loaded_properties(row[1]), row[2])
+
+    def known_ids(self, node_type: str, node_ids: Collection[str]) -> set[str]:
+        """Those of the ids that name a node."""
+        number = self._catalogue.node_type(node_type)
+        return {node_id for (node_id,) in self._connection.execute(_KNOWN, (number, json.dumps(list(node_ids))))}
 
     def _row(self, node_type: str, node_id: str) -> tuple[int, str | None, int] | None:
         number = self._catalogue.node_type(node_type)

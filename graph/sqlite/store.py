@@ -6,7 +6,7 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path as FilePath
 from typing import Self, TypeVar
@@ -286,6 +286,11 @@ class SqliteStore:
     def node(self, node_type: str, node_id: str) -> Node | None:
         with self._moment() as reader:
             return reader.node(node_type, node_id)
+
+    def known_ids(self, node_type: str, node_ids: Collection[str]) -> set[str]:
+        """Those of the ids that name a node, by one question."""
+        with self._moment() as reader:
+            return reader.known_ids(node_type, node_ids)
 
     def neighbors(
         self,

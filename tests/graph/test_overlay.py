@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 
 from graph.overlay import Overlay
 from graph.overlay.grown import GrownRow
+from graph.overlay.persistent import FrozenRows
 from graph.overlay.state import EdgeState
-from graph.records import Change, Edge, Node
+from graph.records import Change, Edge, Node, UpsertEdges
 from graph.schema import EdgeType
 from graph.snapshot import build_snapshot
 from graph.view import GraphView
@@ -269,4 +270,68 @@ def test_many_edges_at_once_read_as_a_fresh_snapshot(graph: GraphInMemory, tmp_p
     overlay.apply(batch)
     assert what_it_says(GraphView(snapshot, overlay)) == what_it_says(
         GraphView(build_snapshot(graph, tmp_path / "after"))
+    )
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True)
+@given(
+    edges=st.lists(EDGE, max_size=15),
+    deleted=CHANGES,
+    batches=st.lists(st.lists(EDGE, max_size=8) | st.lists(EDGE, min_size=40, max_size=60), max_size=3),
+)
+def test_written_edges_read_as_what_the_feed_says_of_them(
+    edges: list[Any],
+    deleted: list[Change],
+    batches: list[list[Any]],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    graph = GraphInMemory()
+    graph.change(edge_change(drawn, "upsert") for drawn in edges)
+    snapshot = build_snapshot(graph, tmp_path_factory.mktemp("overlay") / "snapshot")
+    written, fed = Overlay(snapshot), Overlay(snapshot)
+    for overlay in (written, fed):
+        overlay.apply(deleted)
+    for batch in batches:
+        latest = {(drawn[0], *drawn[1:4]): drawn for drawn in batch}
+        changed_written = written.add(written_columns(list(latest.values())), "10")
+        assert changed_written == fed.apply(
+            [changed("upsert", edge_change(drawn, "upsert").record, "10") for drawn in latest.values()]
+        )
+        assert what_it_says(GraphView(snapshot, written)) == what_it_says(GraphView(snapshot, fed))
+    assert written.state.watermark == fed.state.watermark
+
+
+def written_columns(drawn: list[tuple[Any, ...]]) -> list[UpsertEdges]:
+    """The edges by type, as a store is asked to write them."""
+    columns = []
+    for edge_type in EDGE_TYPES:
+        rows = [row for row in drawn if row[0] == edge_type]
+        _, sources, targets, qualifiers, times, weights = zip(*rows, strict=True) if rows else ((),) * 6
+        columns.append(UpsertEdges(edge_type, sources, targets, weights, times, qualifiers))
+    return columns
+
+
+ROWS = st.lists(st.dictionaries(st.integers(0, 1500), st.integers(0, 9), max_size=30), max_size=8)
+
+
+@given(ROWS, st.integers(0, 600), st.integers(0, 8))
+def test_frozen_rows_read_as_a_dictionary_and_know_what_changed(
+    updates: list[dict[int, int]], bulk: int, since: int
+) -> None:
+    rows: FrozenRows[tuple[int]] = FrozenRows()
+    twin: dict[int, tuple[int]] = {}
+    states = [(rows, dict(twin))]
+    for update in [dict.fromkeys(range(0, 2 * bulk, 2), 0), *updates]:
+        put = {row: (value,) for row, value in update.items()}
+        rows = rows.updated(put)
+        twin = twin | put
+        states.append((rows, twin))
+    for state, then in states:
+        assert len(state) == len(then)
+        assert sorted(state) == sorted(then)
+        assert all(state.get(row) is value and row in state for row, value in then.items())
+        assert (state.get(1501), 1501 in state) == (None, False)
+    before, then = states[since % len(states)]
+    assert sorted(rows.changed_since(before)) == sorted(
+        row for row, value in twin.items() if then.get(row) is not value
     )

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from graph.digest import graph_hash
-from graph.records import DeleteNodes, Mutation, UpsertEdges, UpsertNodes
+from graph.records import DeleteNodes, Edge, Mutation, UpsertEdges, UpsertNodes
 from graph.sqlite import SqliteStore, exporting, open_sqlite
 from tests.graph.store_contract_model import NEXT, PURCHASED, WORLD, Model, canonical
 
@@ -72,6 +72,26 @@ def test_long_columns_end_like_the_model(tmp_path: Path, monkeypatch: pytest.Mon
         assert graph_hash(applied) == graph_hash(loaded)
 
 
+@pytest.mark.parametrize("there", [0, 1, 128, 250])
+def test_new_rows_and_rows_that_are_there_count_as_the_model_says(tmp_path: Path, there: int) -> None:
+    """Rows that are new are inserted many at once; the first that is not ends that, wherever it stands."""
+    pairs = [(f"u{number % 17}", f"i{number}") for number in range(257)]
+
+    def edges(rows: list[tuple[str, str]], time: int) -> UpsertEdges:
+        sources, targets = zip(*rows, strict=True)
+        return UpsertEdges(PURCHASED, sources, targets, timestamp_ms=[time] * len(rows), create_missing=True)
+
+    steps = [edges(pairs[there : there + 1], 1), edges(pairs, 2), edges(pairs[: there + 1], 2), edges(pairs[there:], 3)]
+    model = Model()
+    with opened(tmp_path, "graph") as store:
+        for step in steps:
+            applied = store.apply([step], batch_id="b", actor="a")
+            assert applied.changed == model.apply([step])
+            assert applied.watermark == store.watermark()
+        feed = {(c.record.target_id, c.record.version) for c in store.changes_since("0") if isinstance(c.record, Edge)}
+    assert feed == {(name[2], row.version) for name, row in model.edges.items()}
+
+
 def test_a_load_of_mixed_kinds_keeps_their_order(tmp_path: Path) -> None:
     steps: list[Mutation] = [
         UpsertEdges(PURCHASED, ["u"], ["i"], weight=1.0, create_missing=True),
@@ -119,3 +139,17 @@ def test_what_a_load_remembers_of_nodes_is_true(tmp_path: Path, there_before: bo
         assert loaded.bulk_load(iter(during), batch_id="b", actor="test", block_rows=20).changed == expected
         for name in [*names, "old", "late", "new"]:
             assert loaded.node("Item", name) == slow.node("Item", name) is not None
+
+
+def test_many_nodes_are_known_by_one_question(tmp_path: Path) -> None:
+    steps: list[Mutation] = [
+        UpsertNodes("Item", ["a", 'quote"d', "日本", "gone"]),
+        UpsertNodes("User", ["user"]),
+        DeleteNodes("Item", ["gone"]),
+    ]
+    with opened(tmp_path, "graph") as store:
+        store.apply(steps, batch_id="b", actor="a")
+        asked = ["a", 'quote"d', "日本", "gone", "user", "never", "\ud800"]
+        assert store.known_ids("Item", asked) == {"a", 'quote"d', "日本"}
+        assert store.known_ids("Item", asked) == {name for name in asked if store.node("Item", name) is not None}
+        assert store.known_ids("Item", []) == set()

@@ -19,7 +19,6 @@ from gnn.histories import FloatArray
 from gnn.knowledge import knowledge_over
 from gnn.models import MODELS
 from gnn.operators import ConstantOperator, Operator
-from gnn.tables import as_released
 from graph.schema import EdgeRole, EdgeType
 from graph.snapshot import Snapshot
 from graph.view import GraphView
@@ -52,8 +51,7 @@ def live_operators(
 ) -> dict[str, Operator]:
     """The curated sources fitted on the graph as it is now. ``names`` maps a live source to its options."""
     data = TrainingData(_no_interactions(num_items), live_knowledge(view, num_items, matrices))
-    live = {name: options for name, options in names.items() if name in LIVE_SOURCES}
-    return {name: as_released(MODELS[name].build(**options).fit(data)) for name, options in live.items()}
+    return {name: MODELS[name].build(**options).fit(data) for name, options in names.items() if name in LIVE_SOURCES}
 
 
 def popularity_of(operators: Mapping[str, Operator], view: GraphView, num_items: int) -> FloatArray:

@@ -20,7 +20,7 @@ FEWEST_CANDIDATES, MOST_CANDIDATES = 48, 128
 """Candidates per user to learn from; fewer when there are many users, who say more than candidates do."""
 EXAMPLE_BYTES = 2 << 30
 """What features may take if every user taught; about a third do."""
-JUDGED_USERS = 3_000
+JUDGED_USERS = 6_000
 SPREAD_USERS = 1_000
 POPULARITY_GROUPS = 3
 

@@ -169,26 +169,33 @@ class _Learner:
         self._spread = material.learned.spread()
         self._centres: dict[tuple[Towards, int | None], FusionWeights] = {}
         self._curvatures: dict[Towards, Matrix] = {}
+        self._learned: dict[tuple[Pull, int | None], FusionWeights] = {}
 
     def weights(self, pull: Pull, without: int | None = None, *, start: FusionWeights | None = None) -> FusionWeights:
-        """The weights learned under a pull; with ``without`` from the other folds alone."""
+        """The weights learned under a pull, once; with ``without`` from the other folds alone."""
+        if (pull, without) not in self._learned:
+            self._learned[pull, without] = self._weights(pull, without, start)
+        return self._learned[pull, without]
+
+    def _weights(self, pull: Pull, without: int | None, start: FusionWeights | None) -> FusionWeights:
         centre = self._centre(pull.towards, without)
         if math.isinf(pull.strength):
             return replace(centre, learned=True)
+        if pull.hidden:
+            linear = self.weights(replace(pull, hidden=False), without, start=start)
+            examples = _outside(self._material.learned, self._learned_fold, without)
+            return replace(linear, hidden=learned_layer(examples, linear, self._seed))
         if pull.towards not in self._curvatures:
             self._curvatures[pull.towards] = curvature_of(self._material.learned, centre)
-        examples = _outside(self._material.learned, self._learned_fold, without)
-        curvature = self._curvatures[pull.towards]
-        linear = fitted(
-            examples,
+        return fitted(
+            _outside(self._material.learned, self._learned_fold, without),
             centre,
             pull.strength,
             pull.slope_strength,
             narrow=pull.narrow,
             start=start,
-            curvature=curvature,
+            curvature=self._curvatures[pull.towards],
         )
-        return replace(linear, hidden=learned_layer(examples, linear, self._seed)) if pull.hidden else linear
 
     def chosen_pull(self) -> Pull:
         """The pull whose weights, learned without a fold, rank that fold best; none, if that is no more than luck.
@@ -200,28 +207,29 @@ class _Learner:
         most often to popular items. A fusion that gains among rare items what it loses among popular ones would lose
         there, so one that loses clearly in any group of popularity is not chosen.
 
-        A hidden layer is learned on top of the best pull where there are many examples, and stays if it gains as well.
+        Where there are many examples two folds choose among the pulls; a hidden layer is learned on top of the best,
+        and all folds, whose weights are needed anyway, say whether it gains as well.
         """
         pulls = PULLS if self._ordered else ORDER_FREE_PULLS
-        figures = self._judged((ALONE, *pulls))
+        is_many = len(self._material.learned) >= FEW_USERS
+        figures = self._judged((ALONE, *pulls), 2 if is_many else FOLDS)
         if not figures:
             return pulls[0]
         allowed = [pull for pull in pulls if self._ordered or not loses_anywhere(figures[pull] - figures[ALONE])]
         if not allowed:
             return ALONE
         best = max(allowed, key=lambda pull: float(figures[pull].sum(axis=1).mean()))
-        if len(self._material.learned) >= FEW_USERS:
+        if is_many:
             deeper = replace(best, hidden=True)
-            figures |= self._judged((deeper,))
+            figures = self._judged((ALONE, best, deeper), FOLDS)
             if self._gains(figures[deeper] - figures[best]):
                 best = deeper
         return best if self._gains(figures[best] - figures[ALONE]) else ALONE
 
-    def _judged(self, pulls: tuple[Pull, ...]) -> dict[Pull, npt.NDArray[np.float64]]:
-        """NDCG by popularity of users in folds that the weights were not learned from. Shapes: (N, G) each."""
-        few = len(self._material.learned) < FEW_USERS
+    def _judged(self, pulls: tuple[Pull, ...], folds: int) -> dict[Pull, npt.NDArray[np.float64]]:
+        """NDCG by popularity of users in so many folds that the weights were not learned from. Shapes: (N, G) each."""
         reached: dict[Pull, list[npt.NDArray[np.float64]]] = {}
-        for number in range(FOLDS if few else 2):
+        for number in range(folds):
             inside = self._material.judged.take(np.flatnonzero(self._judged_fold == number))
             if not len(inside) or (self._learned_fold != number).sum() < MIN_USERS // 2:
                 continue

@@ -11,9 +11,8 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from gnn.compiled_pool import standardize_and_sum
-from gnn.compiled_rows import SPARE, count_higher, log1p_of, moments, put_in_order, reaching_best
-from graph.instructions import lowest_bit
+from gnn.compiled_pool import bar, standardize_and_sum, three_views, unpacked
+from gnn.compiled_rows import SPARE, count_higher, moments, put_in_order, reaching_best
 
 
 @njit(cache=True, nogil=True)
@@ -50,17 +49,17 @@ def fuse(
             z = scores[reading, row]
             mean, scale = moments(z)
             standardize_and_sum(z, mean, scale, clip[0], clip[1], total)
-            _bar(z, never, shut)
+            bar(z, never, shut)
             count = reaching_best(z, depth, np.float32(0.0), kept_index, kept_value)
             count_higher(kept_value, count, ranks)
             for at in range(count):
                 rank_of[reading, kept_index[at]] = min(ranks[at], depth)
             _propose(kept_index, ranks, count, proposed, words)
-        _bar(total, never, shut)
+        bar(total, never, shut)
         count = reaching_best(total, provisional, np.float32(-np.inf), kept_index, kept_value)
         count_higher(kept_value, count, ranks)
         _propose(kept_index, ranks, count, provisional, words)
-        count = _unpacked(words, kept_index)
+        count = unpacked(words, kept_index)
         _score(scores, row, rank_of, depth, weights[row], kept_index, kept_value[:count])
         count_higher(kept_value, count, ranks)
         item_index[row], score[row] = -1, -np.inf
@@ -74,14 +73,6 @@ def fuse(
                     source += 1
                 rank, weight = np.float32(rank_of[reading, item]), weights[row, reading]
                 contribution[row, place, source] += _worth(scores[reading, row, item], rank, np.float32(depth), weight)
-
-
-@njit(nogil=True)
-def _bar(row: Any, barred: Any, shut: Any) -> None:  # pragma: no cover
-    for item in barred:
-        row[item] = -np.inf
-    for item in shut:
-        row[item] = -np.inf
 
 
 @njit(nogil=True)
@@ -99,25 +90,10 @@ def _propose(index: Any, ranks: Any, count: Any, most: Any, words: Any) -> None:
             words[index[at] >> 6] |= np.uint64(1) << np.uint64(index[at] & 63)
 
 
-@njit(nogil=True)
-def _unpacked(words: Any, index: Any) -> Any:  # pragma: no cover
-    """Writes which bits are set, ascending; returns how many."""
-    count = 0
-    for word in range(words.size):
-        bits = words[word]
-        while bits != 0:
-            index[count] = (np.int64(word) << 6) + np.int64(lowest_bit(bits))
-            bits &= bits - np.uint64(1)
-            count += 1
-    return count
-
-
 @njit(nogil=True, error_model="numpy", fastmath={"contract"})
 def _worth(z: Any, rank: Any, depth: Any, weight: Any) -> Any:  # pragma: no cover
     """What one reading adds to an item's score: its three views, weighed."""
-    clipped = min(max(z, np.float32(-5.0)), np.float32(20.0))
-    damped = log1p_of(max(z, np.float32(0.0)))
-    near = np.float32(10.0) / (rank + np.float32(10.0)) if rank < depth else np.float32(0.0)
+    clipped, damped, near = three_views(z, rank, depth)
     return weight[0] * clipped + weight[1] * damped + weight[2] * near
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from numba import njit
 
 from gnn.compiled_rows import SPARE, best_of_row, log1p_of, moments
+from graph.instructions import lowest_bit
 
 
 @njit(cache=True, nogil=True, fastmath={"reassoc", "nsz", "contract"})
@@ -19,6 +20,28 @@ def standardize_and_sum(row: Any, mean: Any, scale: Any, low: Any, high: Any, to
         z = (row[item] - mean) * scale
         row[item] = z
         total[item] += min(max(z, low), high)
+
+
+@njit(nogil=True)
+def bar(row: Any, barred: Any, shut: Any) -> None:  # pragma: no cover
+    """Gives the items that are barred from a row, and those that are shut to all, the score -inf."""
+    for item in barred:
+        row[item] = -np.inf
+    for item in shut:
+        row[item] = -np.inf
+
+
+@njit(nogil=True)
+def unpacked(words: Any, index: Any) -> Any:  # pragma: no cover
+    """Writes which bits are set, ascending; returns how many."""
+    count = 0
+    for word in range(words.size):
+        bits = words[word]
+        while bits != 0:
+            index[count] = (np.int64(word) << 6) + np.int64(lowest_bit(bits))
+            bits &= bits - np.uint64(1)
+            count += 1
+    return count
 
 
 @njit(cache=True, nogil=True)
@@ -35,21 +58,16 @@ def stand(
     index, value = np.empty(depth, np.int32), np.empty(depth, np.float32)
     kept_index, kept_value = np.empty(width, np.int32), np.empty(width + SPARE, np.float32)
     for row in range(rows):
+        never = barred[barred_ptr[row] : barred_ptr[row + 1]]
         for reading in range(readings):
             z = scores[reading, row]
             mean, scale = moments(z)
             standardize_and_sum(z, mean, scale, low, high, total[row])
-            for at in range(barred_ptr[row], barred_ptr[row + 1]):
-                z[barred[at]] = -np.inf
-            for item in shut:
-                z[item] = -np.inf
+            bar(z, never, shut)
             best_of_row(z, depth, np.float32(0.0), index, value, kept_index, kept_value)
             top[reading, row] = value
             top_index[reading, row] = index[: top_index.shape[2]]
-        for at in range(barred_ptr[row], barred_ptr[row + 1]):
-            total[row, barred[at]] = -np.inf
-        for item in shut:
-            total[row, item] = -np.inf
+        bar(total[row], never, shut)
 
 
 @njit(cache=True, nogil=True)
@@ -61,30 +79,32 @@ def unite(parts: Any, num_items: Any, pool: Any) -> Any:  # pragma: no cover
         for item in parts[row]:
             if item >= 0:
                 words[item >> 6] |= np.uint64(1) << np.uint64(item & 63)
-        count = 0
-        for word in range(words.size):
-            bits = words[word]
-            if bits != 0:
-                for place in range(64):
-                    if bits & (np.uint64(1) << np.uint64(place)):
-                        pool[row, count] = (word << 6) + place
-                        count += 1
-                words[word] = 0
+        count = unpacked(words, pool[row])
+        words[:] = 0
         pool[row, count:] = -1
         most = max(most, count)
     return most
 
 
 @njit(nogil=True, error_model="numpy")
+def three_views(score: Any, rank: Any, depth: Any) -> Any:  # pragma: no cover
+    """The views of one item in one reading, from its z-score and from how many lie above it."""
+    clipped = min(max(score, np.float32(-5.0)), np.float32(20.0))
+    damped = log1p_of(max(score, np.float32(0.0)))
+    near = score > 0 and rank < depth
+    return (
+        clipped,
+        damped if score > 0 else np.float32(0.0),
+        np.float32(10.0) / (rank + np.float32(10.0)) if near else np.float32(0.0),
+    )
+
+
+@njit(nogil=True, error_model="numpy")
 def _put(chosen: Any, ranks: Any, depth: Any, features: Any) -> None:  # pragma: no cover
-    """The three views of one item in every reading, from its z-scores and from how many lie above it."""
+    """The three views of one item in every reading."""
     for reading in range(chosen.size):
-        score = chosen[reading]
-        features[3 * reading] = min(max(score, np.float32(-5.0)), np.float32(20.0))
-        damped = log1p_of(max(score, np.float32(0.0)))
-        features[3 * reading + 1] = damped if score > 0 else np.float32(0.0)
-        near = score > 0 and ranks[reading] < depth
-        features[3 * reading + 2] = np.float32(10.0) / (ranks[reading] + np.float32(10.0)) if near else np.float32(0.0)
+        of_item = three_views(chosen[reading], ranks[reading], depth)
+        features[3 * reading], features[3 * reading + 1], features[3 * reading + 2] = of_item
 
 
 @njit(cache=True, nogil=True, fastmath={"reassoc", "nsz"})
@@ -131,16 +151,14 @@ def views_of(
     chosen = np.empty((asked.shape[1], readings), np.float32)
     ranks = np.empty((asked.shape[1], readings), np.float32)
     for row in range(asked.shape[0]):
+        never = barred[barred_ptr[row] : barred_ptr[row + 1]]
         for reading in range(readings):
             z = scores[reading, row]
             mean, scale = moments(z)
             _standardize(z, mean, scale)
             for place in range(asked.shape[1]):
                 chosen[place, reading] = z[max(asked[row, place], 0)]
-            for at in range(barred_ptr[row], barred_ptr[row + 1]):
-                z[barred[at]] = -np.inf
-            for item in shut:
-                z[item] = -np.inf
+            bar(z, never, shut)
             for place in range(asked.shape[1]):
                 score = chosen[place, reading]
                 ranks[place, reading] = _count_above(z, score) if score > 0 else depth

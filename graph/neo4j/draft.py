@@ -74,7 +74,6 @@ class Draft:
     def __init__(self, catalogue: Catalogue, state: State, sequence: int) -> None:
         self._schema = catalogue.schema
         self._state = state
-        self.version = catalogue.version
         self.started_at = sequence
         self.sequence = sequence
         self.changed = 0

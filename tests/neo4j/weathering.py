@@ -86,7 +86,7 @@ def weathered(server: TestServer, fault: Fault) -> Weathered:
                             errors.append(error)
                             seconds.append(time.monotonic() - began)
                         else:
-                            raise AssertionError("a call went through a broken line")
+                            raise AssertionError(f"call {len(errors) + 1} went through in spite of: {fault.name}")
             finally:
                 fault.mending(server, line)
             serve_a_newcomer(server)

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
 
 from graph.blocks import blocks, joined
 from graph.collecting import without_collector
+from graph.errors import KindredError
 from graph.neo4j.chain import Broken, Chain, Link
-from graph.neo4j.draft import Draft
+from graph.neo4j.cut_block import CutBlock, cut_draft, cut_new_edges
 from graph.neo4j.load_memory import Memory, without
 from graph.neo4j.names import Catalogue
-from graph.neo4j.new_rows import Part, keys_of, parts_of
+from graph.neo4j.new_rows import keys_of
 from graph.neo4j.writing import Batch
 from graph.records import Applied, Mutation, UpsertEdges, UpsertNodes
+from graph.schema import EdgeType
 
 _PARTS = 10
 """Transactions of a block: the server writes rows faster in small ones, and two are open at a time."""
@@ -32,7 +35,7 @@ class Loading(Protocol):
 
     def write(self, batch: Batch) -> Applied: ...
 
-    def before_many(self) -> None:
+    def before_many(self, memory: Memory) -> None:
         """Called before the first block, where it is a full one: there may be many."""
         ...
 
@@ -74,10 +77,10 @@ class BulkWriting:
         """Nothing; all is committed."""
         try:
             for some in self._sorted(mutations):
-                draft, parts = self._drafted(some)
-                self._land(_BLOCKS_AHEAD if parts else 0)
-                if draft is not None and parts and draft.started_at == self._memory.sequence:
-                    self._fly(some, draft, parts)
+                block = self._cut(some)
+                self._land(_BLOCKS_AHEAD if block is not None else 0)
+                if block is not None and block.started_at == self._memory.sequence:
+                    self._fly(some, block)
                 else:
                     self._land()
                     self._write_plainly(some)
@@ -85,22 +88,26 @@ class BulkWriting:
         finally:
             self._end_chain()
 
-    def _drafted(self, mutations: Sequence[Mutation]) -> tuple[Draft | None, list[Part] | None]:
+    def _cut(self, mutations: Sequence[Mutation]) -> CutBlock | None:
         """The new rows of the mutations in parts; None where they are for one transaction that asks the database."""
         conditional = any(getattr(mutation, "expected_version", None) is not None for mutation in mutations)
-        if not self._many or conditional or self._broken >= _MOST_BROKEN or self._memory.catalogue is None:
-            return None, None
-        catalogue = self._memory.catalogue
+        memory, part_rows = self._memory, max(1, self._block_rows // _PARTS)
+        if not self._many or conditional or self._broken >= _MOST_BROKEN or memory.catalogue is None:
+            return None
         with without_collector():  # more than half of the time went there
-            draft = self._memory.draft(mutations)
-            return draft, None if draft is None else parts_of(catalogue, draft, max(1, self._block_rows // _PARTS))
+            block = None
+            with suppress(KindredError):  # the transaction will tell, once it sees what is there
+                block = cut_new_edges(memory, mutations, part_rows)
+            if block is None and (draft := memory.draft(mutations)) is not None:
+                block = cut_draft(memory.catalogue, draft, part_rows)
+        return block
 
-    def _fly(self, mutations: Sequence[Mutation], draft: Draft, parts: Sequence[Part]) -> None:
+    def _fly(self, mutations: Sequence[Mutation], block: CutBlock) -> None:
         if self._chain is None:
             assert self._memory.catalogue is not None
             self._chain = self._loading.new_chain(self._memory.catalogue)
-        self._memory.committed(draft)
-        self._flights.append(_Flight(mutations, self._chain.add(parts), draft.changed))
+        self._memory.flying(block.last, block.live, block.keys)
+        self._flights.append(_Flight(mutations, self._chain.add(block.parts), block.changed))
 
     def _land(self, keep: int = 0) -> None:
         """Nothing; all blocks but the last ``keep`` are written.
@@ -151,7 +158,7 @@ class BulkWriting:
         forgotten = self._memory.forgotten
         for number, block in enumerate(blocks(mutations, self._block_rows)):
             if number == 0 and block.rows >= self._block_rows:
-                self._loading.before_many()
+                self._loading.before_many(self._memory)
                 self._many = True
             some = list(joined(block.mutations))
             if waiting and forgotten != self._memory.forgotten:
@@ -159,7 +166,8 @@ class BulkWriting:
                 waiting = []
             forgotten = self._memory.forgotten
             if all(isinstance(mutation, (UpsertNodes, UpsertEdges)) for mutation in some):
-                parts = [self._memory.split(mutation) for mutation in some]
+                met: dict[EdgeType, set[int]] = {}
+                parts = [self._memory.split(mutation, met) for mutation in some]
                 waiting += [again for _, again in parts if again is not None]
                 some = [first for first, _ in parts if first is not None]
             elif waiting:

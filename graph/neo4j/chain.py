@@ -17,10 +17,9 @@ from neo4j import Transaction
 
 from graph.errors import KindredError
 from graph.neo4j.cypher_turns import Turn
-from graph.neo4j.knowing import Knowledge
 from graph.neo4j.line import Line
-from graph.neo4j.new_rows import Part
-from graph.neo4j.writing import finish
+from graph.neo4j.new_rows import Elements, Part
+from graph.neo4j.writing import Audit
 
 LINK_S = 120.0
 """The deadline of one transaction, waiting for others' included; what is late is written in the plain way."""
@@ -34,7 +33,7 @@ class Broken(Exception):
 class Link:
     """One transaction of a chain."""
 
-    def __init__(self, chain: Chain, part: Part, before: Link | None, turn: Turn) -> None:
+    def __init__(self, chain: Chain, part: Part, before: Link | None, nodes: Link | None, turn: Turn) -> None:
         self.token = uuid.uuid4().hex
         self.part = part
         self.future: Future[None] = Future()
@@ -42,6 +41,8 @@ class Link:
         """It has its lock, or never will."""
         self._chain = chain
         self._before = before
+        self._nodes = nodes
+        """The one that writes the last nodes its edges may end at."""
         self._turn = turn
         self._tried = False
 
@@ -55,7 +56,7 @@ class Link:
             self.future.set_exception(error)
         finally:
             self.at_turn.set()
-            self._before = None  # or each would keep all before it
+            self._before = self._nodes = None  # or each would keep all before it
 
     def __call__(self, transaction: Transaction) -> None:
         """Nothing; all is written but the commit, whose turn it is."""
@@ -65,33 +66,21 @@ class Link:
         part, before, chain = self.part, self._before, self._chain
         if before is not None:
             before.at_turn.wait()
-            if before.future.done() or (before.writes_nodes and not part.nodes):
-                before.future.result()  # its edges may need those nodes, and only what is committed is seen
-        catalogue, number = chain.knowledge.locked(transaction, self._turn)
+            if before.future.done():
+                before.future.result()
+        if self._nodes is not None:
+            self._nodes.future.result()  # only what is committed is seen
+        catalogue, number = chain.audit.knowledge.locked(transaction, self._turn)
         expected = {part.after} if before is None else {part.after, before.after}
         if number not in expected or catalogue.version != chain.version:
             raise Broken
         self.at_turn.set()
-        part.write(transaction, catalogue.names)
-        numbers = (part.after, part.last)
-        finish(
-            transaction,
-            chain.knowledge,
-            numbers,
-            part.changed,
-            self.token,
-            batch_id=chain.batch_id,
-            actor=chain.actor,
-            turn=self._turn,
-        )
+        part.write(transaction, catalogue, chain.elements)
+        chain.audit.finish(transaction, (part.after, part.last), part.changed, self.token, self._turn)
         if before is not None:
             before.future.result()
         if self.future.done():
             raise Broken  # it took too long, and whoever waited for it has gone on
-
-    @property
-    def writes_nodes(self) -> bool:
-        return self.part.nodes
 
     @property
     def after(self) -> int:
@@ -102,20 +91,26 @@ class Link:
 class Chain:
     """Writes parts in the order they are given, from where the graph is when it begins."""
 
-    def __init__(self, line: Line, knowledge: Knowledge, version: str, batch_id: str, actor: str) -> None:
+    def __init__(self, line: Line, audit: Audit, version: str) -> None:
         self.line = line
-        self.knowledge = knowledge
+        self.audit = audit
         self.version = version
-        self.batch_id, self.actor = batch_id, actor
+        self.elements: Elements = {}
         self._pool = ThreadPoolExecutor(len(_TURNS), "neo4j-chain")
         self._last: Link | None = None
         self._added = 0
 
     def add(self, parts: Sequence[Part]) -> list[Link]:
-        """The links that write the parts, which follow on those added before; their futures raise :class:`Broken`."""
-        links = []
+        """The links that write the parts of a block, which follow on those added before.
+
+        Their futures raise :class:`Broken`.
+        """
+        links: list[Link] = []
+        nodes: Link | None = None
         for part in parts:
-            link = Link(self, part, self._last, _TURNS[self._added % 2])
+            link = Link(self, part, self._last, nodes if part.needs_nodes else None, _TURNS[self._added % 2])
+            if part.nodes:
+                nodes = link
             self._last = link
             self._added += 1
             self._pool.submit(link.run)

@@ -2,70 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence, Set
-from dataclasses import dataclass, field
-from typing import Protocol
+from collections.abc import Iterable, Mapping, Sequence
 
 from graph.errors import Conflict, InputError, NotFound
+from graph.neo4j.draft_rows import EdgeRow, NodeRow, State
+from graph.neo4j.edge_columns import edge_columns
 from graph.neo4j.names import Catalogue
-from graph.neo4j.rows import EdgeKey, NodeKey
+from graph.neo4j.rows import EdgeKey
 from graph.records import DeleteEdges, DeleteNodes, Mutation, UpsertEdges, UpsertNodes, Value
-from graph.schema import EdgeSpec, EdgeType, NodeSpec
-from graph.values import check_ids, checked_properties, column_list, id_list, timestamp_list, weight_list
-
-
-@dataclass(slots=True)
-class NodeRow:
-    """A node as it will be."""
-
-    version: int = 0
-    properties: dict[str, Value] = field(default_factory=dict)
-    live: bool = False
-    stored: bool = False
-    """Whether the database has it as it is to be kept; False after a delete in this transaction."""
-    buried: bool = False
-    """Whether the database has a tombstone of it."""
-    doomed: bool = False
-    """Whether the database's node has to go."""
-    sequence: int = 0
-    """0 for a row that this transaction does not change."""
-
-
-@dataclass(slots=True)
-class EdgeRow:
-    """An edge as it will be."""
-
-    version: int = 0
-    weight: float = 1.0
-    timestamp_ms: int | None = None
-    properties: dict[str, Value] = field(default_factory=dict)
-    live: bool = False
-    element: str | None = None
-    """The driver's name of the relationship, good inside the transaction."""
-    twins: tuple[str, ...] = ()
-    """Relationships made by hand beside it with the same ends and qualifier: they go when it goes."""
-    buried: bool = False
-    sequence: int = 0
-
-
-class State(Protocol):
-    """What the database holds now."""
-
-    def nodes(self, spec: NodeSpec, node_ids: Sequence[str]) -> dict[str, NodeRow]: ...
-
-    def live(self, node_type: str) -> Set[str]:
-        """Nodes that need not be asked for: they are there. Most states know of none."""
-        ...
-
-    def doubtful(self, spec: EdgeSpec, keys: Sequence[tuple[str, str, str]]) -> Sequence[tuple[str, str, str]]:
-        """Edges of these that may be there: (source, target, qualifier). The others are surely not."""
-        ...
-
-    def edges(self, spec: EdgeSpec, pairs: Sequence[tuple[str, str]]) -> list[tuple[EdgeKey, EdgeRow]]: ...
-
-    def edges_at(self, spec: EdgeSpec, end: str, node_ids: Sequence[str]) -> list[tuple[EdgeKey, EdgeRow]]: ...
-
-    def buried(self, keys: Sequence[NodeKey | EdgeKey]) -> dict[NodeKey | EdgeKey, int]: ...
+from graph.schema import EdgeSpec, EdgeType
+from graph.values import check_ids, checked_properties, column_list, id_list
 
 
 class Draft:
@@ -88,6 +34,20 @@ class Draft:
     def doomed_edges(self) -> list[str]:
         """Relationships that have to go."""
         return list(self._doomed)
+
+    def is_all_new(self) -> bool:
+        """Whether the statements that make rows say all; what was drafted from memory is."""
+        if self._doomed:
+            return False
+        for nodes in self.nodes.values():
+            for node in nodes.values():
+                if node.sequence and (node.stored or node.doomed or node.buried or not node.live):
+                    return False
+        for edges in self.edges.values():
+            for edge in edges.values():
+                if edge.sequence and (edge.buried or edge.element is not None or not edge.live):
+                    return False
+        return True
 
     def write(self, mutation: Mutation) -> None:
         """Nothing; the rows are as the mutation says."""
@@ -199,27 +159,14 @@ class Draft:
     def _upsert_edges(self, mutation: UpsertEdges) -> None:
         spec = self._schema.edge(mutation.edge_type)
         edge_type = spec.edge_type
-        source_ids = id_list(mutation.source_ids, "source id")
-        count = len(source_ids)
-        target_ids = id_list(mutation.target_ids, "target id", count)
-        qualifiers = [""] * count
-        if mutation.qualifiers is not None:
-            qualifiers = id_list(mutation.qualifiers, "qualifier", count)
-            check_ids(set(qualifiers), "qualifier", empty_allowed=True)
-        weight = weight_list(mutation.weight, count)
-        weights = weight if isinstance(weight, list) else [weight] * count
-        times = timestamp_list(mutation.timestamp_ms, count) or [None] * count
-        patches: list[dict[str, Value]] | None = None
-        if mutation.properties is not None:
-            where = "-".join(edge_type)
-            patches = [
-                checked_properties(spec.properties, properties, where)
-                for properties in column_list(mutation.properties, "properties", count)
-            ]
-        for node_type, ids in ((spec.source, source_ids), (spec.target, target_ids)):
+        columns = edge_columns(spec, mutation)
+        weight, times, patches = columns.weight, columns.times, columns.patches
+        weights = weight if isinstance(weight, list) else [weight] * columns.rows
+        times = times or [None] * columns.rows
+        for node_type, ids in ((spec.source, columns.source_ids), (spec.target, columns.target_ids)):
             self._check_ends(spec, node_type, ids, mutation.create_missing)
         rows = self.edges[edge_type]
-        keys = list(zip(source_ids, target_ids, qualifiers, strict=True))
+        keys = columns.keys
         doubtful = self._state.doubtful(spec, keys)
         self._pairs_fetched(spec, [key[:2] for key in doubtful])
         self._bring_back(edge_type, [key for key in keys if key not in rows])

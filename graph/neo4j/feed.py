@@ -9,7 +9,7 @@ from typing import Any
 from neo4j import Transaction
 
 from graph.neo4j import cypher
-from graph.neo4j.names import Catalogue
+from graph.neo4j.names import Catalogue, Names
 from graph.neo4j.rows import buried, read_edge, read_node
 from graph.records import Change, Edge, Node
 from graph.schema import EdgeSpec, NodeSpec
@@ -28,7 +28,7 @@ def read_changes(
     rows = rows[:limit]
     if not rows:
         return []
-    batches = transaction.run(cypher.batches(names), first=rows[0][2], limit=len(rows) + 1).values()
+    batches = _batches(transaction, names, rows[0][2], rows[-1][2])
     lasts = [batch[1] for batch in batches]
     found: list[Change] = []
     for row in rows:
@@ -36,6 +36,18 @@ def read_changes(
         if record is not None:
             _, _, batch_id, actor = batches[bisect_left(lasts, row[2])]
             found.append(Change("delete" if row[0] == "T" else "upsert", record, str(row[2]), batch_id, actor))
+    return found
+
+
+def _batches(transaction: Transaction, names: Names, first: int, last: int) -> list[list[Any]]:
+    """The batches that gave numbers from ``first`` to ``last``, in order; of many, no row may be left."""
+    found: list[list[Any]] = []
+    while not found or found[-1][1] < last:
+        after = found[-1][1] + 1 if found else first
+        page = transaction.run(cypher.batches(names), first=after, limit=PAGE_ROWS).values()
+        if not page:
+            break
+        found += page
     return found
 
 

@@ -11,7 +11,8 @@ from typing import Any, TypeVar
 from neo4j import Transaction
 
 from graph.neo4j import cypher
-from graph.neo4j.draft import Draft, EdgeRow, NodeRow
+from graph.neo4j.draft import Draft
+from graph.neo4j.draft_rows import EdgeRow, NodeRow
 from graph.neo4j.faults import MovedUnderneath
 from graph.neo4j.names import Catalogue, Names
 from graph.neo4j.rows import EdgeKey, NodeKey, read_cells, read_properties, tombstone_key, tombstone_record
@@ -29,7 +30,7 @@ def pieces(rows: Sequence[_T]) -> Iterator[Sequence[_T]]:
 
 
 class StoredState:
-    """A :class:`~graph.neo4j.draft.State`: what the database holds, as the transaction sees it."""
+    """A :class:`~graph.neo4j.draft_rows.State`: what the database holds, as the transaction sees it."""
 
     def __init__(self, transaction: Transaction, names: Names) -> None:
         self._transaction = transaction

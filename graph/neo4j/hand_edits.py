@@ -29,7 +29,7 @@ from graph.neo4j.names import Catalogue
 from graph.neo4j.reading import LiveReader
 from graph.neo4j.rows import read_cells, read_properties
 from graph.neo4j.vouching import rows_of_ours, vouched
-from graph.neo4j.writing import finish
+from graph.neo4j.writing import Audit
 from graph.records import Change, Edge, Node
 from graph.schema import EdgeSpec, NodeSpec
 
@@ -185,15 +185,9 @@ class HandEditor:
             writing.gone(table, self._versions(table, difference.gone))
         if writing.sequence == sequence:
             raise RollBack(writing.given)
-        finish(
-            transaction,
-            self._knowledge,
-            (sequence, writing.sequence),
-            writing.sequence - sequence,
-            uuid.uuid4().hex,
-            batch_id=f"{ACTOR}-{sequence + 1}",
-            actor=ACTOR,
-        )
+        audit = Audit(self._knowledge, f"{ACTOR}-{sequence + 1}", ACTOR)
+        numbers = (sequence, writing.sequence)
+        audit.finish(transaction, numbers, writing.sequence - sequence, uuid.uuid4().hex)
         return writing.given
 
     def _versions(self, table: Table, rows: Iterable[tuple[str, Place]]) -> dict[tuple[str, Place], int | None]:

@@ -10,14 +10,15 @@ from neo4j import Transaction
 
 from graph.blocks import COLUMNS
 from graph.errors import KindredError
-from graph.neo4j.draft import Draft, EdgeRow, NodeRow
+from graph.neo4j.draft import Draft
+from graph.neo4j.draft_rows import EdgeRow, NodeRow
 from graph.neo4j.flushing import StoredState
 from graph.neo4j.known import Table
 from graph.neo4j.names import Catalogue, Names
 from graph.neo4j.new_rows import Key
 from graph.neo4j.rows import EdgeKey, NodeKey
 from graph.records import Mutation, UpsertEdges, UpsertNodes
-from graph.schema import EdgeSpec, EdgeType, NodeSpec
+from graph.schema import EdgeSpec, EdgeType, GraphSchema, NodeSpec
 from graph.values import column_list
 
 _Upsert = TypeVar("_Upsert", bound=UpsertNodes | UpsertEdges)
@@ -49,6 +50,10 @@ class Memory:
             self.forget()
         self.sequence, self.catalogue = sequence, catalogue
         return RememberedState(transaction, catalogue.names, self)
+
+    def look(self, transaction: Transaction, catalogue: Catalogue, sequence: int) -> None:
+        """Nothing; it is known which types are empty, and whether anything was ever deleted."""
+        self.state(transaction, catalogue, sequence).look(catalogue.schema)
 
     def draft(self, mutations: Iterable[Mutation]) -> Draft | None:
         """The rows that the mutations end in, without asking the database; None where only that knows."""
@@ -86,13 +91,32 @@ class Memory:
             if self.tombstones is False and not all(row.live for row in edges.values()):
                 self.tombstones = None
 
-    def split(self, mutation: Mutation) -> tuple[Mutation | None, UpsertEdges | None]:
-        """The rows that are surely new, or that nothing is known of, and those of edges this load wrote before."""
-        if not isinstance(mutation, UpsertEdges) or not (known := self.keys.get(mutation.edge_type)):
+    def flying(self, last: int, live: Mapping[str, Iterable[str]], keys: Mapping[EdgeType, Iterable[int]]) -> None:
+        """Nothing; new rows up to that number are taken for written: nodes by type, and the hashes of edges."""
+        self.sequence = last
+        for node_type, node_ids in live.items():
+            self.live.setdefault(node_type, set()).update(node_ids)
+        for edge_type, hashes in keys.items():
+            if edge_type in self.keys:
+                self.keys[edge_type].update(hashes)
+
+    def split(self, mutation: Mutation, met: dict[EdgeType, set[int]]) -> tuple[Mutation | None, UpsertEdges | None]:
+        """The rows that are surely new, or that nothing is known of, and those of edges that this load has already.
+
+        ``met`` are the edges of this block before the mutation, and with its own afterwards.
+        """
+        if not isinstance(mutation, UpsertEdges) or (known := self.keys.get(mutation.edge_type)) is None:
             return mutation, None
-        again = [hash(key) in known for key in _edge_keys(mutation)]
-        if not any(again):
+        hashes = list(map(hash, _edge_keys(mutation)))
+        here = met.setdefault(mutation.edge_type, set())
+        distinct = set(hashes)
+        if len(distinct) == len(hashes) and distinct.isdisjoint(known) and distinct.isdisjoint(here):
+            here |= distinct
             return mutation, None
+        again = []
+        for one in hashes:
+            again.append(one in known or one in here)
+            here.add(one)
         if all(again):
             return None, mutation
         return _rows(mutation, [not mark for mark in again]), _rows(mutation, again)
@@ -144,22 +168,38 @@ class RememberedState(StoredState):
     def live(self, node_type: str) -> Set[str]:
         return self._memory.live.get(node_type, frozenset())
 
+    def look(self, schema: GraphSchema) -> None:
+        """Nothing; the memory knows which types are empty, and whether anything was ever deleted."""
+        for node in schema.nodes:
+            self._is_whole(node.name)
+        for edge in schema.edges:
+            self._written(edge.edge_type)
+        self._any_tombstone()
+
     def nodes(self, spec: NodeSpec, node_ids: Sequence[str]) -> dict[str, NodeRow]:
-        memory = self._memory
-        if spec.name not in memory.whole and not memory.live.get(spec.name) and not self.count_nodes(spec.name):
-            memory.whole.add(spec.name)
-        if spec.name in memory.whole:
+        if self._is_whole(spec.name):
             live = self.live(spec.name)
             node_ids = [node_id for node_id in node_ids if node_id in live]
         return super().nodes(spec, node_ids) if node_ids else {}
 
     def doubtful(self, spec: EdgeSpec, keys: Sequence[tuple[str, str, str]]) -> Sequence[tuple[str, str, str]]:
-        written = self._memory.keys.get(spec.edge_type)
+        written = self._written(spec.edge_type)
         if written is None:
-            if self.count(spec.edge_type):
-                return keys
-            written = self._memory.keys[spec.edge_type] = set()
+            return keys
         return [key for key in keys if hash(key) in written] if written else []
+
+    def _is_whole(self, node_type: str) -> bool:
+        memory = self._memory
+        if node_type not in memory.whole and not memory.live.get(node_type) and not self.count_nodes(node_type):
+            memory.whole.add(node_type)
+        return node_type in memory.whole
+
+    def _written(self, edge_type: EdgeType) -> set[int] | None:
+        """The edges of the type that this load wrote; None where the type had some before."""
+        keys = self._memory.keys
+        if edge_type not in keys and not self.count(edge_type):
+            keys[edge_type] = set()
+        return keys.get(edge_type)
 
     def _any_tombstone(self) -> bool:
         if self._memory.tombstones is None:
@@ -168,7 +208,7 @@ class RememberedState(StoredState):
 
 
 class _OnlyRemembered:
-    """A :class:`~graph.neo4j.draft.State` that never asks.
+    """A :class:`~graph.neo4j.draft_rows.State` that never asks.
 
     Raises:
         NotRemembered: from every question that only the database can answer.

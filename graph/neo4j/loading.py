@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from neo4j import Transaction
 
 from graph.neo4j import cypher, cypher_turns
 from graph.neo4j.chain import Chain
-from graph.neo4j.knowing import Knowledge
 from graph.neo4j.line import LONG_S, Line, RollBack
 from graph.neo4j.load_memory import Memory
 from graph.neo4j.names import Catalogue
 from graph.neo4j.setup import change_schema, deferrable, establish, wanted
-from graph.neo4j.writing import Batch
+from graph.neo4j.writing import Audit, Batch
 from graph.records import Applied, Mutation
 
 
@@ -23,29 +23,29 @@ class StoreLoading:
     def __init__(
         self,
         line: Line,
-        knowledge: Knowledge,
+        audit: Audit,
         write: Callable[[Batch, float], Applied],
-        *,
-        batch_id: str,
-        actor: str,
     ) -> None:
         self._line = line
-        self._knowledge = knowledge
+        self._audit = audit
+        self._knowledge = audit.knowledge
         self._write = write
-        self._batch_id = batch_id
-        self._actor = actor
-        self._catalogue = knowledge.catalogue(fresh=True)
+        self._catalogue = audit.knowledge.catalogue(fresh=True)
         self._deferred: list[str] = []
 
-    def before_many(self) -> None:
-        """Nothing; there is a second turn, and an empty graph has no index that is not looked up by meanwhile."""
+    def before_many(self, memory: Memory) -> None:
+        """Nothing; there is a second turn, the memory knows what is empty, and an empty graph has no text index."""
         names = self._knowledge.own_names
         self._line.write(lambda tx: tx.run(cypher_turns.create_second(names)).consume())
         if self._is_empty():
-            (row,) = self._line.command(cypher.COUNT_ALL_EDGES)
-            indexes = deferrable(self._catalogue, shared=row["count"] > 0)
-            self._deferred = [cypher.drop_index(one.name) for one in indexes]
+            self._deferred = [cypher.drop_index(one.name) for one in deferrable(self._catalogue)]
             self._line.write(lambda tx: change_schema(tx, self._deferred), timeout_s=LONG_S)
+
+        self._line.write(partial(self._look, memory), timeout_s=LONG_S)
+
+    def _look(self, memory: Memory, transaction: Transaction) -> None:
+        memory.look(transaction, *self._knowledge.locked(transaction))
+        raise RollBack(None)
 
     def end(self) -> None:
         """Nothing; what was dropped is there again, filled in one go."""
@@ -53,13 +53,13 @@ class StoreLoading:
             establish(self._line, wanted(self._catalogue))
 
     def new_batch(self, mutations: Sequence[Mutation], memory: Memory) -> Batch:
-        return Batch(self._knowledge, mutations, self._batch_id, self._actor, memory)
+        return Batch(self._audit, mutations, memory)
 
     def write(self, batch: Batch) -> Applied:
         return self._write(batch, LONG_S)
 
     def new_chain(self, catalogue: Catalogue) -> Chain:
-        return Chain(self._line, self._knowledge, catalogue.version, self._batch_id, self._actor)
+        return Chain(self._line, self._audit, catalogue.version)
 
     def committed(self, tokens: Sequence[str]) -> dict[str, int]:
         def find(transaction: Transaction) -> dict[str, int]:

@@ -1,30 +1,82 @@
-"""A draft that is nothing but new rows, cut into parts that can be written one after the other."""
+"""New rows in parts that can be written one after the other, each by one transaction."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice, repeat
 from typing import Any, TypeAlias
 
 from neo4j import Transaction
 
-from graph.neo4j import cypher
-from graph.neo4j.draft import Draft
-from graph.neo4j.flushing import check_count, edge_cells, node_cells
+from graph.neo4j import cypher_load
+from graph.neo4j.flushing import check_count
 from graph.neo4j.known import Table
-from graph.neo4j.names import Catalogue, Names
+from graph.neo4j.names import Catalogue
+from graph.schema import EdgeSpec, NodeSpec
 
 Key: TypeAlias = str | tuple[str, str, str]
+Elements: TypeAlias = dict[str, dict[str, str]]
+"""Node type → id → the server's name of the node, of nodes that the chain has made."""
+
+MOST_ELEMENTS = 2_000_000
+"""Nodes whose names are kept, some 100 bytes each; edges of others look their ends up by id."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Kind:
-    """Rows of one type, and the statement that takes them."""
+class Rows:
+    """Rows of one type in columns. A node has its id, an edge its source and target before the ``names``."""
 
-    table: Table
-    statement: str
-    number_at: int
-    qualifier_at: int | None = None
+    spec: NodeSpec | EdgeSpec
+    names: Sequence[str]
+    columns: Sequence[list[Any]]
+
+    def __len__(self) -> int:
+        return len(self.columns[0])
+
+    @property
+    def table(self) -> Table:
+        return self.spec.name if isinstance(self.spec, NodeSpec) else self.spec.edge_type
+
+    @property
+    def ends(self) -> int:
+        """How many columns say which row it is."""
+        return 1 if isinstance(self.spec, NodeSpec) else 2
+
+    def cut(self, first: int, after: int) -> Rows:
+        return Rows(self.spec, self.names, [column[first:after] for column in self.columns])
+
+    def keys(self) -> Iterator[Key]:
+        """Of every row: the id of a node, or the ends and the qualifier of an edge."""
+        if isinstance(self.spec, NodeSpec):
+            return iter(self.columns[0])
+        at = 2 + self.names.index("cell:qualifier") if "cell:qualifier" in self.names else None
+        qualifiers = repeat("") if at is None else (text or "" for text in self.columns[at])
+        return zip(self.columns[0], self.columns[1], qualifiers)  # noqa: B905 - one of them may be endless
+
+    def write(self, transaction: Transaction, catalogue: Catalogue, first: int, elements: Elements) -> None:
+        """Nothing; the rows are written, with numbers from ``first`` on."""
+        values: dict[str, Any] = {f"c{at}": column for at, column in enumerate(self.columns)}
+        if isinstance(self.spec, NodeSpec):
+            statement = cypher_load.create_nodes(catalogue.names, self.spec, self.names)
+            record = transaction.run(statement, values, first=first).single()
+            if record is not None and sum(map(len, tuple(elements.values()))) < MOST_ELEMENTS:
+                made = zip(self.columns[0], record["elements"], strict=True)
+                elements.setdefault(self.spec.name, {}).update(made)
+        else:
+            statement, ends = self._edges(catalogue, elements)
+            record = transaction.run(statement, values | ends, first=first).single()
+        check_count(record, len(self), catalogue.names)
+
+    def _edges(self, catalogue: Catalogue, elements: Elements) -> tuple[str, dict[str, Any]]:
+        spec = self.spec
+        assert isinstance(spec, EdgeSpec)
+        sources = list(map(elements.get(spec.source, {}).get, self.columns[0]))
+        targets = list(map(elements.get(spec.target, {}).get, self.columns[1]))
+        if None in sources or None in targets:
+            return cypher_load.create_edges(catalogue.names, spec, self.names), {}
+        statement = cypher_load.create_edges_of_elements(catalogue.names, spec, self.names)
+        return statement, {"sources": sources, "targets": targets}
 
 
 @dataclass(slots=True)
@@ -36,93 +88,58 @@ class Part:
     changed: int = 0
     nodes: bool = False
     """Whether it is nodes; else it is edges."""
-    _statements: list[tuple[_Kind, list[list[Any]]]] = field(default_factory=list)
+    needs_nodes: bool = False
+    """Whether its edges may have ends among the nodes of the same block."""
+    rows: list[Rows] = field(default_factory=list)
 
-    def add(self, kind: _Kind, rows: list[list[Any]]) -> None:
-        self._statements.append((kind, rows))
+    def add(self, rows: Rows) -> None:
+        self.rows.append(rows)
         self.changed += len(rows)
+        self.last += len(rows)
 
-    def named(self) -> Iterator[tuple[Table, Key]]:
-        """Of every row: the id of a node, or the ends and the qualifier of an edge."""
-        for kind, rows in self._statements:
-            for row in rows:
-                at = kind.qualifier_at
-                yield kind.table, row[0] if self.nodes else (row[0], row[1], row[at] or "" if at is not None else "")
-
-    def write(self, transaction: Transaction, names: Names) -> None:
-        """Nothing; the rows are written."""
-        for kind, rows in self._statements:
-            check_count(transaction.run(kind.statement, rows=rows).single(), len(rows), names)
+    def write(self, transaction: Transaction, catalogue: Catalogue, elements: Elements) -> None:
+        """Nothing; the rows are written, and the server's names of nodes are among the ``elements``."""
+        first = self.after + 1
+        for rows in self.rows:
+            rows.write(transaction, catalogue, first, elements)
+            first += len(rows)
 
 
-def parts_of(catalogue: Catalogue, draft: Draft, part_rows: int) -> list[Part] | None:
-    """The rows of the draft with numbers of their own, nodes before edges; None where not all of them are new."""
-    if not _is_all_new(draft):
-        return None
-    cutting = _Cutting(draft.started_at, part_rows)
-    for node in catalogue.schema.nodes:
-        columns, rows, _ = node_cells(node, draft.nodes[node.name])
-        cutting.add(_Kind(node.name, cypher.create_nodes(catalogue.names, node, columns), number_at=1), rows)
-    cutting.end_of_nodes()
-    for edge in catalogue.schema.edges:
-        used, _, rows, _ = edge_cells(edge, draft.edges[edge.edge_type])
-        qualifier_at = 3 + used.index("cell:qualifier") if "cell:qualifier" in used else None
-        statement = cypher.create_edges(catalogue.names, edge, used)
-        cutting.add(_Kind(edge.edge_type, statement, 2, qualifier_at), rows)
-    parts = cutting.parts
-    # A row that changed twice in the draft has taken two numbers.
-    parts[-1].last, parts[-1].changed = draft.sequence, draft.sequence - parts[-1].after
-    return parts
+class Cutting:
+    """Cuts rows into parts: first nodes, then edges between nodes of earlier blocks, then edges that need the nodes."""
+
+    def __init__(self, after: int, part_rows: int) -> None:
+        self.parts: list[Part] = []
+        self._after = after
+        self._part_rows = part_rows
+        self._new_part = True
+        self._needs_nodes = False
+
+    def add(self, rows: Rows) -> None:
+        start = 0
+        while start < len(rows):
+            part = self._open(nodes=isinstance(rows.spec, NodeSpec))
+            after = min(len(rows), start + self._part_rows - part.changed)
+            part.add(rows.cut(start, after))
+            start = after
+
+    def next_kind(self, *, needs_nodes: bool) -> None:
+        """Nothing; what comes now is never in one part with what came before."""
+        self._new_part, self._needs_nodes = True, needs_nodes
+
+    def _open(self, *, nodes: bool) -> Part:
+        """A part with room."""
+        if self._new_part or self.parts[-1].changed >= self._part_rows:
+            last = self.parts[-1].last if self.parts else self._after
+            self.parts.append(Part(last, last, nodes=nodes, needs_nodes=self._needs_nodes))
+            self._new_part = False
+        return self.parts[-1]
 
 
-def keys_of(parts: Iterable[Part]) -> dict[Table, set[Key]]:
+def keys_of(parts: Iterable[Part]) -> Mapping[Table, set[Key]]:
     """What is in the parts, by type."""
     found: dict[Table, set[Key]] = {}
     for part in parts:
-        for table, key in part.named():
-            found.setdefault(table, set()).add(key)
+        for rows in part.rows:
+            found.setdefault(rows.table, set()).update(islice(rows.keys(), len(rows)))
     return found
-
-
-def _is_all_new(draft: Draft) -> bool:
-    """Whether the statements that make rows say all; what was drafted from memory is."""
-    if draft.doomed_edges:
-        return False
-    for nodes in draft.nodes.values():
-        for node in nodes.values():
-            if node.sequence and (node.stored or node.doomed or node.buried or not node.live):
-                return False
-    for edges in draft.edges.values():
-        for edge in edges.values():
-            if edge.sequence and (edge.buried or edge.element is not None or not edge.live):
-                return False
-    return True
-
-
-class _Cutting:
-    def __init__(self, after: int, part_rows: int) -> None:
-        self.parts: list[Part] = []
-        self._number = after
-        self._part_rows = part_rows
-        self._edges_from: int | None = None
-
-    def add(self, kind: _Kind, rows: list[list[Any]]) -> None:
-        start = 0
-        while start < len(rows):
-            part = self._open()
-            some = rows[start : start + self._part_rows - part.changed]
-            for row in some:
-                self._number += 1
-                row[kind.number_at] = self._number
-            part.add(kind, some)
-            part.last = self._number
-            start += len(some)
-
-    def end_of_nodes(self) -> None:
-        self._edges_from = len(self.parts)
-
-    def _open(self) -> Part:
-        """A part with room; nodes and edges are never in one."""
-        if len(self.parts) in (0, self._edges_from) or self.parts[-1].changed >= self._part_rows:
-            self.parts.append(Part(self._number, self._number, nodes=self._edges_from is None))
-        return self.parts[-1]

@@ -73,15 +73,12 @@ def wanted(catalogue: Catalogue) -> list[Wanted]:
     return list(dict.fromkeys(found))
 
 
-def deferrable(catalogue: Catalogue, *, shared: bool) -> list[Wanted]:
-    """The indexes of the graph that a first load can do without: nothing is looked up by them meanwhile.
+def deferrable(catalogue: Catalogue) -> list[Wanted]:
+    """The index that a first load does without: nothing is looked up by it meanwhile, and it is made faster at once.
 
-    Another graph that shares the database may need those of relationship types, which serve every graph.
+    Those of numbers grow at their end only: keeping them costs less than making them after the load.
     """
-    if shared:
-        return [one for one in wanted(catalogue) if one.kind == "FULLTEXT"]
-    own = set(bookkeeping(catalogue.names))
-    return [one for one in wanted(catalogue) if one.kind != "UNIQUE" and one not in own]
+    return [one for one in wanted(catalogue) if one.kind == "FULLTEXT"]
 
 
 def plain_name(name: str) -> str:

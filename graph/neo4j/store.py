@@ -22,7 +22,7 @@ from graph.neo4j.moment import Moment, Tables, patched
 from graph.neo4j.names import Adopted, Catalogue, Names
 from graph.neo4j.reading import LiveReader
 from graph.neo4j.setup import bookkeeping, drift, establish, wanted
-from graph.neo4j.writing import Batch
+from graph.neo4j.writing import Audit, Batch
 from graph.records import Applied, Change, Mutation
 from graph.schema import GraphSchema
 from graph.store import GraphReader
@@ -122,7 +122,7 @@ class Neo4jStore(LiveReader):
         wanted_rows = list(mutations)
         rows = sum(map(column_rows, wanted_rows))
         seconds = self._line.address.timeout_s + rows * _SECONDS_PER_ROW
-        return self._written(Batch(self._knowledge, wanted_rows, batch_id, actor), seconds)
+        return self._written(Batch(Audit(self._knowledge, batch_id, actor), wanted_rows), seconds)
 
     def _written(self, batch: Batch, seconds: float) -> Applied:
         if not self._turn.acquire(timeout=seconds):
@@ -144,7 +144,7 @@ class Neo4jStore(LiveReader):
         After a crash, or an error raised by a mutation, what was committed stays: repeat the load.
         """
         check_audit(batch_id, actor)
-        loading = StoreLoading(self._line, self._knowledge, self._written, batch_id=batch_id, actor=actor)
+        loading = StoreLoading(self._line, Audit(self._knowledge, batch_id, actor), self._written)
         writing = BulkWriting(loading, block_rows)
         try:
             writing.write(mutations)

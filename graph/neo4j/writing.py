@@ -4,18 +4,40 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from neo4j import Transaction
 
 from graph.neo4j import cypher_turns
 from graph.neo4j.cypher_turns import Turn
-from graph.neo4j.draft import Draft, State
+from graph.neo4j.draft import Draft
+from graph.neo4j.draft_rows import State
 from graph.neo4j.flushing import StoredState, flush
 from graph.neo4j.knowing import Knowledge
 from graph.neo4j.line import RollBack
 from graph.neo4j.names import Catalogue
 from graph.records import Applied, Mutation
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """Whose rows they are that a process writes."""
+
+    knowledge: Knowledge
+    batch_id: str
+    actor: str
+
+    def finish(
+        self, transaction: Transaction, numbers: tuple[int, int], changed: int, token: str, turn: Turn = "first"
+    ) -> None:
+        """Nothing; the transaction counts as one of ours, and the feed knows whose its rows are.
+
+        ``numbers`` are the last one before and the last one given; call it once, at the end.
+        """
+        statement = cypher_turns.finish(self.knowledge.own_names, turn)
+        values = {"first": numbers[0] + 1, "last": numbers[1], "changed": changed, "token": token}
+        transaction.run(statement, values, batch_id=self.batch_id, actor=self.actor).consume()
 
 
 class Remembering(Protocol):
@@ -31,24 +53,21 @@ class Batch:
 
     def __init__(
         self,
-        knowledge: Knowledge,
+        audit: Audit,
         mutations: Sequence[Mutation],
-        batch_id: str,
-        actor: str,
         memory: Remembering | None = None,
     ) -> None:
         self._memory = memory
         self.draft: Draft | None = None
         """What the last try wrote."""
-        self._knowledge = knowledge
+        self._audit = audit
         self._mutations = mutations
-        self._batch_id, self._actor = batch_id, actor
         self._token = uuid.uuid4().hex
         self._tried_at: int | None = None
 
     def __call__(self, transaction: Transaction) -> Applied:
         """What the batch did. Rolls back when it changes nothing, or was committed by an earlier try."""
-        catalogue, sequence = self._knowledge.locked(transaction)
+        catalogue, sequence = self._audit.knowledge.locked(transaction)
         names = catalogue.names
         if self._memory is not None and self._tried_at is not None:
             self._memory.forget()  # something was not as remembered
@@ -61,16 +80,7 @@ class Batch:
         if not draft.changed:
             raise RollBack(Applied(0, str(sequence)))
         flush(transaction, catalogue, draft)
-        numbers = (sequence, draft.sequence)
-        finish(
-            transaction,
-            self._knowledge,
-            numbers,
-            draft.changed,
-            self._token,
-            batch_id=self._batch_id,
-            actor=self._actor,
-        )
+        self._audit.finish(transaction, (sequence, draft.sequence), draft.changed, self._token)
         return Applied(draft.changed, str(draft.sequence))
 
     def _drafted(self, transaction: Transaction, catalogue: Catalogue, sequence: int) -> Draft:
@@ -83,23 +93,3 @@ class Batch:
         for mutation in self._mutations:
             draft.write(mutation)
         return draft
-
-
-def finish(
-    transaction: Transaction,
-    knowledge: Knowledge,
-    sequences: tuple[int, int],
-    changed: int,
-    token: str,
-    *,
-    batch_id: str,
-    actor: str,
-    turn: Turn = "first",
-) -> None:
-    """Nothing; the transaction counts as one of ours, and the feed knows whose its rows are.
-
-    ``sequences`` are the last number before and the last one given; call it once, at the end.
-    """
-    statement = cypher_turns.finish(knowledge.own_names, turn)
-    values = {"first": sequences[0] + 1, "last": sequences[1], "changed": changed, "token": token}
-    transaction.run(statement, values, batch_id=batch_id, actor=actor).consume()

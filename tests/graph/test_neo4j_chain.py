@@ -13,10 +13,12 @@ from neo4j import Transaction
 from graph.digest import graph_hash
 from graph.neo4j import Neo4jStore, cypher_turns
 from graph.neo4j.chain import Broken, Chain, Link
+from graph.neo4j.cut_block import cut_draft
 from graph.neo4j.draft import Draft
 from graph.neo4j.flushing import StoredState
-from graph.neo4j.names import Names
-from graph.neo4j.new_rows import Part, parts_of
+from graph.neo4j.names import Catalogue
+from graph.neo4j.new_rows import Elements, Part
+from graph.neo4j.writing import Audit
 from graph.records import DeleteEdges, Edge, Mutation, Node, UpsertEdges
 from graph.store import GraphStore, open_store
 from tests.graph.conftest import GraphsInNeo4j
@@ -42,7 +44,7 @@ class World:
         names = self.store.knowledge.own_names
         self.store.line.write(lambda tx: tx.run(cypher_turns.create_second(names)).consume())
         version = self.store.knowledge.catalogue(fresh=True).version
-        return Chain(self.store.line, self.store.knowledge, version, "load", "test")
+        return Chain(self.store.line, Audit(self.store.knowledge, "load", "test"), version)
 
     def parts(self) -> list[Part]:
         """Two parts of nodes, then edges."""
@@ -54,9 +56,9 @@ class World:
             drafted.write(bought("v", range(ROWS)))
             return drafted
 
-        parts = parts_of(catalogue, self.store.line.read(draft), ROWS_A_PART)
-        assert parts is not None
-        return parts
+        block = cut_draft(catalogue, self.store.line.read(draft), ROWS_A_PART)
+        assert block is not None
+        return list(block.parts)
 
     def numbers(self) -> list[int]:
         """Of every change, by the feed, from the start."""
@@ -98,12 +100,39 @@ def test_a_chain_that_ends_anywhere_leaves_a_graph_to_write_on(world: World, wri
     assert {change.batch_id for change in world.other.changes_since("0")} == {"load", "later"}
 
 
+@pytest.mark.parametrize("hand", ["another node", "a node of another type", "no node"])
+def test_ends_that_are_not_the_nodes_they_were_are_not_joined(world: World, hand: str) -> None:
+    """The server's names of nodes are used again after a delete by hand."""
+    chain, parts = world.begun(), world.parts()
+    for link in chain.add([part for part in parts if part.nodes]):
+        link.future.result()
+    items = chain.elements["Item"]
+    items["i0"] = {"another node": items["i1"], "a node of another type": chain.elements["User"]["u"]}.get(
+        hand, "4:x:0"
+    )
+    links = chain.add([replace(part, needs_nodes=False) for part in parts if not part.nodes])
+    chain.close()
+    assert all(map(failed, links))
+    assert world.store.stats().edges[PURCHASED] == 0
+
+
+def test_edges_of_nodes_whose_names_are_not_known_find_them_by_id(world: World) -> None:
+    chain, parts = world.begun(), world.parts()
+    for link in chain.add([part for part in parts if part.nodes]):
+        link.future.result()
+    del chain.elements["Item"]["i3"]
+    links = chain.add([replace(part, needs_nodes=False) for part in parts if not part.nodes])
+    chain.close()
+    assert not any(map(failed, links))
+    assert world.store.stats().edges[PURCHASED] == ROWS + ROWS - 1
+
+
 def test_nothing_after_a_part_that_failed_is_written(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     chain, parts = world.begun(), world.parts()
     write = Part.write
 
-    def failing(part: Part, transaction: Transaction, names: Names) -> None:
-        write(part, transaction, names)
+    def failing(part: Part, transaction: Transaction, catalogue: Catalogue, elements: Elements) -> None:
+        write(part, transaction, catalogue, elements)
         if part is parts[4]:
             transaction.run("RETURN no_such_function()").consume()
 
@@ -201,18 +230,18 @@ def test_what_others_delete_of_a_load_stays_deleted_when_its_chain_breaks(
     blocks: list[Mutation] = [bought(f"u{number}", range(BLOCK_ROWS)) for number in range(4)]
     write, edges = Part.write, []
 
-    def disturbed(part: Part, transaction: Transaction, names: Names) -> None:
-        write(part, transaction, names)
+    def disturbed(part: Part, transaction: Transaction, catalogue: Catalogue, elements: Elements) -> None:
+        write(part, transaction, catalogue, elements)
         if not part.nodes:
             edges.append(part)
-            if len(edges) == 15:
+            if len(edges) == 25:
                 transaction.run("RETURN no_such_function()").consume()
 
     again = Chain.close
 
     def close(chain: Chain) -> None:
         again(chain)
-        if len(edges) >= 15:
+        if len(edges) >= 25:
             gone = DeleteEdges(PURCHASED, ["u1", "u2"], ["i0", "i0"])
             world.other.apply([gone], batch_id="other", actor="other")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import socket
 import stat
 from pathlib import Path
@@ -15,6 +16,7 @@ from neo4j.exceptions import AuthError
 from graph.errors import NotFound, SettingsError, StoreError
 from graph.neo4j.server import LINES, read_connection, start, status, stop
 from graph.neo4j.server.conf import common_settings, home_settings, read_conf, written_conf
+from graph.neo4j.server.process import launch, remember, running_pid
 from tests.free_ports import free_port
 from tests.neo4j_servers import TestServer, order
 
@@ -96,6 +98,20 @@ def test_a_home_where_nothing_was_started_says_so(tmp_path: Path) -> None:
     (tmp_path / "connection.json").write_text("{}")
     with pytest.raises(StoreError, match="cannot be read"):
         status(tmp_path)
+
+
+def test_a_server_that_has_just_been_launched_is_known_at_once(tmp_path: Path) -> None:
+    """A process that becomes a program has no command line for a moment: longer where the machine is crowded."""
+    (tmp_path / "run").mkdir()
+    pids = []
+    try:
+        for _ in range(60):
+            pids.append(launch(["/bin/sh", "-c", "sleep 60", "sh", f"--home-dir={tmp_path}"], tmp_path / "log"))
+            remember(tmp_path, pids[-1])
+            assert [running_pid(tmp_path) for _ in range(40)] == [pids[-1]] * 40
+    finally:
+        for pid in pids:
+            os.killpg(os.getpgid(pid), signal.SIGKILL)
 
 
 def test_the_guide_of_the_api_that_is_named_opens_at_log_in(tmp_path: Path) -> None:

@@ -36,6 +36,8 @@ JVM_OPTIONS = (
     *OPEN_MODULES,
 )
 
+_LOOKS = 100
+"""While a process turns into a program it has no command line; one of the kernel's never has."""
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 _SMALL_HEAP = 4 << 30
 
@@ -145,11 +147,20 @@ def _arguments(pid: int) -> list[str]:
     entry = Path("/proc") / str(pid) / "cmdline"
     if Path("/proc/self/cmdline").exists():
         try:
-            return entry.read_bytes().decode(errors="replace").split("\0")
+            for _ in range(_LOOKS):
+                if (line := entry.read_bytes()) or _has_ended(entry.parent):
+                    break
+                time.sleep(0.01)
         except OSError:
             return []
+        return line.decode(errors="replace").split("\0")
     ps = shutil.which("ps")
     if ps is None:
         return []
     shown = subprocess.run([ps, "-ww", "-o", "args=", "-p", str(pid)], capture_output=True, text=True)  # noqa: S603
     return shown.stdout.split()
+
+
+def _has_ended(process: Path) -> bool:
+    stat = (process / "stat").read_text(errors="replace")
+    return stat.rpartition(")")[2].split()[0] in ("Z", "X")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -209,6 +210,9 @@ def test_a_reader_who_follows_the_feed_misses_nothing(world: World) -> None:
         for number, block in enumerate(blocks):
             if number == 12:
                 writer.start()
+            if number % 6 == 5:  # some of the last six blocks are written: there is a moment that is new
+                moments = 2 + number // 6
+                _await(lambda wanted=moments: len(set(reached)) >= wanted or not reader.is_alive())
             yield block
 
     try:
@@ -221,6 +225,13 @@ def test_a_reader_who_follows_the_feed_misses_nothing(world: World) -> None:
     assert len(set(reached)) > 3, "the reader saw too few moments to prove anything"
     follow(reached[-1])
     assert seen == {name_of(change.record): change.record for change in world.other.changes_since("0")}
+
+
+def _await(reached: Callable[[], bool]) -> None:
+    until = time.monotonic() + 60
+    while not reached():
+        assert time.monotonic() < until, "the reader did not see what was written"
+        time.sleep(0.005)
 
 
 def test_what_others_delete_of_a_load_stays_deleted_when_its_chain_breaks(

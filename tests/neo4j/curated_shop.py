@@ -142,4 +142,4 @@ def kindred_serve(folder: Path, store_url: str, ready_s: float = 240.0) -> Itera
         yield port
     finally:
         server.terminate()
-        server.wait(30)
+        server.wait(120)

@@ -91,6 +91,9 @@ class FailingLine:
             return
         with self._lock:
             self._open |= {client, server}
+            refused = self._listener is None  # since it was accepted: cut_all may not have seen it
+        if refused:
+            self.cut_all()
         asked = threading.Event()
         back = threading.Thread(target=self._pump, args=(server, client, asked, True), daemon=True)
         back.start()

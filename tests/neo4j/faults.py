@@ -20,6 +20,9 @@ DEADLINE_S = 0.8
 """The deadline of a call; what it may take beyond, and how soon all is well again, are promises."""
 MARGIN_S = 0.1
 HEALED_S = 5.0
+CAP_S = 5.0
+"""What a single call or recovery may take beyond its promise where others crowd the machine: a call that hangs is told
+from that. The promises are asserted on medians, and measured by the benchmark alone on the machine."""
 PURCHASED: EdgeType = ("User", "PURCHASED", "Item")
 
 

@@ -33,8 +33,8 @@ def echo() -> Iterator[int]:
         listener.shutdown(socket.SHUT_RDWR)
 
 
-def said_back(port: int, times: int = 1) -> bytes:
-    with socket.create_connection(("127.0.0.1", port), 0.3) as connection:
+def said_back(port: int, times: int = 1, *, within_s: float = 30.0) -> bytes:
+    with socket.create_connection(("127.0.0.1", port), within_s) as connection:
         heard = b""
         for _ in range(times):
             connection.sendall(b"hello")
@@ -61,13 +61,13 @@ def test_a_swallowing_line_takes_and_gives_nothing_until_it_passes_again(echo: i
     with FailingLine(echo) as line:
         line.set("swallowing")
         with pytest.raises(TimeoutError):
-            said_back(line.port)
+            said_back(line.port, within_s=0.3)
         line.set("passing")
         assert said_back(line.port) == b"hello"
 
 
 def test_a_refusing_line_cuts_and_refuses_until_it_passes_again(echo: int) -> None:
-    with FailingLine(echo) as line, socket.create_connection(("127.0.0.1", line.port), 1) as connection:
+    with FailingLine(echo) as line, socket.create_connection(("127.0.0.1", line.port), 30) as connection:
         connection.sendall(b"hello")
         assert connection.recv(100) == b"hello"
         line.set("refusing")

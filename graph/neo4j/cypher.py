@@ -12,7 +12,6 @@ from graph.schema import EdgeSpec, EdgeType, NodeSpec
 
 PING = "RETURN 1"
 COUNT_ALL = "MATCH (n) RETURN count(n) AS count"
-COUNT_ALL_EDGES = "MATCH ()-[r]->() RETURN count(r) AS count"
 SHOW_CONSTRAINTS = "SHOW CONSTRAINTS YIELD name, type, labelsOrTypes, properties"
 SHOW_INDEXES = """
     SHOW INDEXES YIELD name, type, state, entityType, labelsOrTypes, properties, owningConstraint, options
@@ -88,6 +87,11 @@ def find_nodes(names: Names, spec: NodeSpec) -> str:
         UNWIND $ids AS id MATCH (n:{label} {{{key}: id}})
         RETURN id, coalesce(n._version, 1) AS version, {_node_cells(names, spec)} AS cells
     """
+
+
+def find_ids(names: Names, node_type: str) -> str:
+    """Those of the ids that name a node."""
+    return f"UNWIND $ids AS id MATCH (:{names.label(node_type)} {{{names.key(node_type)}: id}}) RETURN id"
 
 
 def count_nodes(names: Names, node_type: str) -> str:

@@ -19,15 +19,19 @@ PAGE_ROWS = 10_000
 
 def read_changes(
     transaction: Transaction, catalogue: Catalogue, since: int, until: int, limit: int = PAGE_ROWS
-) -> list[Change]:
-    """The first changes with a sequence number in ``(since, until]``, at most ``limit``."""
+) -> tuple[list[Change], int]:
+    """The first changes with a sequence number in ``(since, until]``, at most ``limit``, and the number to go on from.
+
+    A row whose key a hand took away is no change: fewer than ``limit`` are not always the last.
+    """
     schema, names = catalogue.schema, catalogue.names
     statement = cypher.changed_rows(names, schema.nodes, schema.edges)
     rows = transaction.run(statement, since=since, until=until, limit=limit).values()
     rows.sort(key=lambda row: row[2])
+    reached = until if len(rows) < limit else rows[limit - 1][2]
     rows = rows[:limit]
     if not rows:
-        return []
+        return [], reached
     batches = _batches(transaction, names, rows[0][2], rows[-1][2])
     lasts = [batch[1] for batch in batches]
     found: list[Change] = []
@@ -36,7 +40,7 @@ def read_changes(
         if record is not None:
             _, _, batch_id, actor = batches[bisect_left(lasts, row[2])]
             found.append(Change("delete" if row[0] == "T" else "upsert", record, str(row[2]), batch_id, actor))
-    return found
+    return found, reached
 
 
 def _batches(transaction: Transaction, names: Names, first: int, last: int) -> list[list[Any]]:

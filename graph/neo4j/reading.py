@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 import pyarrow as pa
 from neo4j import Transaction
@@ -42,6 +42,13 @@ class LiveReader:
     def node(self, node_type: str, node_id: str) -> Node | None:
         catalogue, _ = self._knowledge.asked(lambda known: (known, known.schema.node(node_type)))
         return self._line.read(lambda tx: _node(tx, catalogue, node_type, node_id))
+
+    def known_ids(self, node_type: str, node_ids: Collection[str]) -> set[str]:
+        """Those of the ids that name a node, by one question."""
+        catalogue, _ = self._knowledge.asked(lambda known: (known, known.schema.node(node_type)))
+        statement = cypher.find_ids(catalogue.names, node_type)
+        asked = [node_id for node_id in node_ids if is_storable(node_id)]
+        return set(self._line.read(lambda tx: tx.run(statement, ids=asked).value()))
 
     def neighbors(
         self,
@@ -149,13 +156,10 @@ class LiveReader:
         left = limit
         while since < until and left != 0:
             rows = PAGE_ROWS if left is None else min(left, PAGE_ROWS)
-            page = self._line.read(
+            page, since = self._line.read(
                 lambda tx, start=since, rows=rows: read_changes(tx, catalogue, start, until, rows)  # type: ignore[misc]
             )
             yield from page
-            if len(page) < rows:
-                return
-            since = int(page[-1].watermark)
             left = None if left is None else left - len(page)
 
     def stats(self) -> GraphStats:

@@ -183,9 +183,9 @@ class Neo4jStore(LiveReader):
     def _rest(self, transaction: Transaction, since: int) -> Any:
         catalogue, until = self._knowledge.locked(transaction)
         changes: list[Change] = []
-        while page := read_changes(transaction, catalogue, since, until, PAGE_ROWS):
+        while since < until:
+            page, since = read_changes(transaction, catalogue, since, until, PAGE_ROWS)
             changes += page
-            since = int(page[-1].watermark)
         raise RollBack((catalogue, until, changes))
 
     def _feed(self, since: int, until: int | None, limit: int | None) -> Iterator[Change]:

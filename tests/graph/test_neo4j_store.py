@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from graph.errors import SettingsError, StoreError
-from graph.neo4j import Neo4jStore
+from graph.neo4j import Neo4jStore, reading
 from graph.neo4j.address import parsed_address
 from graph.neo4j.names import Names, quoted
 from graph.neo4j.setup import wanted
@@ -17,7 +17,7 @@ from graph.records import DeleteEdges, DeleteNodes, Mutation, UpsertEdges, Upser
 from graph.schema import EdgeType, GraphSchema
 from graph.store import open_store, shown_url
 from tests.graph.conftest import GraphsInNeo4j
-from tests.graph.store_contract_model import HAS_BRAND, NEXT, PURCHASED, WORLD
+from tests.graph.store_contract_model import HAS_BRAND, NEXT, PURCHASED, WORLD, name_of
 from tests.neo4j_servers import TestServer
 
 LIKES_ITEM: EdgeType = ("User", "LIKES", "Item")
@@ -135,6 +135,17 @@ def test_what_is_wrong_by_hand_is_left_out_and_the_rest_goes_on(store: Neo4jStor
     assert write(store, DeleteEdges(NEXT, ["good"], ["bad"])) == 1
     assert exported(store, NEXT) == []
     assert cypher(store, "MATCH (i:Item {id: 'bad'}) RETURN i.colour AS colour")[0]["colour"] == "red"
+
+
+def test_a_row_whose_key_a_hand_took_away_does_not_end_the_feed(
+    store: Neo4jStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(store, UpsertNodes("Item", ["a", "b", "c", "d"]))
+    cypher(store, "MATCH (i:Item {id: 'b'}) REMOVE i.id")
+    monkeypatch.setattr(reading, "PAGE_ROWS", 2)
+    expected = [("Item", "a"), ("Item", "c"), ("Item", "d")]
+    assert [name_of(change.record) for change in store.changes_since("0")] == expected
+    assert [name_of(change.record) for change in store.changes_since("0", limit=2)] == expected[:2]
 
 
 def test_a_hand_made_node_is_read_written_and_kept_apart_from_foreign_ones(store: Neo4jStore) -> None:

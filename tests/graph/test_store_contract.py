@@ -12,7 +12,7 @@ from graph.digest import graph_hash
 from graph.errors import Conflict, InputError, NotFound, SchemaError
 from graph.records import DeleteEdges, DeleteNodes, Mutation, Node, UpsertEdges, UpsertNodes
 from graph.schema import GraphSchema
-from graph.store import GraphStore
+from graph.store import GraphStore, KnowsMany
 from tests.graph.conftest import StoreFactory
 from tests.graph.store_contract_model import HAS_BRAND, HOSTILE, NEXT, PURCHASED, WORLD, name_of
 
@@ -300,6 +300,27 @@ def test_changes_are_each_row_once_in_its_latest_state(store: GraphStore) -> Non
     assert feed(store.watermark()) == []
     assert feed(start, limit=2) == feed(start)[:2]
     assert feed(start, limit=0) == []
+
+
+def test_many_ids_are_asked_for_in_one_question(store: GraphStore) -> None:
+    assert isinstance(store, KnowsMany)
+    store.apply([UpsertNodes("Item", ["a", "b", "ünï"])], batch_id="b", actor="t")
+    assert store.known_ids("Item", ["a", "ünï", "c", "", "a" * 600, "no\0", "\ud800"]) == {"a", "ünï"}
+    assert store.known_ids("Item", []) == set()
+    assert store.known_ids("User", ["a"]) == set()
+    with pytest.raises(SchemaError):
+        store.known_ids("Nothing", ["a"])
+
+
+def test_a_feed_of_rows_that_were_written_often_has_each_once(store: GraphStore) -> None:
+    """Batches whose rows others have written since are many, and have none left."""
+    store.apply([UpsertNodes("Item", ["first"])], batch_id="b0", actor="t")
+    for number in range(5):
+        store.apply([UpsertNodes("Item", ["often"], [{"title": f"{number}"}])], batch_id=f"b{number + 1}", actor="t")
+    assert [(name_of(change.record)[1], change.batch_id) for change in store.changes_since("0")] == [
+        ("first", "b0"),
+        ("often", "b5"),
+    ]
 
 
 def test_a_feed_read_in_pieces_is_the_whole_feed(store: GraphStore) -> None:

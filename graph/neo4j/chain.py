@@ -106,9 +106,11 @@ class Chain:
         Their futures raise :class:`Broken`.
         """
         links: list[Link] = []
+        earlier = self._last if self._last is not None and self._last.part.nodes else None
         nodes: Link | None = None
         for part in parts:
-            link = Link(self, part, self._last, nodes if part.needs_nodes else None, _TURNS[self._added % 2])
+            needed = None if part.nodes else (nodes if part.needs_nodes else None) or earlier
+            link = Link(self, part, self._last, needed, _TURNS[self._added % 2])
             if part.nodes:
                 nodes = link
             self._last = link

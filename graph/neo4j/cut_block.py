@@ -58,7 +58,7 @@ def cut_draft(catalogue: Catalogue, draft: Draft, part_rows: int) -> CutBlock | 
     parts = cutting.parts
     # A row that changed twice in the draft has taken two numbers.
     parts[-1].last, parts[-1].changed = draft.sequence, draft.sequence - parts[-1].after
-    live = {node_type: nodes.keys() for node_type, nodes in draft.nodes.items()}
+    live = {name: [node_id for node_id, row in nodes.items() if row.live] for name, nodes in draft.nodes.items()}
     keys = {edge_type: set(map(hash, edges)) for edge_type, edges in draft.edges.items()}
     return CutBlock(draft.started_at, draft.sequence, parts, live, keys)
 

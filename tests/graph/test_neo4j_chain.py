@@ -117,6 +117,16 @@ def test_ends_that_are_not_the_nodes_they_were_are_not_joined(world: World, hand
     assert world.store.stats().edges[PURCHASED] == 0
 
 
+@pytest.mark.parametrize("needs_nodes", [False, True])
+def test_edges_wait_for_the_nodes_of_the_block_before(world: World, needs_nodes: bool) -> None:
+    chain, parts = world.begun(), world.parts()
+    links = chain.add([part for part in parts if part.nodes])
+    links += chain.add([replace(part, needs_nodes=needs_nodes) for part in parts if not part.nodes])
+    chain.close()
+    assert not any(map(failed, links))
+    assert world.store.stats().edges[PURCHASED] == ROWS + ROWS - 1
+
+
 def test_edges_of_nodes_whose_names_are_not_known_find_them_by_id(world: World) -> None:
     chain, parts = world.begun(), world.parts()
     for link in chain.add([part for part in parts if part.nodes]):

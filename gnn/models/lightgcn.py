@@ -28,6 +28,7 @@ FOR_MANY_ITEMS: dict[str, Any] = {
     "learning_rate_end": 0.02,
     "negatives": 2048,
     "temperature": 0.1,
+    "validate_steps": 200,
 }
 """What replaces the defaults where there are more items: a softmax over all of them leaves no time for steps."""
 

@@ -174,11 +174,17 @@ class HotAnswers:
         if not asked.reads_one_row:
             return await self._parts.lane.run(_computed, asked, self._parts, began)
         if self._is_short(basis):
-            await self._short.turn()
-            basis = self._basis()
-            if self._is_short(basis):  # nothing changed while it waited
-                return self._short.make(self._pace.timed, basis, _computed, asked, self._parts, began)
+            kept = await self._short.run(lambda: self._made_here(asked, began))
+            if kept is not None:
+                return kept
         return await self._parts.lane.run(self._pace.timed, basis, _computed, asked, self._parts, began)
+
+    def _made_here(self, asked: _Asked, began: float) -> KeptAnswer | None:
+        """The answer, unless something changed while it waited for its turn."""
+        basis = self._basis()
+        if not self._is_short(basis):
+            return None
+        return self._pace.timed(basis, _computed, asked, self._parts, began)
 
     def _is_short(self, basis: Basis | None) -> bool:
         """Whether an answer that reads one row of each source is expected to be short, with nothing new to take in."""

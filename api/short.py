@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from api.problems import Overloaded
 
@@ -17,8 +17,8 @@ SHORT_S = 0.0005
 """What a short call may take: a thread that computes keeps Python's lock from the event loop as long."""
 TURN_S = 0.001
 """Short calls that one turn of the event loop makes, before it looks after everything else."""
-PROVEN = 16
-"""So many calls in a row must have been short before the next is expected to be."""
+_LAST = 8
+"""The mean is over about so many of the last calls."""
 
 
 class Pace:
@@ -29,62 +29,56 @@ class Pace:
     """
 
     def __init__(self) -> None:
-        self._unproven = PROVEN
+        self._mean_s = 10 * SHORT_S
         self._basis: object = None
 
     def is_short(self, basis: object) -> bool:
         """Whether the next call is expected to be short."""
-        return self._unproven == 0 and basis == self._basis
+        return self._mean_s <= SHORT_S and basis == self._basis
 
     def timed(self, basis: object, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """What ``work`` returns; how long it took counts from now on, and what changed before ``basis`` is taken in."""
         began = time.thread_time()
         value = work(*args, **kwargs)
-        self._unproven = max(self._unproven - 1, 0) if time.thread_time() - began <= SHORT_S else PROVEN
+        self._mean_s += (time.thread_time() - began - self._mean_s) / _LAST
         self._basis = basis
         return value
 
 
 class ShortCalls:
-    """Makes short calls on the event loop, so many a turn that they take :data:`TURN_S`; the others wait their turn.
+    """Makes short calls on the event loop, one after the other for :data:`TURN_S`, then those of the next turn.
 
-    A call handed to a thread and back costs two changes of threads and more where they compete for Python's lock, some
-    four times what a short call takes. Belongs to one event loop.
+    A call handed to a thread and back costs two changes of threads, and more where they compete for Python's lock:
+    several times what a short call takes. Belongs to one event loop.
     """
 
     def __init__(self, waiting: int) -> None:
         self._most = waiting
-        self._waiting: deque[asyncio.Future[None]] = deque()
-        self._spent_s = 0.0
-        self._turn_ends = False
+        self._waiting: deque[tuple[asyncio.Future[Any], Callable[[], Any]]] = deque()
 
-    async def turn(self) -> None:
-        """Comes back when a call may be made; :class:`Overloaded` at once when too many wait already."""
+    async def run(self, work: Callable[[], T]) -> T:
+        """What ``work`` returns, or its error; :class:`Overloaded` at once when too many calls wait already."""
+        if len(self._waiting) >= self._most:
+            raise Overloaded("too many requests are waiting", remedy="Send it again in a second.")
         loop = asyncio.get_running_loop()
-        if self._waiting or self._spent_s >= TURN_S:
-            if len(self._waiting) >= self._most:
-                raise Overloaded("too many requests are waiting", remedy="Send it again in a second.")
-            turn: asyncio.Future[None] = loop.create_future()
-            self._waiting.append(turn)
-            await turn
-        if not self._turn_ends:
-            self._turn_ends = True
-            loop.call_soon(self._next_turn)
+        result: asyncio.Future[T] = loop.create_future()
+        if not self._waiting:
+            loop.call_soon(self._make)
+        self._waiting.append((result, work))
+        return await result
 
-    def make(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """What ``work`` returns, or its error; the time it takes is this turn's."""
-        began = time.perf_counter()
-        try:
-            return work(*args, **kwargs)
-        finally:
-            self._spent_s += time.perf_counter() - began
-
-    def _next_turn(self) -> None:
-        """Lets as many of those that wait go on as fit into a turn, if each takes as long as a short call may."""
-        self._spent_s, self._turn_ends = 0.0, bool(self._waiting)
-        for _ in range(min(len(self._waiting), max(1, round(TURN_S / SHORT_S)))):
-            turn = self._waiting.popleft()
-            if not turn.done():  # else nobody waits any more
-                turn.set_result(None)
-        if self._turn_ends:
-            asyncio.get_running_loop().call_soon(self._next_turn)
+    def _make(self) -> None:
+        """A turn's calls: as many as fit, and one at least."""
+        ends = time.perf_counter() + TURN_S
+        while self._waiting:
+            result, work = self._waiting.popleft()
+            if result.done():  # nobody waits any more
+                continue
+            try:
+                result.set_result(work())
+            except BaseException as error:  # it belongs to whoever waits
+                result.set_exception(error)
+            if time.perf_counter() >= ends:
+                break
+        if self._waiting:
+            asyncio.get_running_loop().call_soon(self._make)

@@ -12,7 +12,7 @@ import pytest
 
 import api.hot as hot_module
 from api.problems import Overloaded
-from api.short import PROVEN, SHORT_S, TURN_S, Pace, ShortCalls
+from api.short import SHORT_S, TURN_S, Pace, ShortCalls
 from tests.api.http_world import World, run, running
 
 
@@ -24,8 +24,8 @@ def spin(seconds: float) -> None:
 
 def proven(basis: object) -> Pace:
     pace = Pace()
-    for _ in range(PROVEN):
-        assert not pace.is_short(basis)
+    assert not pace.is_short(basis)
+    while not pace.is_short(basis):
         assert pace.timed(basis, divmod, 7, 3) == (2, 1)
     return pace
 
@@ -36,11 +36,11 @@ def test_calls_are_short_when_the_last_ones_were_and_nothing_has_changed() -> No
     assert not pace.is_short("changed")
     pace.timed("changed", divmod, 7, 3)
     assert pace.is_short("changed")
-    pace.timed("changed", spin, 2 * SHORT_S)
+    pace.timed("changed", spin, 20 * SHORT_S)
     assert not pace.is_short("changed")
-    for _ in range(PROVEN):
+    for _ in range(100):
         pace.timed("changed", time.sleep, 0.0)
-    assert pace.is_short("changed")
+    assert pace.is_short("changed")  # one that took long is forgotten
 
 
 def test_a_burst_of_short_calls_lets_the_rest_of_the_loop_in_each_turn() -> None:
@@ -48,8 +48,7 @@ def test_a_burst_of_short_calls_lets_the_rest_of_the_loop_in_each_turn() -> None
 
     async def asks(calls: ShortCalls) -> None:
         nonlocal made
-        await calls.turn()
-        calls.make(spin, SHORT_S)
+        await calls.run(lambda: spin(SHORT_S))
         made += 1
 
     async def looks_on() -> None:
@@ -70,21 +69,20 @@ def test_a_burst_of_short_calls_lets_the_rest_of_the_loop_in_each_turn() -> None
 
 def test_what_does_not_fit_is_refused_at_once_and_an_error_is_the_callers() -> None:
     async def asks(calls: ShortCalls) -> int:
-        await calls.turn()
-        calls.make(spin, 2 * TURN_S)
+        await calls.run(lambda: spin(2 * TURN_S))
         return 1
 
     async def main() -> None:
         calls = ShortCalls(3)
         made = await asyncio.gather(*(asks(calls) for _ in range(8)), return_exceptions=True)
-        assert [one for one in made if one == 1] == [1] * 4
-        assert [type(one) for one in made if one != 1] == [Overloaded] * 4
+        assert [one for one in made if one == 1] == [1] * 3
+        assert [type(one) for one in made if one != 1] == [Overloaded] * 5
         waits = asyncio.create_task(asks(calls)), asyncio.create_task(asks(calls))
         await asyncio.sleep(0)
         waits[1].cancel()
         assert await waits[0] == 1
         with pytest.raises(ZeroDivisionError):
-            calls.make(divmod, 1, 0)
+            await calls.run(lambda: divmod(1, 0))
         assert await asks(calls) == 1  # one that gave up does not hold up the others
 
     asyncio.run(main())
@@ -111,9 +109,9 @@ def test_plain_related_items_are_made_on_the_loop_once_they_are_known_to_be_shor
 
         plain = "/v1/items/i0/related?n=3"
         await world.until(lambda: not world.parts.serving.stale)
-        for _ in range(PROVEN):
-            assert await made_by(plain) != loop
-        assert await made_by(plain) == loop
+        assert await made_by(plain) != loop
+        while await made_by(plain) != loop:
+            pass
         assert await made_by(plain + "&kind=similar") == loop
         for other in ("&kind=bought_together", "&include=score", "&user_id=u1", "&filter=price%20%3C%202", "&n=101"):
             path = plain.replace("n=3", "n=101") if other == "&n=101" else plain + other

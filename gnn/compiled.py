@@ -105,6 +105,20 @@ def likeness(scores: FloatArray, weights: FloatArray) -> FloatArray:
     return scores
 
 
+def orders(value: FloatArray, column: npt.NDArray[np.int64]) -> npt.NDArray[np.int64] | None:
+    """The order of each row's numbers, highest first: the numbers of the columns from 1, four bits a place.
+
+    Of equal ones the earlier of ``column`` (S,) comes first; what is no number is left out. ``None`` without compiled
+    loops, or of more than 15 columns. Shapes: ``value`` (K, S) → (K,).
+    """
+    compiled = kernels("compiled_alike")
+    if compiled is None or column.size > 15 or value.dtype != np.float32:
+        return None
+    code = np.empty(len(value), np.int64)
+    compiled.order_of(np.ascontiguousarray(value), column, code)
+    return code
+
+
 def _parts(matrix: sp.csr_array) -> tuple[IntArray, IntArray, FloatArray]:
     """The arrays of a matrix; those of a large one are the matrix's own, whatever their types."""
     return matrix.indptr, matrix.indices, matrix.data

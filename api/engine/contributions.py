@@ -10,9 +10,11 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from gnn.histories import FloatArray
+from gnn.compiled import best_of_sum, orders
+from gnn.histories import FloatArray, IntArray
 
 Marks: TypeAlias = npt.NDArray[np.bool_]
+_MOST_ORDERS = 4_096
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,9 +24,13 @@ class SourceScores:
     names: tuple[str, ...]
     value: FloatArray
 
-    def of(self, item_index: npt.NDArray[np.integer]) -> Contributions:
-        """What speaks for some items. Shape (K,)."""
-        return Contributions.positive(self.names, self.value[:, item_index].T)
+    def best(self, shut: Marks, k: int, factor: FloatArray | None) -> tuple[IntArray, FloatArray, Contributions]:
+        """The ``k`` items of the highest positive sums that are not shut, their sums, and what speaks for them.
+
+        Shapes: ``shut`` and ``factor`` (I,), what a sum counts → (K,) each.
+        """
+        found, total = best_of_sum(self.value, shut, k, factor)
+        return found, total, Contributions.positive(self.names, self.value[:, found].T)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +89,11 @@ class Contributions:
 
     def strongest(self) -> list[tuple[str, ...]]:
         """Of each item the sources that say something, those that add most first, ties by name."""
-        names, column = _by_name(self.names)
+        names, column, named = _by_name(self.names)
+        codes = orders(self.value, column)
+        if codes is not None:
+            listed = codes.tolist()
+            return [named.get(code) or _named(code, names, named) for code in listed]
         value = self.value[:, column]
         order = np.argsort(-value, axis=1, kind="stable")  # what is no number comes last
         counts = (value == value).sum(axis=1).tolist()
@@ -91,7 +101,23 @@ class Contributions:
 
 
 @lru_cache(maxsize=64)
-def _by_name(names: tuple[str, ...]) -> tuple[npt.NDArray[Any], npt.NDArray[np.int64]]:
-    """The names in their order, and where each stands."""
+def _by_name(
+    names: tuple[str, ...],
+) -> tuple[npt.NDArray[Any], npt.NDArray[np.int64], dict[int, tuple[str, ...]]]:
+    """The names in their order, where each stands, and the orders of them that were met."""
     column = sorted(range(len(names)), key=names.__getitem__)
-    return np.array([names[at] for at in column], object), np.array(column, np.int64)
+    return np.array([names[at] for at in column], object), np.array(column, np.int64), {}
+
+
+def _named(code: int, names: npt.NDArray[Any], named: dict[int, tuple[str, ...]]) -> tuple[str, ...]:
+    """The names in the order of a code of :func:`gnn.compiled.orders`; it is kept, since few orders are met again and
+    again.
+    """
+    if len(named) >= _MOST_ORDERS:
+        named.clear()
+    order, rest = [], code
+    while rest:
+        order.append(names[(rest & 15) - 1])
+        rest >>= 4
+    named[code] = tuple(order)
+    return named[code]

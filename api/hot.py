@@ -155,24 +155,25 @@ class HotAnswers:
         accepted = _header(scope, b"accept-language")
         key = (scope["path"], scope["query_string"], accepted)
         basis: Basis | None = None
-        if len(key[0]) + len(key[1]) + len(accepted or "") <= _MAX_KEY:
+        if self._keeps and len(key[0]) + len(key[1]) + len(accepted or "") <= _MAX_KEY:
             basis = self._basis()
-            if self._keeps and basis is not None and (kept := self._cache.get(basis, key)) is not None:
+            if basis is not None and (kept := self._cache.get(basis, key)) is not None:
                 self._hits.inc()
                 return kept
         asked = _asked(route, scope, accepted)
         if asked is None:
             return None
-        kept = await self._made(basis, asked, began)
-        if self._keeps and basis is not None:
+        kept = await self._made(asked, began)
+        if basis is not None:
             self._misses.inc()
             self._cache.put(basis, key, kept)
         return kept
 
-    async def _made(self, basis: Basis | None, asked: _Asked, began: float) -> KeptAnswer:
+    async def _made(self, asked: _Asked, began: float) -> KeptAnswer:
         """The answer from the engine: made here when that should take less than handing it over, else in a thread."""
         if not asked.reads_one_row:
             return await self._parts.lane.run(_computed, asked, self._parts, began)
+        basis = self._basis()
         if self._is_short(basis):
             kept = await self._short.run(lambda: self._made_here(asked, began))
             if kept is not None:

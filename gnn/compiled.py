@@ -105,18 +105,21 @@ def likeness(scores: FloatArray, weights: FloatArray) -> FloatArray:
     return scores
 
 
-def orders(value: FloatArray, column: npt.NDArray[np.int64]) -> npt.NDArray[np.int64] | None:
-    """The order of each row's numbers, highest first: the numbers of the columns from 1, four bits a place.
+def orders(value: FloatArray, column: npt.NDArray[np.int64]) -> list[bytes]:
+    """The order of each row's numbers, highest first: at which places of ``column`` (S,) they are, a byte each.
 
-    Of equal ones the earlier of ``column`` (S,) comes first; what is no number is left out. ``None`` without compiled
-    loops, or of more than 15 columns. Shapes: ``value`` (K, S) → (K,).
+    Of equal ones the earlier place comes first; what is no number is left out. Shapes: ``value`` (K, S), S at most 255.
     """
     compiled = kernels("compiled_alike")
-    if compiled is None or column.size > 15 or value.dtype != np.float32:
-        return None
-    code = np.empty(len(value), np.int64)
-    compiled.order_of(np.ascontiguousarray(value), column, code)
-    return code
+    if compiled is None:
+        named = value[:, column]
+        order = np.argsort(-named, axis=1, kind="stable").astype(np.uint8)  # what is no number comes last
+        counts = (named == named).sum(axis=1)
+    else:
+        order, counts = np.empty(value.shape, np.uint8), np.empty(len(value), np.int64)
+        compiled.order_of(np.ascontiguousarray(value, np.float32), column, order, counts)
+    width, places = column.size, order.tobytes()
+    return [places[row * width : row * width + count] for row, count in enumerate(counts.tolist())]
 
 
 def _parts(matrix: sp.csr_array) -> tuple[IntArray, IntArray, FloatArray]:

@@ -70,13 +70,12 @@ def best_alike_of_many(
 
 
 @njit(cache=True)
-def order_of(value: Any, column: Any, code: Any) -> None:  # pragma: no cover
-    """Writes the order of each row's numbers, highest first: four bits a place, in each the column's number from 1.
+def order_of(value: Any, column: Any, order: Any, counts: Any) -> None:  # pragma: no cover
+    """Writes which of a row's numbers is how high, the highest first, and how many there are; no number is left out.
 
-    Of equal ones the earlier of ``column`` (S,), which says which columns are looked at, comes first. What is no
-    number is left out. Shapes: ``value`` (K, S), S at most 15; ``code`` (K,).
+    Of equal ones the earlier of ``column`` (S,), by which columns are named, comes first. Shapes: ``value`` and
+    ``order`` (K, S), ``counts`` (K,).
     """
-    sorted_ = np.empty(column.size, np.int64)
     for row in range(value.shape[0]):
         count = 0
         for at in range(column.size):
@@ -84,12 +83,9 @@ def order_of(value: Any, column: Any, code: Any) -> None:  # pragma: no cover
             if own != own:
                 continue
             place = count
-            while place > 0 and value[row, column[sorted_[place - 1]]] < own:
-                sorted_[place] = sorted_[place - 1]
+            while place > 0 and value[row, column[order[row, place - 1]]] < own:
+                order[row, place] = order[row, place - 1]
                 place -= 1
-            sorted_[place] = at
+            order[row, place] = at
             count += 1
-        word = np.int64(0)
-        for place in range(count):
-            word |= (sorted_[place] + 1) << (4 * place)
-        code[row] = word
+        counts[row] = count

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -89,35 +89,22 @@ class Contributions:
 
     def strongest(self) -> list[tuple[str, ...]]:
         """Of each item the sources that say something, those that add most first, ties by name."""
-        names, column, named = _by_name(self.names)
-        codes = orders(self.value, column)
-        if codes is not None:
-            listed = codes.tolist()
-            return [named.get(code) or _named(code, names, named) for code in listed]
-        value = self.value[:, column]
-        order = np.argsort(-value, axis=1, kind="stable")  # what is no number comes last
-        counts = (value == value).sum(axis=1).tolist()
-        return [tuple(row[:count]) for row, count in zip(names[order].tolist(), counts, strict=True)]
+        names, column, met = _by_name(self.names)
+        return [met.get(order) or _named(order, names, met) for order in orders(self.value, column)]
 
 
 @lru_cache(maxsize=64)
 def _by_name(
     names: tuple[str, ...],
-) -> tuple[npt.NDArray[Any], npt.NDArray[np.int64], dict[int, tuple[str, ...]]]:
+) -> tuple[tuple[str, ...], npt.NDArray[np.int64], dict[bytes, tuple[str, ...]]]:
     """The names in their order, where each stands, and the orders of them that were met."""
     column = sorted(range(len(names)), key=names.__getitem__)
-    return np.array([names[at] for at in column], object), np.array(column, np.int64), {}
+    return tuple(names[at] for at in column), np.array(column, np.int64), {}
 
 
-def _named(code: int, names: npt.NDArray[Any], named: dict[int, tuple[str, ...]]) -> tuple[str, ...]:
-    """The names in the order of a code of :func:`gnn.compiled.orders`; it is kept, since few orders are met again and
-    again.
-    """
-    if len(named) >= _MOST_ORDERS:
-        named.clear()
-    order, rest = [], code
-    while rest:
-        order.append(names[(rest & 15) - 1])
-        rest >>= 4
-    named[code] = tuple(order)
-    return named[code]
+def _named(order: bytes, names: tuple[str, ...], met: dict[bytes, tuple[str, ...]]) -> tuple[str, ...]:
+    """The names in an order, which is kept: few are met again and again."""
+    if len(met) >= _MOST_ORDERS:
+        met.clear()
+    told = met[order] = tuple(map(names.__getitem__, order))
+    return told

@@ -173,15 +173,14 @@ class HotAnswers:
         """The answer from the engine: made here when that should take less than handing it over, else in a thread."""
         if not asked.reads_one_row:
             return await self._parts.lane.run(_computed, asked, self._parts, began)
-        basis = self._basis()
-        if self._is_short(basis):
+        if self._pace.is_quick:
             kept = await self._short.run(lambda: self._made_here(asked, began))
             if kept is not None:
                 return kept
-        return await self._parts.lane.run(self._pace.timed, basis, _computed, asked, self._parts, began)
+        return await self._parts.lane.run(self._pace.timed, self._basis(), _computed, asked, self._parts, began)
 
     def _made_here(self, asked: _Asked, began: float) -> KeptAnswer | None:
-        """The answer, unless something changed while it waited for its turn."""
+        """The answer, unless something is new since the last one."""
         basis = self._basis()
         if not self._is_short(basis):
             return None

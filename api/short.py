@@ -32,9 +32,14 @@ class Pace:
         self._mean_s = 10 * SHORT_S
         self._basis: object = None
 
+    @property
+    def is_quick(self) -> bool:
+        """Whether a call is short when nothing is new."""
+        return self._mean_s <= SHORT_S
+
     def is_short(self, basis: object) -> bool:
         """Whether the next call is expected to be short."""
-        return self._mean_s <= SHORT_S and basis == self._basis
+        return self.is_quick and basis == self._basis
 
     def timed(self, basis: object, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """What ``work`` returns; how long it took counts from now on, and what changed before ``basis`` is taken in."""

@@ -107,7 +107,7 @@ class RelatedItems:
         if kind == "cross_category":
             mask &= of_other_category(moment.view.schema, moment.connections, item)
         mask[item] = False
-        if barred is not None:
+        if barred is not None and barred.size:
             mask[barred] = False
         listed = self._arranged(moment, self._scores(kind, moment, item), stage, n, mask, np.array([item], np.int32))
         baskets = self.baskets(sources.num_items) if kind == "bought_together" else None
@@ -254,6 +254,8 @@ def _listed(sources: Sources, stages: list[Scores], n: int, mask: Mask, bias: Fl
     for number, (name, read) in enumerate(stages):
         said = read()
         found, total, spoken = said.best(shut, n - items.size, factor)
+        if not number and found.size == n:
+            return Listed(found, total, spoken, None)
         shut[found] = True
         if items.size:
             floor = float(score.min()) - float(total[0]) if found.size else 0.0

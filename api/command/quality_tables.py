@@ -89,6 +89,7 @@ TABLES: dict[str, QualityTable] = {
         folder="gowalla_lightgcn",
         to_beat="LightGCN .1830/.1554, UltraGCN .1862/.1580, GF-CF .1870/.1538, BSPM .1920/.1597 (recall@20/ndcg@20)",
         goal={"recall@20": 0.193, "ndcg@20": 0.160},
+        budget_s=300.0,
     ),
     "industrial-office": QualityTable(
         "industrial-office",

@@ -32,7 +32,8 @@ class FusionExamples:
     Shapes: ``user_index`` (N,); ``features`` (N, C, F); ``chosen`` (N, C), the share of the user's choices
     that each candidate is (rows sum to 1); ``present`` (N, C), False in the padding; ``length`` (N,);
     ``num_chosen`` (N,), how many choices the user made, candidates or not; ``popularity`` (N, C), which of
-    :data:`POPULARITY_GROUPS` each candidate is in, the most popular ones in 0.
+    :data:`POPULARITY_GROUPS` each candidate is in, the most popular ones in 0; ``stands_for`` (N,), how many of the
+    user's candidates each one that was not chosen stands for, 1 where none were left out.
     """
 
     user_index: IntArray
@@ -42,6 +43,7 @@ class FusionExamples:
     length: npt.NDArray[np.int64]
     num_chosen: npt.NDArray[np.int64]
     popularity: npt.NDArray[np.int8]
+    stands_for: FloatArray
 
     def __len__(self) -> int:
         return int(self.user_index.size)
@@ -55,6 +57,7 @@ class FusionExamples:
             self.length[rows],
             self.num_chosen[rows],
             self.popularity[rows],
+            self.stands_for[rows],
         )
 
     @classmethod
@@ -83,6 +86,14 @@ class FusionExamples:
         score = weights.scores(self.features, self.length)
         score[~self.present] = -np.inf
         return score
+
+    def correction(self) -> FloatArray:
+        """What a softmax over these candidates adds to their scores, to be about that over all of them. Shape (N, C).
+
+        The log of how many each stands for: without it what was chosen seems to have few rivals. Bengio & Senécal,
+        "Adaptive importance sampling to accelerate training of a neural probabilistic language model", 2008.
+        """
+        return np.where(self.chosen > 0, np.float32(0), np.log(self.stands_for)[:, None])
 
     def ndcg(self, weights: FusionWeights, k: int = 20) -> npt.NDArray[np.float64]:
         """NDCG@k of each user: what the gate will ask for. Shape (N,)."""
@@ -161,14 +172,12 @@ def fusion_examples(
             targets = relevant.indices[relevant.indptr[user] : relevant.indptr[user + 1]]
             hit = np.isin(items, targets)
             if hit.any():
-                keep = _sample(hit, width, generator)
-                learned.add(
-                    user, features[keep], hit[keep], histories.lengths[user], targets.size, group_of[items[keep]]
-                )
+                keep, stands_for = _sample(hit, width, generator)
+                told = (histories.lengths[user], targets.size, stands_for)
+                learned.add(user, features[keep], hit[keep], group_of[items[keep]], *told)
             if judges[user]:
-                judged.add(
-                    user, features.astype(np.float16), hit, histories.lengths[user], targets.size, group_of[items]
-                )
+                told = (histories.lengths[user], targets.size, 1.0)
+                judged.add(user, features.astype(np.float16), hit, group_of[items], *told)
     return Material(learned.examples(), judged.examples())
 
 
@@ -178,6 +187,7 @@ class _Collected:
     def __init__(self, columns: int) -> None:
         self._columns = columns
         self._users: list[tuple[int, int, int]] = []
+        self._stands_for: list[float] = []
         self._features: list[npt.NDArray[np.floating]] = []
         self._hits: list[npt.NDArray[np.bool_]] = []
         self._groups: list[npt.NDArray[np.int8]] = []
@@ -187,11 +197,13 @@ class _Collected:
         user: int,
         features: npt.NDArray[np.floating],
         hit: npt.NDArray[np.bool_],
+        groups: npt.NDArray[np.int8],
         length: int,
         num_chosen: int,
-        groups: npt.NDArray[np.int8],
+        stands_for: float,
     ) -> None:
         self._users.append((int(user), int(length), int(num_chosen)))
+        self._stands_for.append(stands_for)
         self._features.append(features)
         self._hits.append(hit)
         self._groups.append(groups)
@@ -210,7 +222,14 @@ class _Collected:
             present[row, : hit.size] = True
         table = np.array(self._users, np.int64).reshape(-1, 3)
         return FusionExamples(
-            table[:, 0].astype(np.int32), features, chosen, present, table[:, 1], table[:, 2], popularity
+            table[:, 0].astype(np.int32),
+            features,
+            chosen,
+            present,
+            table[:, 1],
+            table[:, 2],
+            popularity,
+            np.array(self._stands_for, np.float32),
         )
 
 
@@ -224,13 +243,18 @@ def popularity_groups(train: Interactions) -> npt.NDArray[np.int8]:
     return group
 
 
-def _sample(hit: npt.NDArray[np.bool_], width: int, generator: np.random.Generator) -> npt.NDArray[np.int64]:
-    """The choices, at most half of ``width``, and a random part of the other candidates: ``width`` positions."""
+def _sample(
+    hit: npt.NDArray[np.bool_], width: int, generator: np.random.Generator
+) -> tuple[npt.NDArray[np.int64], float]:
+    """The choices, at most half of ``width``, and a random part of the other candidates: ``width`` positions.
+
+    With them how many of the others each that was taken stands for.
+    """
     positives = np.flatnonzero(hit)
     if positives.size > width // 2:
         positives = generator.choice(positives, width // 2, replace=False)
     others = np.flatnonzero(~hit)
     room = width - positives.size
-    if others.size > room:
-        others = generator.choice(others, room, replace=False)
-    return np.concatenate([positives, others])
+    if others.size <= room:
+        return np.concatenate([positives, others]), 1.0
+    return np.concatenate([positives, generator.choice(others, room, replace=False)]), others.size / room

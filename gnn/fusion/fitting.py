@@ -87,7 +87,7 @@ def curvature_of(examples: FusionExamples, weights: FusionWeights) -> Matrix:
     """The second derivative of the mean cross-entropy at these weights, of a part of the users. Shape (2F, 2F)."""
     part = examples.first(CURVATURE_USERS)
     length = weights.standard_length(part.length)
-    share = softmax(part.scores(weights))
+    share = softmax(part.scores(weights) + part.correction())
     features = np.asarray(part.features, np.float32)
     around = features - np.einsum("nc,ncf->nf", share, features, optimize=True)[:, None]
     around *= np.sqrt(share)[:, :, None]
@@ -113,6 +113,7 @@ def _loss(examples: FusionExamples, flat: Matrix, length: FloatArray) -> tuple[f
     parts = (features @ flat.astype(np.float32).reshape(-1, columns).T).reshape(num_users, width, -1)
     has_slopes = parts.shape[2] > 1
     score = parts[..., 0] + length[:, None] * parts[..., 1] if has_slopes else parts[..., 0]
+    score += examples.correction()
     score[~examples.present] = -np.inf
     score -= score.max(axis=1, keepdims=True)
     exponent = np.exp(score)

@@ -34,7 +34,8 @@ def learned_layer(examples: FusionExamples, weights: FusionWeights, seed: int) -
     AdamW (Loshchilov & Hutter, 2019) over batches of users, with dropout of units.
     """
     generator = np.random.default_rng(seed)
-    offset, length = examples.scores(weights), weights.standard_length(examples.length)
+    offset = examples.scores(weights) + examples.correction()
+    length = weights.standard_length(examples.length)
     spread = np.maximum(examples.features[:500].reshape(-1, examples.features.shape[-1]).std(axis=0), LEAST_SPREAD)
     unit = np.append(1.0 / spread, 1.0).astype(np.float32)
     fan_in = unit.size

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -246,14 +247,20 @@ class _Learner:
         lucky = 0.5 * float(total.std()) / math.sqrt(total.size)
         return float(total.mean()) > lucky and (self._ordered or not loses_anywhere(gain))
 
+    @cached_property
+    def _alone(self) -> tuple[list[FusionWeights], npt.NDArray[np.float64]]:
+        """Each reading of a single source by itself, and the NDCG of each judging user under it. Shape (R, N)."""
+        singles = [FusionWeights.single(self._space, *reading) for reading in self._space.readings()]
+        return singles, np.stack([self._material.judged.ndcg(weights) for weights in singles])
+
     def _centre(self, towards: Towards, without: int | None) -> FusionWeights:
         """What learning is pulled to: all sources alike, or the one source that ranks the examples best."""
         if (towards, without) not in self._centres:
             centre = FusionWeights.prior(self._space)
             if towards == "best":
-                judged = _outside(self._material.judged, self._judged_fold, without)
-                single = [FusionWeights.single(self._space, *reading) for reading in self._space.readings()]
-                best = max(single, key=lambda weights: float(judged.ndcg(weights).sum()))
+                singles, reached = self._alone
+                inside = slice(None) if without is None else self._judged_fold != without
+                best = singles[int(np.argmax(reached[:, inside].sum(axis=1)))]
                 few = _outside(self._material.learned, self._learned_fold, without).first(FEW_USERS // 2)
                 centre = min((best.scaled(scale) for scale in SCALES), key=lambda weights: mean_loss(few, weights))
             self._centres[towards, without] = replace(self._lengths.applied(centre), spread=self._spread)

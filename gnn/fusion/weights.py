@@ -85,8 +85,12 @@ class FusionWeights:
 
     def scores(self, features: np.ndarray[Any, Any], lengths: Sequence[int] | np.ndarray[Any, Any]) -> FloatArray:
         """The score of each candidate. Shapes: ``features`` (B, C, F), ``lengths`` (B,) → (B, C)."""
+        weight = self.of_length(lengths)
+        used = np.flatnonzero((self.weight != 0) | (self.slope != 0))
+        if self.hidden is None and 4 * used.size < weight.shape[1]:  # a single source: the others are not even read
+            features, weight = features[:, :, used], weight[:, used]
         features = np.asarray(features, np.float32)
-        score = np.matmul(features, self.of_length(lengths)[:, :, None])[..., 0]
+        score = np.matmul(features, weight[:, :, None])[..., 0]
         if self.hidden is not None:
             score += self.hidden.scores(features, self.standard_length(lengths))
         return np.asarray(score, np.float32)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -21,11 +21,22 @@ from gnn.training.device import device_named
 from gnn.training.ranking import RankingConfig, drawn, drawn_loss
 from gnn.training.trainer import Objective
 
+MANY_ITEMS = 20_000
+FOR_MANY_ITEMS: dict[str, Any] = {
+    "batch_users": 512,
+    "learning_rate": 0.01,
+    "learning_rate_end": 0.02,
+    "negatives": 2048,
+    "temperature": 0.1,
+}
+"""What replaces the defaults where there are more items: a softmax over all of them leaves no time for steps."""
+
 
 class LightGCN(TrainedModel["LightGCN.Config"]):
     """The mean of an embedding and its neighbourhood averages at 1 … L steps, trained with a softmax over items.
 
     The paper trains with BPR (``loss="bpr"``); the softmax over cosines reaches more in a hundredth of the time.
+    Where there are many items the softmax is over a sample, see :data:`FOR_MANY_ITEMS`.
     With ``layers=0`` it is matrix factorisation, and so ``loss="simplex"`` or ``"ultragcn"`` gives those two.
 
     Reference: He et al., "LightGCN: simplifying and powering graph convolution network for recommendation",
@@ -42,6 +53,11 @@ class LightGCN(TrainedModel["LightGCN.Config"]):
 
     name: ClassVar[str] = "LightGCN"
     reference: ClassVar[str] = "He et al. 2020, LightGCN"
+
+    def config_for(self, data: TrainingData) -> LightGCN.Config:
+        if data.train.num_items <= MANY_ITEMS:
+            return self.config
+        return self.Config(**FOR_MANY_ITEMS | self.config.model_dump(exclude_unset=True))
 
     def objective(self, data: TrainingData) -> Objective:
         return LightGCNObjective(self.config, data)

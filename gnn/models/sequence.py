@@ -52,7 +52,8 @@ class GraphSequence:
 
     class Config(TrainingConfig):
         epochs: int = Field(60, ge=1)
-        learning_rate: float = Field(0.003, gt=0)
+        learning_rate: float = Field(0.006, gt=0)
+        learning_rate_end: float = Field(0.05, ge=0, le=1)
         batch_users: int = Field(512, ge=1)
         """Users a step, where they are not given: at most so many, fewer where histories are long."""
         patience: int = Field(3, ge=1)

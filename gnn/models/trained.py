@@ -33,7 +33,12 @@ class TrainedModel(ABC, Generic[C]):
     def objective(self, data: TrainingData) -> Objective:
         """What is minimised; random numbers drawn here follow from the data's seed."""
 
+    def config_for(self, data: TrainingData) -> C:
+        """The configuration for this data; models whose defaults depend on its size say so here."""
+        return self.config
+
     def fit(self, data: TrainingData) -> Operator:
+        self.config = self.config_for(data)
         with torch.random.fork_rng():
             torch.manual_seed(data.seed)
             objective = self.objective(data)

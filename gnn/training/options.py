@@ -13,6 +13,8 @@ class TrainingConfig(ModelConfig):
     epochs: int = Field(200, ge=1)
     """Passes over all users; fewer when validation stops improving."""
     learning_rate: float = Field(0.02, gt=0)
+    learning_rate_end: float = Field(1.0, ge=0, le=1)
+    """The part of it that is left at the end of ``epochs`` or ``max_seconds``; it falls linearly."""
     weight_decay: float = Field(0.0, ge=0)
     batch_users: int = Field(1024, ge=1)
     patience: int = Field(4, ge=1)

@@ -125,7 +125,9 @@ class _Trainer:
         total = 0.0
         # Every worker sees the same blocks, and draws what it compares its part with by itself.
         draws = np.random.default_rng([self.data.seed, epoch, self.workers.rank]) if self.workers.rank else rng
-        for users in self._blocks(rng):
+        used, taken = self._used()
+        for number, users in enumerate(self._blocks(rng)):
+            self._set_rate(used + taken * number * self.config.batch_users / self._users.size)
             total += self._step(self.workers.part(users), draws) * users.size
             self._steps_since_validation += 1
         mean = total / self._users.size
@@ -155,6 +157,25 @@ class _Trainer:
         mean = self.workers.merge(self.objective.module.parameters(), mean, float(self._weight[users].sum()))
         self._optimizer.step()
         return mean
+
+    def _used(self) -> tuple[float, float]:
+        """The part of the budget that is used before the next epoch, and the part that an epoch takes."""
+        config, done = self.config, len(self._record.epochs)
+        used, taken = done / config.epochs, 1 / config.epochs
+        if config.max_seconds is not None and done:
+            by_time = self._record.seconds / config.max_seconds
+            if by_time > used:
+                used, taken = by_time, by_time / done
+        return self.workers.agree((used, taken))
+
+    def _set_rate(self, used: float) -> None:
+        """Nothing; the learning rate is what the used part of the budget leaves of it.
+
+        Li et al., "Budgeted training: rethinking deep neural network training under resource constraints", 2020.
+        """
+        last = self.config.learning_rate_end
+        for group in self._optimizer.param_groups:
+            group["lr"] = self.config.learning_rate * (last + (1 - last) * max(1 - used, 0))
 
     @property
     def _bf16(self) -> bool:

@@ -40,6 +40,7 @@ def examples(num_users: int = 60, seed: int = 0) -> FusionExamples:
         length,
         1 + two.astype(int),
         np.zeros(chosen.shape, np.int8),
+        rng.uniform(1, 5, num_users).astype(np.float32),
     )
 
 
@@ -51,6 +52,7 @@ def naive_objective(
     for row in range(len(data)):
         length = centre.standard_length(data.length[row : row + 1])[0]
         score = data.features[row].astype(np.float64) @ (weight + length * slope)
+        score[data.chosen[row] == 0] += math.log(data.stands_for[row])
         there = np.flatnonzero(data.present[row])
         log_total = math.log(sum(math.exp(score[at]) for at in there))
         total -= sum(float(data.chosen[row, at]) * (score[at] - log_total) for at in there)
@@ -96,9 +98,7 @@ def test_an_infinite_slope_pull_leaves_no_slopes_and_an_infinite_weight_pull_is_
 def test_ndcg_counts_choices_that_are_no_candidates() -> None:
     data = examples(5)
     weights = FusionWeights.prior(SPACE)
-    more = FusionExamples(
-        data.user_index, data.features, data.chosen, data.present, data.length, data.num_chosen + 3, data.popularity
-    )
+    more = dataclasses.replace(data, num_chosen=data.num_chosen + 3)
     assert (more.ndcg(weights) < data.ndcg(weights)).all()
 
 
@@ -140,6 +140,39 @@ def test_judges_see_every_candidate_and_learners_a_part() -> None:
     assert material.judged.features.shape[1] > material.learned.features.shape[1]
     assert set(material.learned.user_index.tolist()) <= set(material.judged.user_index.tolist())
     np.testing.assert_allclose(material.learned.chosen.sum(axis=1), 1.0, rtol=1e-5)
+    np.testing.assert_array_equal(material.judged.stands_for, 1.0)
+    of_user = dict(
+        zip(material.judged.user_index, (material.judged.chosen == 0) & material.judged.present, strict=True)
+    )
+    kept = ((material.learned.chosen == 0) & material.learned.present).sum(axis=1)
+    everyone = [of_user[user].sum() for user in material.learned.user_index]
+    np.testing.assert_allclose(material.learned.stands_for * kept, everyone, rtol=1e-5)
+
+
+def test_a_part_of_the_candidates_teaches_what_all_of_them_do() -> None:
+    rng = np.random.default_rng(11)
+    users, width, kept = 3_000, 60, 24
+    features = rng.standard_normal((users, width, 6), np.float32)
+    truth = np.array([2.0, 0.0, 0.0, -1.5, 0.5, 0.0], np.float32)
+    best = (features @ truth + rng.gumbel(size=(users, width))).argmax(axis=1)
+    order = np.argsort(np.arange(width) != best[:, None], axis=1, kind="stable")  # what was chosen comes first
+    features = np.take_along_axis(features, order[..., None], axis=1)
+
+    def with_width(columns: int, stands_for: float) -> FusionExamples:
+        shape = (users, columns)
+        chosen = np.zeros(shape, np.float32)
+        chosen[:, 0] = 1.0
+        return FusionExamples(
+            np.arange(users, dtype=np.int32), features[:, :columns], chosen, np.ones(shape, bool),
+            np.ones(users, np.int64), np.ones(users, np.int64), np.zeros(shape, np.int8),
+            np.full(users, stands_for, np.float32),
+        )  # fmt: skip
+
+    everything, corrected = with_width(width, 1.0), with_width(kept, (width - 1) / (kept - 1))
+    weights = dataclasses.replace(FusionWeights.prior(SPACE), weight=truth)
+    of_all = mean_loss(everything, weights)
+    assert mean_loss(corrected, weights) == pytest.approx(of_all, rel=0.06)
+    assert mean_loss(with_width(kept, 1.0), weights) < 0.75 * of_all
 
 
 def test_narrow_learning_moves_one_weight_a_source() -> None:

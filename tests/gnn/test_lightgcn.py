@@ -11,7 +11,7 @@ import torch
 
 from gnn.evaluation import evaluate
 from gnn.histories import Histories
-from gnn.models import MODELS
+from gnn.models import MODELS, lightgcn
 from gnn.models.warm_start import spectral_start
 from gnn.operators import OperatorRanker
 from gnn.propagation import Adjacency, scaled
@@ -85,6 +85,17 @@ def test_every_loss_and_start_learns_the_checkerboard(options, checkerboard) -> 
     )
     lists = OperatorRanker(operator).rank(checkerboard.data.train.histories(), 3)
     assert (lists % 2 == np.arange(len(lists))[:, None] % 2).mean() > 0.9
+
+
+def test_many_items_are_compared_by_sample_unless_options_say_otherwise(checkerboard, monkeypatch) -> None:
+    small = MODELS["lightgcn"].build(**OPTIONS)
+    small.fit(checkerboard.data)
+    assert small.config.negatives is None
+    monkeypatch.setattr(lightgcn, "MANY_ITEMS", checkerboard.data.train.num_items - 1)
+    large = MODELS["lightgcn"].build(**OPTIONS, temperature=0.3)
+    large.fit(checkerboard.data)
+    assert (large.config.negatives, large.config.temperature, large.config.epochs) == (2048, 0.3, 20)
+    assert large.record.config["negatives"] == 2048, "the record says what was done"
 
 
 def test_training_does_not_look_at_knowledge(checkerboard) -> None:

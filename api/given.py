@@ -90,8 +90,8 @@ def given_tail(envelope: Envelope, kind: str) -> bytes:
 
 
 def _given(envelope: Envelope, kind: str, at_ms: int) -> Given:
-    items = tuple(item.item_id for item in envelope.items)
-    sources = tuple(item.sources for item in envelope.items)
+    items = tuple([item.item_id for item in envelope.items])  # of a list: a generator takes twice as long
+    sources = tuple([item.sources for item in envelope.items])
     return Given(at_ms, envelope.recommendation_id, kind, envelope.release.id, items, sources)
 
 

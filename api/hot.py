@@ -35,6 +35,7 @@ from api.routes.answers import (
 )
 from api.routes.events import post_events
 from api.serving import Live
+from api.short import Pace, ShortCalls
 from api.turns import EachTurn
 from graph.errors import InputError, KindredError
 
@@ -45,7 +46,9 @@ _LONGEST_QUERY = 16_384
 _NAMING_NOBODY = frozenset({"n", "kind", "include"})
 """Parameters that are the same for many who ask; checking a query costs more than all else around a computed list."""
 _SHORT_QUERY, _MOST_QUERIES = 128, 1024
-_queries: dict[tuple[_Template, bytes], tuple[RelatedQuery | RecommendationsQuery, frozenset[str]]] = {}
+_PLAIN_ITEMS = 100
+"""A list that asks for more is long whatever it costs to find."""
+_queries: dict[tuple[_Template, bytes], tuple[RelatedQuery | RecommendationsQuery, frozenset[str], bool]] = {}
 
 
 class _Template(NamedTuple):
@@ -68,6 +71,14 @@ class _Asked:
     query: RelatedQuery | RecommendationsQuery
     include: frozenset[str]
     accepted: str | None
+    is_plain: bool
+    """Whether it names nobody, and asks for nothing beside a list of a few items."""
+
+    @property
+    def reads_one_row(self) -> bool:
+        """Whether the engine reads but one row of each source, whatever is asked for."""
+        query = self.query
+        return isinstance(query, RelatedQuery) and query.kind == "similar" and self.is_plain
 
     @property
     def kind(self) -> str:
@@ -105,6 +116,7 @@ class HotAnswers:
         self._cache = AnswerCache(parts.settings.answer_cache_megabytes << 20)
         self._rules: tuple[Rules, bool] = NO_RULES, False
         self._basis = EachTurn(self._basis_now)
+        self._pace, self._short = Pace(), ShortCalls(parts.settings.engine_waiting)
         self._keeps = parts.settings.answer_cache_megabytes > 0
         self._hits, self._misses = (parts.metrics.answer_cache.labels(outcome) for outcome in ("hit", "miss"))
 
@@ -140,7 +152,6 @@ class HotAnswers:
 
     async def _answered(self, route: _Template, scope: Scope, began: float) -> KeptAnswer | None:
         """The answer; ``None`` for a request that is not plainly right."""
-        parts = self._parts
         accepted = _header(scope, b"accept-language")
         key = (scope["path"], scope["query_string"], accepted)
         basis: Basis | None = None
@@ -152,11 +163,35 @@ class HotAnswers:
         asked = _asked(route, scope, accepted)
         if asked is None:
             return None
-        kept = await parts.lane.run(_computed, asked, parts, began)
+        kept = await self._made(asked, began)
         if basis is not None:
             self._misses.inc()
             self._cache.put(basis, key, kept)
         return kept
+
+    async def _made(self, asked: _Asked, began: float) -> KeptAnswer:
+        """The answer from the engine: made here when that should take less than handing it over, else in a thread."""
+        if not asked.reads_one_row:
+            return await self._parts.lane.run(_computed, asked, self._parts, began)
+        if self._pace.is_quick:
+            kept = await self._short.run(lambda: self._made_here(asked, began))
+            if kept is not None:
+                return kept
+        return await self._parts.lane.run(self._pace.timed, self._basis(), _computed, asked, self._parts, began)
+
+    def _made_here(self, asked: _Asked, began: float) -> KeptAnswer | None:
+        """The answer, unless something is new since the last one."""
+        basis = self._basis()
+        if not self._is_short(basis):
+            return None
+        return self._pace.timed(basis, _computed, asked, self._parts, began)
+
+    def _is_short(self, basis: Basis | None) -> bool:
+        """Whether an answer that reads one row of each source is expected to be short, with nothing new to take in."""
+        live = self._parts.serving.found
+        if basis is None or live is None or not self._pace.is_short(basis):
+            return False
+        return basis[:2] == (live.release_id, live.engine.version)
 
     def _basis_now(self) -> Basis | None:
         """Everything an answer depends on beside its request; ``None`` while it depends on the time of day too."""
@@ -205,14 +240,17 @@ def _asked(route: _Template, scope: Scope, accepted: str | None) -> _Asked | Non
     """The request, checked; ``None`` when anything about it is not right."""
     start, end = (_ITEMS, _OF_ITEM) if route is _RELATED else (_USERS, _OF_USER)
     try:
-        query, include = _query(route, scope["query_string"])
-        return _Asked(checked_id(scope["path"][len(start) : -len(end)], "id"), query, include, accepted)
+        query, include, is_plain = _query(route, scope["query_string"])
+        return _Asked(checked_id(scope["path"][len(start) : -len(end)], "id"), query, include, accepted, is_plain)
     except (ValidationError, InputError, ValueError):
         return None
 
 
-def _query(route: _Template, text: bytes) -> tuple[RelatedQuery | RecommendationsQuery, frozenset[str]]:
-    """The parameters and what to include; those of a short query that names nobody are kept. Raises for a wrong one."""
+def _query(route: _Template, text: bytes) -> tuple[RelatedQuery | RecommendationsQuery, frozenset[str], bool]:
+    """The parameters, what to include, and whether no other than those of a list are given; raises for a wrong one.
+
+    Those of a short query that names nobody are kept.
+    """
     kept = _queries.get((route, text))
     if kept is not None:
         return kept
@@ -225,7 +263,8 @@ def _query(route: _Template, text: bytes) -> tuple[RelatedQuery | Recommendation
     assert isinstance(query, RelatedQuery | RecommendationsQuery)
     if isinstance(query, RelatedQuery) and query.user_id is not None:
         checked_id(query.user_id, "user_id")
-    read = query, parse_include(query.include)
+    include = parse_include(query.include)
+    read = query, include, not include and given.keys() <= _NAMING_NOBODY and query.n <= _PLAIN_ITEMS
     if given.keys() <= _NAMING_NOBODY and len(text) <= _SHORT_QUERY:
         if len(_queries) >= _MOST_QUERIES:
             _queries.clear()

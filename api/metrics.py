@@ -75,7 +75,7 @@ class Metrics:
 
     def count_listed(self, kind: str, envelope: Envelope) -> None:
         """Counts the items of a list under the sources that put them there."""
-        loudest = Tally(item.sources[0] for item in envelope.items if item.sources)
+        loudest = Tally([item.sources[0] for item in envelope.items if item.sources])
         for source, items in loudest.items():
             known = self._listed.get((kind, source))
             if known is None:

@@ -105,6 +105,23 @@ def likeness(scores: FloatArray, weights: FloatArray) -> FloatArray:
     return scores
 
 
+def orders(value: FloatArray, column: npt.NDArray[np.int64]) -> list[bytes]:
+    """The order of each row's numbers, highest first: at which places of ``column`` (S,) they are, a byte each.
+
+    Of equal ones the earlier place comes first; what is no number is left out. Shapes: ``value`` (K, S), S at most 255.
+    """
+    compiled = kernels("compiled_alike")
+    if compiled is None:
+        named = value[:, column]
+        order = np.argsort(-named, axis=1, kind="stable").astype(np.uint8)  # what is no number comes last
+        counts = (named == named).sum(axis=1)
+    else:
+        order, counts = np.empty(value.shape, np.uint8), np.empty(len(value), np.int64)
+        compiled.order_of(np.ascontiguousarray(value, np.float32), column, order, counts)
+    width, places = column.size, order.tobytes()
+    return [places[row * width : row * width + count] for row, count in enumerate(counts.tolist())]
+
+
 def _parts(matrix: sp.csr_array) -> tuple[IntArray, IntArray, FloatArray]:
     """The arrays of a matrix; those of a large one are the matrix's own, whatever their types."""
     return matrix.indptr, matrix.indices, matrix.data

@@ -63,6 +63,16 @@ def bits_set(typing_context: Any, word: Any) -> Any:  # pragma: no cover
     return types.int64(types.uint64), generate
 
 
+@intrinsic
+def at_address(typing_context: Any, address: Any) -> Any:  # pragma: no cover
+    """A place in memory by its address, for :func:`numba.carray`; whoever asks keeps what lies there alive."""
+
+    def generate(context: Any, builder: Any, called: Any, arguments: Any) -> Any:
+        return builder.inttoptr(arguments[0], ir.IntType(8).as_pointer())
+
+    return types.voidptr(types.int64), generate
+
+
 _WITHOUT_COPIES = -0x70002000
 """The sign of a half, extended, is in three bits too many of what becomes a float; this mask takes them out."""
 

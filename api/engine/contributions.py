@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from gnn.histories import FloatArray
+from gnn.compiled import best_of_sum, orders
+from gnn.histories import FloatArray, IntArray
 
 Marks: TypeAlias = npt.NDArray[np.bool_]
+_MOST_ORDERS = 4_096
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,9 +24,13 @@ class SourceScores:
     names: tuple[str, ...]
     value: FloatArray
 
-    def of(self, item_index: npt.NDArray[np.integer]) -> Contributions:
-        """What speaks for some items. Shape (K,)."""
-        return Contributions.positive(self.names, self.value[:, item_index].T)
+    def best(self, shut: Marks, k: int, factor: FloatArray | None) -> tuple[IntArray, FloatArray, Contributions]:
+        """The ``k`` items of the highest positive sums that are not shut, their sums, and what speaks for them.
+
+        Shapes: ``shut`` and ``factor`` (I,), what a sum counts → (K,) each.
+        """
+        found, total = best_of_sum(self.value, shut, k, factor)
+        return found, total, Contributions.positive(self.names, self.value[:, found].T)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,15 +89,22 @@ class Contributions:
 
     def strongest(self) -> list[tuple[str, ...]]:
         """Of each item the sources that say something, those that add most first, ties by name."""
-        names, column = _by_name(self.names)
-        value = self.value[:, column]
-        order = np.argsort(-value, axis=1, kind="stable")  # what is no number comes last
-        counts = (value == value).sum(axis=1).tolist()
-        return [tuple(row[:count]) for row, count in zip(names[order].tolist(), counts, strict=True)]
+        names, column, met = _by_name(self.names)
+        return [met.get(order) or _named(order, names, met) for order in orders(self.value, column)]
 
 
 @lru_cache(maxsize=64)
-def _by_name(names: tuple[str, ...]) -> tuple[npt.NDArray[Any], npt.NDArray[np.int64]]:
-    """The names in their order, and where each stands."""
+def _by_name(
+    names: tuple[str, ...],
+) -> tuple[tuple[str, ...], npt.NDArray[np.int64], dict[bytes, tuple[str, ...]]]:
+    """The names in their order, where each stands, and the orders of them that were met."""
     column = sorted(range(len(names)), key=names.__getitem__)
-    return np.array([names[at] for at in column], object), np.array(column, np.int64)
+    return tuple(names[at] for at in column), np.array(column, np.int64), {}
+
+
+def _named(order: bytes, names: tuple[str, ...], met: dict[bytes, tuple[str, ...]]) -> tuple[str, ...]:
+    """The names in an order, which is kept: few are met again and again."""
+    if len(met) >= _MOST_ORDERS:
+        met.clear()
+    told = met[order] = tuple(map(names.__getitem__, order))
+    return told

@@ -30,19 +30,19 @@ from api.engine.listed import POPULARITY, Listed
 from api.engine.ranking import fill_up
 from api.engine.reading import learned_interactions
 from api.engine.request import RelatedKind
-from api.engine.similar import similar_scores
+from api.engine.similar import Alike, rows_alike, similar_scores
 from api.engine.sources import Sources
 from api.engine.steering.arranging import Arranging
 from api.engine.steering.stage import Stage
 from api.engine.trending import trending_scores
 from api.engine.watching import stage
-from gnn.compiled import best_of_sum
+from gnn.alike import ItemRows
 from gnn.histories import FloatArray, IntArray
 from graph.overlay import Overlay
 from graph.view import GraphView
 
 T = TypeVar("T")
-Scores: TypeAlias = tuple[str, Callable[[], SourceScores]]
+Scores: TypeAlias = tuple[str, Callable[[], SourceScores | Alike]]
 """The name of a list, and how to find what each of its sources adds to every item's score."""
 
 
@@ -71,6 +71,7 @@ class RelatedItems:
         self._clock = clock
         self._activity = ActivityFeed(view.snapshot, overlay, specs)
         self._bought = ActivityFeed(view.snapshot, overlay, self._bought_specs)
+        self._alike: tuple[Sources, tuple[tuple[str, ...], ItemRows] | None] | None = None
         self._building = threading.Lock()
         self._baskets: Baskets | None = None
         self._now: tuple[tuple[int, int], Baskets] | None = None
@@ -106,7 +107,7 @@ class RelatedItems:
         if kind == "cross_category":
             mask &= of_other_category(moment.view.schema, moment.connections, item)
         mask[item] = False
-        if barred is not None:
+        if barred is not None and barred.size:
             mask[barred] = False
         listed = self._arranged(moment, self._scores(kind, moment, item), stage, n, mask, np.array([item], np.int32))
         baskets = self.baskets(sources.num_items) if kind == "bought_together" else None
@@ -138,6 +139,15 @@ class RelatedItems:
         sources, families = moment.sources, self._families
         num_items = sources.num_items
 
+        def similar() -> SourceScores | Alike:
+            found = self._rows_alike(sources)
+            if found is None:
+                return similar_scores(sources.operators, families, item, num_items)
+            return Alike(*found, item)
+
+        if kind == "similar":
+            return [("similar", similar)]
+
         @_once
         def baskets() -> FloatArray:
             return self.baskets(num_items).scores(item)
@@ -147,18 +157,12 @@ class RelatedItems:
             return same_need(moment.connections, sources.operators.get("text"), item)
 
         @_once
-        def similar() -> SourceScores:
-            return similar_scores(sources.operators, families, item, num_items)
-
-        @_once
         def behaviour() -> SourceScores:
             return behaviour_scores(sources.operators, families, item, num_items)
 
         def together() -> SourceScores:
             return SourceScores(("baskets",), baskets()[None, :])
 
-        if kind == "similar":
-            return [("similar", similar)]
         if kind == "bought_together":
             return [("baskets", together), ("similar", similar)]
         if kind == "cross_category":
@@ -174,6 +178,13 @@ class RelatedItems:
             return SourceScores(said.names, np.asarray(said.value * (1.0 - alike()) ** OTHER_NEED, np.float32))
 
         return [("complementary", complementary), ("behaviour", other_need)]
+
+    def _rows_alike(self, sources: Sources) -> tuple[tuple[str, ...], ItemRows] | None:
+        """What sees likeness, worked out once for as long as the sources are the same."""
+        kept = self._alike
+        if kept is None or kept[0] is not sources:
+            kept = self._alike = sources, rows_alike(sources.operators, self._families, sources.num_items)
+        return kept[1]
 
     def _arranged(
         self, moment: Moment, scores: list[Scores], stage: Stage, n: int, mask: Mask, history: IntArray
@@ -242,14 +253,16 @@ def _listed(sources: Sources, stages: list[Scores], n: int, mask: Mask, bias: Fl
     fallback = None
     for number, (name, read) in enumerate(stages):
         said = read()
-        found, total = best_of_sum(said.value, shut, n - items.size, factor)
+        found, total, spoken = said.best(shut, n - items.size, factor)
+        if not number and found.size == n:
+            return Listed(found, total, spoken, None)
         shut[found] = True
         if items.size:
             floor = float(score.min()) - float(total[0]) if found.size else 0.0
             found, total = np.concatenate([items, found]), np.concatenate([score, floor + total])
-            contributions = contributions.then(said.of(found[items.size :]))
+            contributions = contributions.then(spoken)
         else:
-            contributions = said.of(found)
+            contributions = spoken
         fallback = name if number and found.size > items.size else fallback
         items, score = found, total.astype(np.float32, copy=False)
         if items.size >= n:

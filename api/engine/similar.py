@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 
-from api.engine.contributions import SourceScores
+from api.engine.contributions import Contributions, Marks, SourceScores
+from gnn.alike import ItemRows
 from gnn.compiled import likeness
-from gnn.histories import FloatArray
+from gnn.histories import FloatArray, IntArray
 from gnn.operators import Operator, add_scores
 from gnn.weighed import Weighed
 
@@ -50,6 +52,29 @@ def similar_scores(
     for row, name in zip(scores, speaking, strict=True):
         add_scores(operators[name], history, row[None, None, :])
     return SourceScores(speaking, likeness(scores, weights))
+
+
+@dataclass(frozen=True, slots=True)
+class Alike:
+    """:func:`similar_scores` of one item for who wants the best of them alone, by one compiled call."""
+
+    names: tuple[str, ...]
+    rows: ItemRows
+    item_index: int
+
+    def best(self, shut: Marks, k: int, factor: FloatArray | None) -> tuple[IntArray, FloatArray, Contributions]:
+        """As :meth:`SourceScores.best`."""
+        found, total, parts = self.rows.best(self.item_index, shut, k, factor)
+        return found, total, Contributions(self.names, parts)
+
+
+def rows_alike(
+    operators: Mapping[str, Operator], families: Mapping[str, str], num_items: int
+) -> tuple[tuple[str, ...], ItemRows] | None:
+    """The sources that see likeness and their rows for :class:`Alike`; ``None`` where one of them keeps no rows."""
+    speaking, weights = _speaking(tuple((name, families.get(name, "other")) for name in operators), True)
+    rows = ItemRows.of([operators[name] for name in speaking], weights, num_items)
+    return None if rows is None else (speaking, rows)
 
 
 @lru_cache(maxsize=64)

@@ -1,0 +1,128 @@
+"""Short calls on the event loop: expected only of what was short, as nothing changed; they leave room for the rest."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import api.hot as hot_module
+from api.problems import Overloaded
+from api.short import SHORT_S, TURN_S, Pace, ShortCalls
+from tests.api.http_world import World, run, running
+
+
+def spin(seconds: float) -> None:
+    ends = time.thread_time() + seconds
+    while time.thread_time() < ends:
+        pass
+
+
+def proven(basis: object) -> Pace:
+    pace = Pace()
+    assert not pace.is_short(basis)
+    while not pace.is_short(basis):
+        assert pace.timed(basis, divmod, 7, 3) == (2, 1)
+    return pace
+
+
+def test_calls_are_short_when_the_last_ones_were_and_nothing_has_changed() -> None:
+    pace = proven("as it was")
+    assert pace.is_short("as it was")
+    assert not pace.is_short("changed")
+    pace.timed("changed", divmod, 7, 3)
+    assert pace.is_short("changed")
+    pace.timed("changed", spin, 20 * SHORT_S)
+    assert not pace.is_short("changed")
+    for _ in range(100):
+        pace.timed("changed", time.sleep, 0.0)
+    assert pace.is_short("changed")  # one that took long is forgotten
+
+
+def test_a_burst_of_short_calls_lets_the_rest_of_the_loop_in_each_turn() -> None:
+    longest_s, made = 0.0, 0
+
+    async def asks(calls: ShortCalls) -> None:
+        nonlocal made
+        await calls.run(lambda: spin(SHORT_S))
+        made += 1
+
+    async def looks_on() -> None:
+        nonlocal longest_s
+        before = time.thread_time()
+        while made < 40:
+            await asyncio.sleep(0)
+            longest_s, before = max(longest_s, time.thread_time() - before), time.thread_time()
+
+    async def main() -> None:
+        calls = ShortCalls(64)
+        await asyncio.gather(looks_on(), *(asks(calls) for _ in range(40)))
+
+    asyncio.run(main())
+    assert made == 40
+    assert longest_s < 4 * TURN_S  # one after the other they take 20
+
+
+def test_what_does_not_fit_is_refused_at_once_and_an_error_is_the_callers() -> None:
+    async def asks(calls: ShortCalls) -> int:
+        await calls.run(lambda: spin(2 * TURN_S))
+        return 1
+
+    async def main() -> None:
+        calls = ShortCalls(3)
+        made = await asyncio.gather(*(asks(calls) for _ in range(8)), return_exceptions=True)
+        assert [one for one in made if one == 1] == [1] * 3
+        assert [type(one) for one in made if one != 1] == [Overloaded] * 5
+        waits = asyncio.create_task(asks(calls)), asyncio.create_task(asks(calls))
+        await asyncio.sleep(0)
+        waits[1].cancel()
+        assert await waits[0] == 1
+        with pytest.raises(ZeroDivisionError):
+            await calls.run(lambda: divmod(1, 0))
+        assert await asks(calls) == 1  # one that gave up does not hold up the others
+
+    asyncio.run(main())
+
+
+def test_plain_related_items_are_made_on_the_loop_once_they_are_known_to_be_short(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads: list[str] = []
+    computed = hot_module._computed
+
+    def noted(*args: Any) -> Any:
+        threads.append(threading.current_thread().name)
+        return computed(*args)
+
+    monkeypatch.setattr(hot_module, "_computed", noted)
+    monkeypatch.setattr("api.short.SHORT_S", 1.0)  # however slow the machine
+    loop = threading.current_thread().name
+
+    async def scenario(world: World) -> None:
+        async def made_by(path: str) -> str:
+            assert (await world.get(path)).status_code == 200
+            return threads.pop()
+
+        plain = "/v1/items/i0/related?n=3"
+        await world.until(lambda: not world.parts.serving.stale)
+        assert await made_by(plain) != loop
+        while await made_by(plain) != loop:
+            pass
+        assert await made_by(plain + "&kind=similar") == loop
+        for other in ("&kind=bought_together", "&include=score", "&user_id=u1", "&filter=price%20%3C%202", "&n=101"):
+            path = plain.replace("n=3", "n=101") if other == "&n=101" else plain + other
+            assert await made_by(path) != loop, other
+        assert await made_by("/v1/users/u1/recommendations?n=3") != loop
+        await world.post("/v1/events", {"user_id": "u2", "item_id": "i3", "kind": "purchase"})
+        assert await made_by(plain) != loop  # takes in what is new
+        assert await made_by(plain) == loop
+
+    async def body() -> None:
+        async with running(tmp_path, stale_after_s=3600, answer_cache_megabytes=0) as world:
+            await scenario(world)
+
+    run(body())

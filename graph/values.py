@@ -10,7 +10,7 @@ from math import isfinite
 from typing import Any, NoReturn
 
 from graph.errors import InputError, SchemaError
-from graph.records import Properties, Value
+from graph.records import DeleteEdges, Properties, UpsertEdges, Value
 from graph.schema import PropertyKind
 
 MAX_ID_CHARS = 512
@@ -41,6 +41,17 @@ def id_list(column: Iterable[Any], what: str, rows: int | None = None) -> list[s
                 raise InputError(f"a {what} cannot be stored", expected="a string", got=value, where=f"row {row}")
         return [str.__str__(value) for value in values]
     return values
+
+
+def edge_ids(mutation: UpsertEdges | DeleteEdges) -> tuple[list[str], list[str], list[str] | None]:
+    """The ids of sources and targets, for the caller to check, and the qualifiers, checked, where there are any."""
+    sources = id_list(mutation.source_ids, "source id")
+    targets = id_list(mutation.target_ids, "target id", len(sources))
+    if mutation.qualifiers is None:
+        return sources, targets, None
+    qualifiers = id_list(mutation.qualifiers, "qualifier", len(sources))
+    check_ids(set(qualifiers), "qualifier", empty_allowed=True)
+    return sources, targets, qualifiers
 
 
 def check_ids(distinct: Iterable[str], what: str, *, empty_allowed: bool = False) -> None:

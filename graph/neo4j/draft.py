@@ -11,7 +11,7 @@ from graph.neo4j.names import Catalogue
 from graph.neo4j.rows import EdgeKey
 from graph.records import DeleteEdges, DeleteNodes, Mutation, UpsertEdges, UpsertNodes, Value
 from graph.schema import EdgeSpec, EdgeType
-from graph.values import check_ids, checked_properties, column_list, id_list
+from graph.values import check_ids, checked_properties, column_list, edge_ids, id_list
 
 
 class Draft:
@@ -213,16 +213,12 @@ class Draft:
 
     def _delete_edges(self, mutation: DeleteEdges) -> None:
         spec = self._schema.edge(mutation.edge_type)
-        source_ids = id_list(mutation.source_ids, "source id")
-        count = len(source_ids)
-        target_ids = id_list(mutation.target_ids, "target id", count)
+        source_ids, target_ids, qualifiers = edge_ids(mutation)
         for ids in (source_ids, target_ids):
             check_ids(dict.fromkeys(ids), "node id")
         pairs = list(zip(source_ids, target_ids, strict=True))
         rows = self.edges[spec.edge_type]
-        if mutation.qualifiers is not None:
-            qualifiers = id_list(mutation.qualifiers, "qualifier", count)
-            check_ids(set(qualifiers), "qualifier", empty_allowed=True)
+        if qualifiers is not None:
             self._pairs_fetched(spec, pairs)
             doomed = [(*pair, qualifier) for pair, qualifier in zip(pairs, qualifiers, strict=True)]
         else:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from graph.records import UpsertEdges, Value
 from graph.schema import EdgeSpec
-from graph.values import check_ids, checked_properties, column_list, id_list, timestamp_list, weight_list
+from graph.values import checked_properties, column_list, edge_ids, timestamp_list, weight_list
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,15 +38,10 @@ def edge_columns(spec: EdgeSpec, mutation: UpsertEdges) -> EdgeColumns:
         InputError: when a column does not fit, or holds what cannot be stored.
         SchemaError: for a property the type does not have.
     """
-    source_ids = id_list(mutation.source_ids, "source id")
+    source_ids, target_ids, qualifiers = edge_ids(mutation)
     rows = len(source_ids)
-    target_ids = id_list(mutation.target_ids, "target id", rows)
-    qualifiers: list[str] | None = None
-    if mutation.qualifiers is not None:
-        qualifiers = id_list(mutation.qualifiers, "qualifier", rows)
-        distinct = set(qualifiers)
-        check_ids(distinct, "qualifier", empty_allowed=True)
-        qualifiers = None if distinct <= {""} else qualifiers
+    if qualifiers is not None and set(qualifiers) <= {""}:
+        qualifiers = None
     patches: list[dict[str, Value]] | None = None
     if mutation.properties is not None:
         where = "-".join(spec.edge_type)

@@ -19,7 +19,7 @@ from graph.values import (
     check_ids,
     checked_properties,
     column_list,
-    id_list,
+    edge_ids,
     patch_json,
     timestamp_list,
     weight_list,
@@ -67,13 +67,8 @@ def upsert_edges(transaction: Transaction, mutation: UpsertEdges) -> None:
     """
     catalogue = transaction.catalogue
     spec = catalogue.schema.edge(mutation.edge_type)
-    source_ids = id_list(mutation.source_ids, "source id")
+    source_ids, target_ids, qualifiers = edge_ids(mutation)
     rows = len(source_ids)
-    target_ids = id_list(mutation.target_ids, "target id", rows)
-    qualifiers: list[str] | None = None
-    if mutation.qualifiers is not None:
-        qualifiers = id_list(mutation.qualifiers, "qualifier", rows)
-        check_ids(set(qualifiers), "qualifier", empty_allowed=True)
     edge_type = catalogue.edge_type(mutation.edge_type)
     weight = weight_list(mutation.weight, rows)
     timestamps = timestamp_list(mutation.timestamp_ms, rows)
@@ -208,16 +203,12 @@ def delete_edges(transaction: Transaction, mutation: DeleteEdges) -> None:
     catalogue = transaction.catalogue
     spec = catalogue.schema.edge(mutation.edge_type)
     edge_type = catalogue.edge_type(mutation.edge_type)
-    source_ids = id_list(mutation.source_ids, "source id")
-    rows = len(source_ids)
-    target_ids = id_list(mutation.target_ids, "target id", rows)
+    source_ids, target_ids, qualifiers = edge_ids(mutation)
     sources = _numbers_or_zero(transaction, spec.source, source_ids)
     targets = _numbers_or_zero(transaction, spec.target, target_ids)
     pairs = list(zip(sources, targets, strict=True))
     keys: list[EdgeKey]
-    if mutation.qualifiers is not None:
-        qualifiers = id_list(mutation.qualifiers, "qualifier", rows)
-        check_ids(set(qualifiers), "qualifier", empty_allowed=True)
+    if qualifiers is not None:
         keys = [(edge_type, *pair, qualifier) for pair, qualifier in zip(pairs, qualifiers, strict=True)]
     else:
         keys = [

@@ -52,6 +52,8 @@ function open(row) {
 function move(by) {
   const rows = [...offers.children];
   if (!rows.length) return;
+  clearTimeout(waiting);  // what comes late must not take away what somebody is choosing from
+  asking?.abort();
   at = (at + by + rows.length) % rows.length;
   rows.forEach((row, index) => row.setAttribute("aria-selected", String(index === at)));
   input.setAttribute("aria-activedescendant", rows[at].id);

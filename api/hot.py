@@ -263,9 +263,9 @@ def _query(route: _Template, text: bytes) -> tuple[RelatedQuery | Recommendation
     assert isinstance(query, RelatedQuery | RecommendationsQuery)
     if isinstance(query, RelatedQuery) and query.user_id is not None:
         checked_id(query.user_id, "user_id")
-    include = parse_include(query.include)
-    read = query, include, not include and given.keys() <= _NAMING_NOBODY and query.n <= _PLAIN_ITEMS
-    if given.keys() <= _NAMING_NOBODY and len(text) <= _SHORT_QUERY:
+    include, names_nobody = parse_include(query.include), given.keys() <= _NAMING_NOBODY
+    read = query, include, names_nobody and not include and query.n <= _PLAIN_ITEMS
+    if names_nobody and len(text) <= _SHORT_QUERY:
         if len(_queries) >= _MOST_QUERIES:
             _queries.clear()
         _queries[route, text] = read

@@ -57,7 +57,7 @@ def fitted(
     view of each source alone and leaves the others at the centre. ``start`` and ``curvature`` (:func:`curvature_of`)
     save time and change nothing.
     """
-    length = centre.standard_length(examples.length)
+    length, correction = centre.standard_length(examples.length), examples.correction()
     columns = centre.weight.size
     held = np.repeat([strength] if math.isinf(slope_strength) else [strength, slope_strength], columns)
     if narrow:
@@ -70,7 +70,7 @@ def fitted(
 
     def objective(turned: Matrix) -> tuple[float, Matrix]:
         away = scipy.linalg.solve_triangular(factor, turned, lower=True, trans="T")
-        loss, gradient = _loss(examples, middle + away, length)
+        loss, gradient = _loss(examples, middle + away, length, correction)
         loss += 0.5 * float(away @ (held * away))
         return loss, scipy.linalg.solve_triangular(factor, gradient + held * away, lower=True)
 
@@ -103,17 +103,18 @@ def curvature_of(examples: FusionExamples, weights: FusionWeights) -> Matrix:
 
 def mean_loss(examples: FusionExamples, weights: FusionWeights) -> float:
     """The mean cross-entropy of these weights on these examples."""
-    return _loss(examples, _flat(weights), weights.standard_length(examples.length))[0]
+    length = weights.standard_length(examples.length)
+    return _loss(examples, _flat(weights), length, examples.correction())[0]
 
 
-def _loss(examples: FusionExamples, flat: Matrix, length: FloatArray) -> tuple[float, Matrix]:
+def _loss(examples: FusionExamples, flat: Matrix, length: FloatArray, correction: FloatArray) -> tuple[float, Matrix]:
     """The mean cross-entropy and its gradient. Shape (F,) without slopes or (2F,) with them, and the same again."""
     num_users, width, columns = examples.features.shape
     features = examples.features.reshape(-1, columns)
     parts = (features @ flat.astype(np.float32).reshape(-1, columns).T).reshape(num_users, width, -1)
     has_slopes = parts.shape[2] > 1
     score = parts[..., 0] + length[:, None] * parts[..., 1] if has_slopes else parts[..., 0]
-    score += examples.correction()
+    score += correction
     score[~examples.present] = -np.inf
     score -= score.max(axis=1, keepdims=True)
     exponent = np.exp(score)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ import numpy as np
 from gnn.fusion.features import Context, FeatureSpace
 from gnn.fusion.hidden import HiddenLayer
 from gnn.fusion.standing import VIEWS
-from gnn.histories import FloatArray
+from gnn.histories import FloatArray, IntArray
 from gnn.operators import Operator
 from graph.errors import ReleaseError
 
@@ -86,14 +87,19 @@ class FusionWeights:
     def scores(self, features: np.ndarray[Any, Any], lengths: Sequence[int] | np.ndarray[Any, Any]) -> FloatArray:
         """The score of each candidate. Shapes: ``features`` (B, C, F), ``lengths`` (B,) → (B, C)."""
         weight = self.of_length(lengths)
-        used = np.flatnonzero((self.weight != 0) | (self.slope != 0))
-        if self.hidden is None and 4 * used.size < weight.shape[1]:  # a single source: the others are not even read
-            features, weight = features[:, :, used], weight[:, used]
+        if self._few is not None:
+            features, weight = features[:, :, self._few], weight[:, self._few]
         features = np.asarray(features, np.float32)
         score = np.matmul(features, weight[:, :, None])[..., 0]
         if self.hidden is not None:
             score += self.hidden.scores(features, self.standard_length(lengths))
         return np.asarray(score, np.float32)
+
+    @cached_property
+    def _few(self) -> IntArray | None:
+        """The features that count, where that is few of them, as of a single source: the others are not even read."""
+        used = np.flatnonzero((self.weight != 0) | (self.slope != 0)).astype(np.int32)
+        return used if self.hidden is None and 4 * used.size < self.weight.size else None
 
     def weighted(self, features: FloatArray, lengths: Sequence[int] | np.ndarray[Any, Any]) -> FloatArray:
         """What each feature adds to each score: the feature times how the score moves with it. Shape (B, C, F)."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import islice, repeat
+from itertools import repeat
 from typing import Any, TypeAlias
 
 from neo4j import Transaction
@@ -141,5 +141,5 @@ def keys_of(parts: Iterable[Part]) -> Mapping[Table, set[Key]]:
     found: dict[Table, set[Key]] = {}
     for part in parts:
         for rows in part.rows:
-            found.setdefault(rows.table, set()).update(islice(rows.keys(), len(rows)))
+            found.setdefault(rows.table, set()).update(rows.keys())
     return found

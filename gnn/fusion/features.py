@@ -25,7 +25,7 @@ import numpy.typing as npt
 
 from gnn import compiled
 from gnn.fusion.standing import VIEWS, Barred, View, stand, united, views, views_of
-from gnn.histories import FloatArray, Histories, IntArray, ItemRows
+from gnn.histories import FloatArray, Histories, IntArray, ItemRows, ItemSets
 from gnn.operators import ConstantOperator, Operator, OrderedOperator, add_scores, history_scores
 from gnn.weighed import CONTEXTS, Weighed
 
@@ -148,13 +148,13 @@ def raw_scores(
 ) -> tuple[FloatArray, Barred]:
     """The scores of every reading, in column order, and which items are never a candidate. Shape (R, B, I)."""
     weighed = Weighed.of(histories, CONTEXTS if len(space.contexts) > 1 else 1)
-    return _scores(operators, space, histories, weighed), _barred(weighed, exclude, allowed)
+    rows = ItemSets(weighed.indptr, weighed.item_index) if exclude is None else exclude
+    return _scores(operators, space, histories, weighed), barred_among(rows, allowed)
 
 
-def _barred(weighed: Weighed, exclude: ItemRows | None, allowed: npt.NDArray[np.bool_] | None) -> Barred:
-    """Which items are never a candidate of each history."""
-    rows = weighed if exclude is None else exclude
-    items = weighed.item_index if exclude is None else exclude.indices
+def barred_among(rows: ItemRows, allowed: npt.NDArray[np.bool_] | None) -> Barred:
+    """Which items are never a candidate of each history: its row's, and what is not allowed."""
+    items = rows.indices
     shut = np.empty(0, np.int64) if allowed is None or allowed.all() else np.flatnonzero(~allowed)
     return Barred(rows.indptr.astype(np.int32, copy=False), items.astype(np.int32, copy=False), shut)
 

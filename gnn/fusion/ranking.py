@@ -14,10 +14,12 @@ from gnn.fusion.features import (
     RANK_DEPTH,
     SOURCE_DEPTH,
     Candidates,
+    barred_among,
     candidates,
     features_of,
     raw_scores,
 )
+from gnn.fusion.layout import Layout
 from gnn.fusion.standing import VIEWS, listed_at_once
 from gnn.fusion.weights import FusionWeights
 from gnn.histories import FloatArray, Histories, IntArray, ItemRows
@@ -52,6 +54,7 @@ class FusedRanker:
         self._firsts = np.array([first * len(VIEWS) for _, first, _ in weights.space.blocks], np.intp)
         self._ends = np.array([first + count for _, first, count in weights.space.blocks], np.int32)
         self._linear: dict[int, FloatArray] = {}
+        self._layout: tuple[int, Layout | None] | None = None
 
     @property
     def sources(self) -> tuple[str, ...]:
@@ -76,8 +79,12 @@ class FusedRanker:
         the score of each item, e.g. what a shop wants shown more.
         """
         if bias is None and self.weights.hidden is None and histories.num_items and compiled.kernels("compiled_fused"):
-            scores, barred = raw_scores(self.operators, self.weights.space, histories, exclude, allowed)
             limits = (max(PROVISIONAL_DEPTH, 2 * k), SOURCE_DEPTH, RANK_DEPTH)
+            layout = self._layout_of(histories.num_items) if len(histories) == 1 and exclude is not None else None
+            if layout is not None and exclude is not None:
+                linear, barred = self._linear_of(histories), barred_among(exclude, allowed)
+                return Fused(*layout.listed(histories, barred, limits, linear, self._ends, k))
+            scores, barred = raw_scores(self.operators, self.weights.space, histories, exclude, allowed)
             return Fused(*listed_at_once(scores, barred, limits, self._linear_of(histories), self._ends, k))
         pool = candidates(
             self.operators,
@@ -139,6 +146,13 @@ class FusedRanker:
                 self._linear.clear()
             kept = self._linear[length] = self.weights.of_length([length])
         return kept
+
+    def _layout_of(self, num_items: int) -> Layout | None:
+        """Where the sources keep what they score so many items with; found once."""
+        kept = self._layout
+        if kept is None or kept[0] != num_items:
+            kept = self._layout = num_items, Layout.of(self.operators, self.weights.space, num_items)
+        return kept[1]
 
     def rank(
         self, histories: Histories, k: int, *, repeats: bool = False, allowed: npt.NDArray[np.bool_] | None = None

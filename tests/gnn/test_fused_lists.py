@@ -8,13 +8,24 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gnn import compiled
 from gnn.fusion import FeatureSpace, FusedRanker, FusionWeights
+from gnn.fusion.layout import Layout
 from gnn.histories import Histories
-from gnn.operators import ConstantOperator, DenseOperator, Operator
+from gnn.operators import (
+    ConstantOperator,
+    DenseOperator,
+    EmbeddingOperator,
+    FactorOperator,
+    Operator,
+    SparseOperator,
+    SumOperator,
+)
+from gnn.personal import PersonalOperator
 from tests.gnn.test_compiled import both
 
 
@@ -33,15 +44,33 @@ def ranker(seed: int, items: int, *, tied: bool) -> FusedRanker:
 
 
 @contextmanager
-def by_features() -> Iterator[None]:
-    """Without the one call; :mod:`tests.gnn.test_contexts` holds the others against numpy."""
-    assert compiled.kernels("compiled_fused") is not None
+def without(*names: str) -> Iterator[None]:
+    """Without some of the loops; :mod:`tests.gnn.test_contexts` holds the others against numpy."""
+    assert all(compiled.kernels(name) is not None for name in names)
     real = compiled.kernels
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(
-            compiled, "kernels", lambda name="compiled_rows": None if name == "compiled_fused" else real(name)
-        )
+        patch.setattr(compiled, "kernels", lambda name="compiled_rows": None if name in names else real(name))
         yield
+
+
+def sources(random: np.random.Generator, items: int) -> dict[str, Operator]:
+    """One of every kind and precision; the last of them scores by itself."""
+    few = [sp.random_array((items, width), density=0.2, rng=random, dtype=np.float32) for width in (items, 9)]
+    square, left = (sp.csr_array(matrix) for matrix in few)
+    wide, narrow = random.standard_normal((2, items, 24)).astype(np.float32)
+    own, bias = random.standard_normal((5, 24)).astype(np.float32), random.standard_normal(items).astype(np.float32)
+    table = random.standard_normal((items, items)).astype(np.float32)
+    return {
+        "popularity": ConstantOperator(bias),
+        "walk": SparseOperator(square),
+        "attributes": FactorOperator(left, sp.csr_array(left.T)),
+        "table": DenseOperator(table),
+        "halves": DenseOperator(table.astype(np.float16)),
+        "factors": EmbeddingOperator(wide, narrow.astype(np.float16), own, bias, 0.7),
+        "meanings": EmbeddingOperator(wide.astype(np.float16), narrow, None, None, 0.0),
+        "filter": SumOperator((SparseOperator(square), EmbeddingOperator(narrow, wide, length_power=0.5)), (0.3, 1.7)),
+        "again": PersonalOperator(np.abs(bias), 0.9),
+    }
 
 
 @settings(max_examples=40, deadline=None)
@@ -53,7 +82,7 @@ def test_the_list_made_in_one_call_is_that_of_the_features(seed: int, items: int
     allowed = random.random(items) < 0.9
 
     fast = fused.fuse(histories, k=20, exclude=shut, allowed=allowed)
-    with by_features():
+    with without("compiled_fused", "compiled_listed"):
         plain = fused.fuse(histories, k=20, exclude=shut, allowed=allowed)
     found = plain.item_index >= 0
     assert ((fast.item_index >= 0) == found).all()
@@ -69,6 +98,42 @@ def test_the_list_made_in_one_call_is_that_of_the_features(seed: int, items: int
         assert np.unique(held).size == held.size
         assert allowed[held].all()
         assert not np.isin(held, shut.indices[shut.indptr[row] : shut.indptr[row + 1]]).any()
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 2**31), st.sampled_from([3, 70, 400]), st.integers(-1, 5), st.integers(1, 30))
+def test_the_list_of_one_history_is_that_of_its_sources_one_by_one(
+    seed: int, items: int, user: int, events: int
+) -> None:
+    random = np.random.default_rng(seed)
+    operators = sources(random, items)
+    space = FeatureSpace.over(operators)
+    weight, slope = random.normal(size=(2, len(space.columns))).astype(np.float32)
+    fused = FusedRanker(operators, replace(FusionWeights.prior(space), weight=weight, slope=slope))
+    histories = Histories.of([random.integers(0, items, events).tolist()], items, [user])
+    shut, allowed = Histories.of([random.integers(0, items, 4).tolist()], items).even(), random.random(items) < 0.9
+
+    at_once = fused.fuse(histories, k=20, exclude=shut, allowed=allowed)
+    with without("compiled_listed"):
+        one_by_one = FusedRanker(operators, fused.weights).fuse(histories, k=20, exclude=shut, allowed=allowed)
+    assert (at_once.item_index == one_by_one.item_index).all()
+    assert (at_once.score == one_by_one.score).all()
+    assert (at_once.contribution == one_by_one.contribution).all()
+
+
+def test_what_compiled_loops_cannot_read_scores_by_itself() -> None:
+    items, random = 50, np.random.default_rng(1)
+    operators = sources(random, items)
+    layout = Layout.of(operators, FeatureSpace.over(operators), items)
+    assert layout is not None
+    assert [type(operator) for operator, *_ in layout.others] == [PersonalOperator]
+    turned = {"turned": DenseOperator(np.asfortranarray(random.standard_normal((items, items)).astype(np.float32)))}
+    fused = FusedRanker(turned, FusionWeights.prior(FeatureSpace.over(turned)))
+    histories = Histories.of([[3, 1, 4]], items)
+    at_once = fused.fuse(histories, k=5, exclude=histories.even())
+    with without("compiled_listed"):
+        one_by_one = FusedRanker(turned, fused.weights).fuse(histories, k=5, exclude=histories.even())
+    assert at_once.item_index.tolist() == one_by_one.item_index.tolist()
 
 
 @pytest.mark.parametrize("rows", [1, 4])

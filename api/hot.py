@@ -8,98 +8,46 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, replace
-from typing import Any, NamedTuple, TypeAlias
-from urllib.parse import parse_qsl
+from typing import ParamSpec, TypeAlias
 
-from pydantic import BaseModel, ValidationError
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from api.engine.answer import Answer
-from api.engine.phrases import language_of
+from api.asked import (
+    ITEMS,
+    OF_ITEM,
+    OF_USER,
+    POSTED,
+    RECOMMENDATIONS,
+    RELATED,
+    USERS,
+    Asked,
+    Template,
+    read_in_full,
+    read_list,
+)
 from api.engine.steering import NO_RULES, Rules
-from api.envelope import envelope_of, parse_include
+from api.envelope import envelope_of
 from api.ids import new_id
 from api.kept import AnswerCache, Basis, KeptAnswer
-from api.limits import checked_id
 from api.parts import Parts
 from api.problems import problem_response
-from api.routes.answers import (
-    RecommendationsQuery,
-    RelatedQuery,
-    recommend,
-    recommendations_request,
-    related_answer,
-)
 from api.routes.events import post_events
-from api.serving import Live
-from api.short import Pace, ShortCalls
+from api.short import SHORT_S, TURN_S, Pace, ShortCalls
 from api.turns import EachTurn
-from graph.errors import InputError, KindredError
+from graph.errors import KindredError
+
+P = ParamSpec("P")
 
 _JSON = (b"content-type", b"application/json")
 _MAX_KEY = 1024
 """A longer request is answered, but not kept."""
 _LONGEST_QUERY = 16_384
-_NAMING_NOBODY = frozenset({"n", "kind", "include"})
-"""Parameters that are the same for many who ask; checking a query costs more than all else around a computed list."""
-_SHORT_QUERY, _MOST_QUERIES = 128, 1024
-_PLAIN_ITEMS = 100
-"""A list that asks for more is long whatever it costs to find."""
-_queries: dict[tuple[_Template, bytes], tuple[RelatedQuery | RecommendationsQuery, frozenset[str], bool]] = {}
-
-
-class _Template(NamedTuple):
-    """What the log and the counters need of the route that would have matched."""
-
-    path_format: str
-
-
-_RELATED = _Template("/v1/items/{item_id}/related")
-_RECOMMENDATIONS = _Template("/v1/users/{user_id}/recommendations")
-_ITEMS, _OF_ITEM = "/v1/items/", "/related"
-_USERS, _OF_USER = "/v1/users/", "/recommendations"
-
-
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    """A request as the engine takes it."""
-
-    subject_id: str
-    query: RelatedQuery | RecommendationsQuery
-    include: frozenset[str]
-    accepted: str | None
-    is_plain: bool
-    """Whether it names nobody, and asks for nothing beside a list of a few items."""
-
-    @property
-    def reads_one_row(self) -> bool:
-        """Whether the engine reads but one row of each source, whatever is asked for."""
-        query = self.query
-        return isinstance(query, RelatedQuery) and query.kind == "similar" and self.is_plain
-
-    @property
-    def kind(self) -> str:
-        """As what the list is kept for attribution."""
-        return f"related:{self.query.kind}" if isinstance(self.query, RelatedQuery) else "recommendations"
-
-    def answer(self, live: Live) -> Answer:
-        """What the engine says."""
-        query = self.query
-        reasons, language = "reasons" in self.include, language_of(query.lang, self.accepted)
-        if isinstance(query, RelatedQuery):
-            return related_answer(live.engine, self.subject_id, query, reasons, language)
-        return live.engine.recommend(
-            replace(recommendations_request(self.subject_id, query, language), reasons=reasons)
-        )
-
 
 Handler: TypeAlias = Callable[[Request], Awaitable[Response]]
-_DIRECT: Mapping[tuple[str, str], tuple[_Template, Handler]] = {
-    ("POST", "/v1/recommendations"): (_Template("/v1/recommendations"), recommend),
-    ("POST", "/v1/events"): (_Template("/v1/events"), post_events),
+_DIRECT: Mapping[tuple[str, str], tuple[Template, Handler]] = {
+    ("POST", "/v1/events"): (Template("/v1/events"), post_events),
 }
 """Routes that read nothing but their body, so that calling them is all there is to do."""
 
@@ -117,6 +65,7 @@ class HotAnswers:
         self._rules: tuple[Rules, bool] = NO_RULES, False
         self._basis = EachTurn(self._basis_now)
         self._pace, self._short = Pace(), ShortCalls(parts.settings.engine_waiting)
+        self._in_threads = 0
         self._keeps = parts.settings.answer_cache_megabytes > 0
         self._hits, self._misses = (parts.metrics.answer_cache.labels(outcome) for outcome in ("hit", "miss"))
 
@@ -125,13 +74,18 @@ class HotAnswers:
         if route is not None:
             scope["route"] = route
             return self._list(route, scope, receive, send)
-        direct = None if scope["type"] != "http" else _DIRECT.get((scope["method"], scope["path"]))
-        if direct is None or scope.get("root_path"):
+        if scope["type"] != "http" or scope.get("root_path"):
+            return self._app(scope, receive, send)
+        if scope["path"] == POSTED.path_format and scope["method"] == "POST":
+            scope["route"] = POSTED
+            return self._in_full(scope, receive, send)
+        direct = _DIRECT.get((scope["method"], scope["path"]))
+        if direct is None:
             return self._app(scope, receive, send)
         scope["route"] = direct[0]
         return _called(direct[1], scope, receive, send)
 
-    async def _list(self, route: _Template, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _list(self, route: Template, scope: Scope, receive: Receive, send: Send) -> None:
         began = time.perf_counter()
         try:
             kept = await self._answered(route, scope, began)
@@ -141,7 +95,22 @@ class HotAnswers:
         if kept is None:
             await self._app(scope, receive, send)
             return
-        if kept.fallback is not None and route is _RECOMMENDATIONS:
+        await self._give(kept, began, send, counts_fallback=route is RECOMMENDATIONS)
+
+    async def _in_full(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Recommendations asked for by a body, which are kept nowhere."""
+        try:
+            asked = await read_in_full(Request(scope, receive))
+            began = time.perf_counter()
+            kept = await self._made(asked, began)
+        except KindredError as error:
+            await problem_response(error, scope["state"]["request_id"])(scope, receive, send)
+            return
+        await self._give(kept, began, send, counts_fallback=True)
+
+    async def _give(self, kept: KeptAnswer, began: float, send: Send, *, counts_fallback: bool) -> None:
+        """The reply under an id of its own, which is noted for attribution."""
+        if kept.fallback is not None and counts_fallback:
             self._parts.metrics.fallbacks.labels(kept.fallback).inc()
         recommendation_id = new_id()
         self._parts.given.note_kept(recommendation_id, kept.given)
@@ -150,7 +119,7 @@ class HotAnswers:
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": body})
 
-    async def _answered(self, route: _Template, scope: Scope, began: float) -> KeptAnswer | None:
+    async def _answered(self, route: Template, scope: Scope, began: float) -> KeptAnswer | None:
         """The answer; ``None`` for a request that is not plainly right."""
         accepted = _header(scope, b"accept-language")
         key = (scope["path"], scope["query_string"], accepted)
@@ -160,7 +129,7 @@ class HotAnswers:
             if basis is not None and (kept := self._cache.get(basis, key)) is not None:
                 self._hits.inc()
                 return kept
-        asked = _asked(route, scope, accepted)
+        asked = read_list(route, scope, accepted)
         if asked is None:
             return None
         kept = await self._made(asked, began)
@@ -169,27 +138,42 @@ class HotAnswers:
             self._cache.put(basis, key, kept)
         return kept
 
-    async def _made(self, asked: _Asked, began: float) -> KeptAnswer:
+    async def _made(self, asked: Asked, began: float) -> KeptAnswer:
         """The answer from the engine: made here when that should take less than handing it over, else in a thread."""
-        if not asked.reads_one_row:
-            return await self._parts.lane.run(_computed, asked, self._parts, began)
-        if self._pace.is_quick:
-            kept = await self._short.run(lambda: self._made_here(asked, began))
-            if kept is not None:
-                return kept
-        return await self._parts.lane.run(self._pace.timed, self._basis(), _computed, asked, self._parts, began)
+        live = self._parts.serving.found
+        rows = None if live is None else asked.rows_read(live)
+        if rows is None:
+            return await self._threaded(_computed, asked, self._parts, began)
+        pace = self._pace
+        if not self._in_threads and not self._short and pace.is_quick(rows, TURN_S):
+            # Nobody else waits for the engine, and whoever comes meanwhile would wait a turn's length for short calls.
+            kept = self._made_here(asked, rows, TURN_S, began)
+        elif pace.is_quick(rows, SHORT_S):
+            kept = await self._short.run(lambda: self._made_here(asked, rows, SHORT_S, began))
+        else:
+            kept = None
+        if kept is not None:
+            return kept
+        return await self._threaded(pace.timed, self._basis(), rows, _computed, asked, self._parts, began)
 
-    def _made_here(self, asked: _Asked, began: float) -> KeptAnswer | None:
+    async def _threaded(self, work: Callable[P, KeptAnswer], *args: P.args, **kwargs: P.kwargs) -> KeptAnswer:
+        self._in_threads += 1
+        try:
+            return await self._parts.lane.run(work, *args, **kwargs)
+        finally:
+            self._in_threads -= 1
+
+    def _made_here(self, asked: Asked, rows: int, within_s: float, began: float) -> KeptAnswer | None:
         """The answer, unless something is new since the last one."""
         basis = self._basis()
-        if not self._is_short(basis):
+        if not self._is_short(basis, rows, within_s):
             return None
-        return self._pace.timed(basis, _computed, asked, self._parts, began)
+        return self._pace.timed(basis, rows, _computed, asked, self._parts, began)
 
-    def _is_short(self, basis: Basis | None) -> bool:
-        """Whether an answer that reads one row of each source is expected to be short, with nothing new to take in."""
+    def _is_short(self, basis: Basis | None, rows: int, within_s: float) -> bool:
+        """Whether an answer that reads so many rows is expected to be short, with nothing new to take in."""
         live = self._parts.serving.found
-        if basis is None or live is None or not self._pace.is_short(basis):
+        if basis is None or live is None or not self._pace.is_short(basis, rows, within_s):
             return False
         return basis[:2] == (live.release_id, live.engine.version)
 
@@ -213,7 +197,7 @@ async def _called(handler: Handler, scope: Scope, receive: Receive, send: Send) 
     await reply(scope, receive, send)
 
 
-def _computed(asked: _Asked, parts: Parts, began: float) -> KeptAnswer:
+def _computed(asked: Asked, parts: Parts, began: float) -> KeptAnswer:
     """An answer from the engine, encoded; in the engine's thread."""
     live = parts.serving.live
     answer = asked.answer(live)
@@ -222,54 +206,18 @@ def _computed(asked: _Asked, parts: Parts, began: float) -> KeptAnswer:
     return KeptAnswer.of(envelope, asked.kind)
 
 
-def _route_of(scope: Scope) -> _Template | None:
+def _route_of(scope: Scope) -> Template | None:
     """Which of the two routes a request is for, if it is."""
     if scope["type"] != "http" or scope["method"] != "GET":
         return None
     path: str = scope["path"]
-    if path.startswith(_ITEMS) and path.endswith(_OF_ITEM) and len(path) > len(_ITEMS) + len(_OF_ITEM):
-        route = _RELATED
-    elif path.startswith(_USERS) and path.endswith(_OF_USER) and len(path) > len(_USERS) + len(_OF_USER):
-        route = _RECOMMENDATIONS
+    if path.startswith(ITEMS) and path.endswith(OF_ITEM) and len(path) > len(ITEMS) + len(OF_ITEM):
+        route = RELATED
+    elif path.startswith(USERS) and path.endswith(OF_USER) and len(path) > len(USERS) + len(OF_USER):
+        route = RECOMMENDATIONS
     else:
         return None
     return None if scope.get("root_path") or "\n" in path or len(scope["query_string"]) > _LONGEST_QUERY else route
-
-
-def _asked(route: _Template, scope: Scope, accepted: str | None) -> _Asked | None:
-    """The request, checked; ``None`` when anything about it is not right."""
-    start, end = (_ITEMS, _OF_ITEM) if route is _RELATED else (_USERS, _OF_USER)
-    try:
-        query, include, is_plain = _query(route, scope["query_string"])
-        return _Asked(checked_id(scope["path"][len(start) : -len(end)], "id"), query, include, accepted, is_plain)
-    except (ValidationError, InputError, ValueError):
-        return None
-
-
-def _query(route: _Template, text: bytes) -> tuple[RelatedQuery | RecommendationsQuery, frozenset[str], bool]:
-    """The parameters, what to include, and whether no other than those of a list are given; raises for a wrong one.
-
-    Those of a short query that names nobody are kept.
-    """
-    kept = _queries.get((route, text))
-    if kept is not None:
-        return kept
-    pairs = parse_qsl(text.decode("latin-1"), keep_blank_values=True)
-    given: Mapping[str, Any] = dict(pairs)
-    if len(given) != len(pairs):
-        raise ValueError("a parameter is given twice")
-    model: type[BaseModel] = RelatedQuery if route is _RELATED else RecommendationsQuery
-    query = model.model_validate(given)
-    assert isinstance(query, RelatedQuery | RecommendationsQuery)
-    if isinstance(query, RelatedQuery) and query.user_id is not None:
-        checked_id(query.user_id, "user_id")
-    include, names_nobody = parse_include(query.include), given.keys() <= _NAMING_NOBODY
-    read = query, include, names_nobody and not include and query.n <= _PLAIN_ITEMS
-    if names_nobody and len(text) <= _SHORT_QUERY:
-        if len(_queries) >= _MOST_QUERIES:
-            _queries.clear()
-        _queries[route, text] = read
-    return read
 
 
 def _header(scope: Scope, name: bytes) -> str | None:

@@ -19,35 +19,42 @@ TURN_S = 0.001
 """Short calls that one turn of the event loop makes, before it looks after everything else."""
 _LAST = 8
 """The mean is over about so many of the last calls."""
+_SIZES = 24
+"""Calls of up to 1, 3, 7, … rows; those of more than the last are one size."""
 
 
 class Pace:
-    """Whether calls of one kind are short, by the processor's time of the last ones, and as things are now.
+    """Whether calls are short, by the processor's time of the last ones of about their size, and as things are now.
 
-    ``basis`` stands for everything that calls depend on: the first after a change may have to take it in, so it is
+    ``size`` is what decides how long a call takes beside what all have in common, within a factor of two. ``basis``
+    stands for everything that calls depend on: the first after a change may have to take it in, so it is
     expected to be long. Safe to use from several threads.
     """
 
     def __init__(self) -> None:
-        self._mean_s = 10 * SHORT_S
+        self._mean_s = [10 * TURN_S] * _SIZES
         self._basis: object = None
 
-    @property
-    def is_quick(self) -> bool:
-        """Whether a call is short when nothing is new."""
-        return self._mean_s <= SHORT_S
+    def is_quick(self, size: int, within_s: float) -> bool:
+        """Whether a call takes no longer when nothing is new."""
+        return self._mean_s[_step(size)] <= within_s
 
-    def is_short(self, basis: object) -> bool:
-        """Whether the next call is expected to be short."""
-        return self.is_quick and basis == self._basis
+    def is_short(self, basis: object, size: int, within_s: float) -> bool:
+        """Whether the next call is expected to take no longer."""
+        return self.is_quick(size, within_s) and basis == self._basis
 
-    def timed(self, basis: object, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    def timed(self, basis: object, size: int, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """What ``work`` returns; how long it took counts from now on, and what changed before ``basis`` is taken in."""
         began = time.thread_time()
         value = work(*args, **kwargs)
-        self._mean_s += (time.thread_time() - began - self._mean_s) / _LAST
+        step = _step(size)
+        self._mean_s[step] += (time.thread_time() - began - self._mean_s[step]) / _LAST
         self._basis = basis
         return value
+
+
+def _step(size: int) -> int:
+    return min(size.bit_length(), _SIZES - 1)
 
 
 class ShortCalls:
@@ -60,6 +67,10 @@ class ShortCalls:
     def __init__(self, waiting: int) -> None:
         self._most = waiting
         self._waiting: deque[tuple[asyncio.Future[Any], Callable[[], Any]]] = deque()
+
+    def __bool__(self) -> bool:
+        """Whether any call waits."""
+        return bool(self._waiting)
 
     async def run(self, work: Callable[[], T]) -> T:
         """What ``work`` returns, or its error; :class:`Overloaded` at once when too many calls wait already."""

@@ -86,6 +86,14 @@ def _read_of(schema: GraphSchema) -> _Read:
     return kept[1]
 
 
+def num_events(view: GraphView, user_id: str) -> int:
+    """How many events a user's history holds, about; none of an unknown one."""
+    row = view.index_of(view.schema.user_type, user_id)
+    if row is None:
+        return 0
+    return sum(view.ends(edge_type, row).size for edge_type, _ in _read_of(view.schema).learned)
+
+
 def profile_of(view: GraphView, user_index: int) -> Profile:
     """The history of one user; events of the same second keep the graph's order, edge type by edge type.
 

@@ -100,7 +100,8 @@ async def related(request: Request, item_id: str, query: Annotated[RelatedQuery,
 async def recommendations(request: Request, user_id: str, query: Annotated[RecommendationsQuery, Query()]) -> Response:
     """Recommendations for a user; an unknown one is answered as a newcomer, and `fallback_used` says so."""
     asked = recommendations_request(checked_id(user_id, "user_id"), query, asked_language(request, query.lang))
-    return await _recommended(request, asked, parse_include(query.include))
+    include = parse_include(query.include)
+    return await _recommended(request, replace(asked, reasons="reasons" in include), include)
 
 
 @router.post(
@@ -112,11 +113,7 @@ async def recommendations(request: Request, user_id: str, query: Annotated[Recom
 async def recommend(request: Request) -> Response:
     """Recommendations for a user and/or a session (`events`) and/or a cart (`items`) and/or a newcomer's picks
     (`interests`), steered by filters, boosts, promotions, pins, caps, diversity and what else the body names."""
-    settings = parts_of(request).settings
-    raw = await read_body(request, settings.body_limit_bytes, settings.body_timeout_s)
-    body = decode_json(raw, _BODY, _BODY_FIELDS)
-    asked = engine_request(body, asked_language(request, body.lang))
-    return await _recommended(request, asked, parse_include(body.include))
+    return await _recommended(request, *await posted_request(request))
 
 
 @router.get("/trending", summary="Trending items", responses=reply("Envelope"))
@@ -169,10 +166,19 @@ def engine_request(body: RecommendationsBody, language: Language = "en") -> Engi
     )
 
 
+async def posted_request(request: Request) -> tuple[EngineRequest, frozenset[str]]:
+    """What the full form asks of the engine, and what to include; :class:`InvalidField` for what cannot be used."""
+    settings = parts_of(request).settings
+    raw = await read_body(request, settings.body_limit_bytes, settings.body_timeout_s)
+    body = decode_json(raw, _BODY, _BODY_FIELDS)
+    asked, include = engine_request(body, asked_language(request, body.lang)), parse_include(body.include)
+    return replace(asked, reasons=True) if "reasons" in include else asked, include
+
+
 async def _recommended(request: Request, asked: EngineRequest, include: frozenset[str]) -> Response:
     began, parts = time.perf_counter(), parts_of(request)
     live = parts.serving.live
-    answer = await parts.lane.run(live.engine.recommend, replace(asked, reasons="reasons" in include))
+    answer = await parts.lane.run(live.engine.recommend, asked)
     if answer.fallback_used is not None:
         parts.metrics.fallbacks.labels(answer.fallback_used).inc()
     given = (parts, "recommendations")

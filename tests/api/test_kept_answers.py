@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+import api.asked as asked_module
 import api.given as given_module
-import api.hot as hot_module
 from api.envelope import Envelope, ListedItem, ReleaseName
 from api.given import Given, read_given
 from api.kept import AnswerCache, KeptAnswer
@@ -157,23 +157,23 @@ def test_it_holds_no_more_than_its_bytes() -> None:
 
 def test_a_query_that_names_somebody_is_checked_each_time_and_never_kept(tmp_path: Path) -> None:
     async def scenario(world: World) -> None:
-        before = set(hot_module._queries)
+        before = set(asked_module._queries)
         for query in ("n=4", "n=4&user_id=u1", "n=4&exclude=i1", f"n=4&include={'reasons,' * 30}reasons"):
             for _ in range(2):
                 await world.get(f"/v1/items/i0/related?{query}")
-        assert {text for _, text in set(hot_module._queries) - before} <= {b"n=4"}
+        assert {text for _, text in set(asked_module._queries) - before} <= {b"n=4"}
 
     in_world(tmp_path, scenario, answer_cache_megabytes=0)
 
 
 def test_kept_queries_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hot_module, "_MOST_QUERIES", 5)
+    monkeypatch.setattr(asked_module, "_MOST_QUERIES", 5)
 
     async def scenario(world: World) -> None:
         for n in range(1, 20):
             reply = await world.get(f"/v1/items/i0/related?n={n}")
             assert reply.status_code == 200
-            assert len(hot_module._queries) <= 5
+            assert len(asked_module._queries) <= 5
 
-    hot_module._queries.clear()
+    asked_module._queries.clear()
     in_world(tmp_path, scenario)

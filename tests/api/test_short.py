@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -24,23 +25,23 @@ def spin(seconds: float) -> None:
 
 def proven(basis: object) -> Pace:
     pace = Pace()
-    assert not pace.is_short(basis)
-    while not pace.is_short(basis):
-        assert pace.timed(basis, divmod, 7, 3) == (2, 1)
+    assert not pace.is_short(basis, 1, SHORT_S)
+    while not pace.is_short(basis, 1, SHORT_S):
+        assert pace.timed(basis, 1, divmod, 7, 3) == (2, 1)
     return pace
 
 
 def test_calls_are_short_when_the_last_ones_were_and_nothing_has_changed() -> None:
     pace = proven("as it was")
-    assert pace.is_short("as it was")
-    assert not pace.is_short("changed")
-    pace.timed("changed", divmod, 7, 3)
-    assert pace.is_short("changed")
-    pace.timed("changed", spin, 20 * SHORT_S)
-    assert not pace.is_short("changed")
+    assert pace.is_short("as it was", 1, SHORT_S)
+    assert not pace.is_short("changed", 1, SHORT_S)
+    pace.timed("changed", 1, divmod, 7, 3)
+    assert pace.is_short("changed", 1, SHORT_S)
+    pace.timed("changed", 1, spin, 20 * SHORT_S)
+    assert not pace.is_short("changed", 1, SHORT_S)
     for _ in range(100):
-        pace.timed("changed", time.sleep, 0.0)
-    assert pace.is_short("changed")  # one that took long is forgotten
+        pace.timed("changed", 1, time.sleep, 0.0)
+    assert pace.is_short("changed", 1, SHORT_S)  # one that took long is forgotten
 
 
 def test_a_burst_of_short_calls_lets_the_rest_of_the_loop_in_each_turn() -> None:
@@ -89,17 +90,8 @@ def test_what_does_not_fit_is_refused_at_once_and_an_error_is_the_callers() -> N
 
 
 def test_plain_related_items_are_made_on_the_loop_once_they_are_known_to_be_short(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, threads: list[str]
 ) -> None:
-    threads: list[str] = []
-    computed = hot_module._computed
-
-    def noted(*args: Any) -> Any:
-        threads.append(threading.current_thread().name)
-        return computed(*args)
-
-    monkeypatch.setattr(hot_module, "_computed", noted)
-    monkeypatch.setattr("api.short.SHORT_S", 1.0)  # however slow the machine
     loop = threading.current_thread().name
 
     async def scenario(world: World) -> None:
@@ -116,13 +108,60 @@ def test_plain_related_items_are_made_on_the_loop_once_they_are_known_to_be_shor
         for other in ("&kind=bought_together", "&include=score", "&user_id=u1", "&filter=price%20%3C%202", "&n=101"):
             path = plain.replace("n=3", "n=101") if other == "&n=101" else plain + other
             assert await made_by(path) != loop, other
-        assert await made_by("/v1/users/u1/recommendations?n=3") != loop
         await world.post("/v1/events", {"user_id": "u2", "item_id": "i3", "kind": "purchase"})
         assert await made_by(plain) != loop  # takes in what is new
         assert await made_by(plain) == loop
 
+    with_world(tmp_path, scenario)
+
+
+@pytest.fixture
+def threads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The names of the threads that made lists, in their order; however slow the machine, all are short."""
+    made_by: list[str] = []
+    computed = hot_module._computed
+
+    def noted(*args: Any) -> Any:
+        made_by.append(threading.current_thread().name)
+        return computed(*args)
+
+    monkeypatch.setattr(hot_module, "_computed", noted)
+    for bound in ("SHORT_S", "TURN_S"):
+        monkeypatch.setattr(hot_module, bound, 1.0)
+    return made_by
+
+
+def with_world(folder: Path, scenario: Callable[[World], Awaitable[None]]) -> None:
     async def body() -> None:
-        async with running(tmp_path, stale_after_s=3600, answer_cache_megabytes=0) as world:
+        async with running(folder, stale_after_s=3600, answer_cache_megabytes=0) as world:
             await scenario(world)
 
     run(body())
+
+
+def test_short_recommendations_are_made_on_the_loop_and_are_those_of_a_thread(
+    tmp_path: Path, threads: list[str]
+) -> None:
+    loop = threading.current_thread().name
+    session: dict[str, Any] = {"events": [{"item_id": "i1"}, {"item_id": "i3", "kind": "purchase"}], "n": 3}
+
+    async def scenario(world: World) -> None:
+        async def asked(body: dict[str, Any] | None) -> tuple[str, Any]:
+            path = "/v1/users/u1/recommendations?n=3"
+            reply = await (world.get(path) if body is None else world.post("/v1/recommendations", body))
+            assert reply.status_code == 200
+            document = reply.json()
+            return threads.pop(), {name: document[name] for name in document.keys() - {"recommendation_id", "took_ms"}}
+
+        await world.until(lambda: not world.parts.serving.stale)
+        for body in (None, session, {"user_id": "u1", **session}):
+            thread, first = await asked(body)
+            assert body is not None or thread != loop  # the others are of about one size with the first
+            while thread != loop:
+                thread, again = await asked(body)
+                assert again == first
+        steered = {"filter": "price < 20"}, {"interests": [{"item_id": "i2"}]}, {"include": "reasons"}, {"n": 101}
+        for more in steered:
+            assert (await asked({**session, **more}))[0] != loop, more
+
+    with_world(tmp_path, scenario)

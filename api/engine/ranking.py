@@ -49,6 +49,12 @@ def ranked(
     exclude = histories.even() if exclude is None else exclude
     permitted = sources.allowed if allowed is None else sources.allowed & allowed
     num_rows = len(histories)
+    if num_rows == 1 and histories.item_index.size:  # an answer: what follows is for blocks
+        fused = sources.ranker.fuse(histories, k=k, exclude=exclude, allowed=permitted, bias=bias)
+        result = Ranked(fused.item_index, fused.score, fused.contribution, np.zeros((1, k), bool))
+        if k and result.item_index[0, -1] < 0:  # what is missing is missing at the end
+            _fill(sources, result, 0, exclude.indices[: exclude.indptr[1]], permitted, bias)
+        return result
     step = sources.ranker.weights.space.block_rows(sources.num_items)
     speaking = np.flatnonzero(histories.lengths)
     if speaking.size == num_rows <= step:  # one block in which everyone has a history, as an answer has

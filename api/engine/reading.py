@@ -62,6 +62,7 @@ class _Read:
     learned: tuple[tuple[EdgeType, int], ...]
     kinds: tuple[str, ...]
     others: tuple[EdgeType, ...]
+    against: frozenset[str]
 
     @classmethod
     def of(cls, schema: GraphSchema) -> _Read:
@@ -69,7 +70,10 @@ class _Read:
         kinds = kinds_of(specs)
         others = [spec for spec in schema.edges_with(EdgeRole.INTERACTION) if not spec.holdout and spec not in specs]
         learned = tuple((spec.edge_type, kinds.index(kind_of(spec))) for spec in specs)
-        return cls(learned, kinds, tuple(spec.edge_type for spec in others))
+        every = schema.edges_with(EdgeRole.INTERACTION)
+        for_items = {spec.kind for spec in every if spec.positive}
+        against = frozenset(spec.kind for spec in every if spec.kind is not None and spec.kind not in for_items)
+        return cls(learned, kinds, tuple(spec.edge_type for spec in others), against)
 
 
 _READ: dict[int, tuple[GraphSchema, _Read]] = {}
@@ -84,6 +88,16 @@ def _read_of(schema: GraphSchema) -> _Read:
             _READ.clear()
         kept = _READ[id(schema)] = (schema, _Read.of(schema))
     return kept[1]
+
+
+def kinds_read(schema: GraphSchema) -> tuple[str, ...]:
+    """The names of kinds that a history's codes stand for."""
+    return _read_of(schema).kinds
+
+
+def kinds_against(schema: GraphSchema) -> frozenset[str]:
+    """Kinds of interaction that only ever speak against an item, like a return."""
+    return _read_of(schema).against
 
 
 def num_events(view: GraphView, user_id: str) -> int:

@@ -7,11 +7,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from api.engine.reading import NOBODY, Profile, learned_interactions, profile_of
-from api.engine.request import Request
+from api.engine.reading import NOBODY, Profile, kinds_against, kinds_read, profile_of
+from api.engine.request import Event, Request
 from gnn.histories import NO_KIND, History, IntArray
-from gnn.knowledge import kinds_of
-from graph.schema import EdgeRole, GraphSchema
+from graph.schema import GraphSchema
 from graph.view import GraphView
 
 _CART = "cart"
@@ -51,11 +50,13 @@ def resolve(view: GraphView, request: Request, now_s: int) -> Session:
     unknown: list[str] = [] if request.user_id is None or profile is not NOBODY else [request.user_id]
     if not (request.events or request.items or request.exclude):
         return Session(profile.user_index, profile.history, profile.seen, np.empty(0, np.int32), tuple(unknown))
-    against = _kinds_against(view.schema)
-    timed = [event for event in request.events if event.timestamp_s is not None]
-    untimed = [event for event in request.events if event.timestamp_s is None]
-    events = [*sorted(timed, key=lambda event: event.timestamp_s or 0), *untimed]
-    now_s = max([now_s, *(event.timestamp_s or 0 for event in timed)])
+    against = kinds_against(view.schema)
+    events: Sequence[Event] = request.events
+    timed = [event for event in events if event.timestamp_s is not None]
+    if timed:
+        untimed = [event for event in events if event.timestamp_s is None]
+        events = [*sorted(timed, key=lambda event: event.timestamp_s or 0), *untimed]
+        now_s = max([now_s, *(event.timestamp_s or 0 for event in timed)])
     known = [(event, row) for event in events if (row := _row(view, event.item_id, unknown)) is not None]
     cart = _rows(view, request.items, unknown)
     excluded = _rows(view, request.exclude, unknown)
@@ -64,9 +65,10 @@ def resolve(view: GraphView, request: Request, now_s: int) -> Session:
         for event, row in known
         if event.kind not in against
     ]
+    past = _past(view.schema, [*happened, *((row, now_s, _CART) for row in cart)])
     return Session(
         profile.user_index,
-        profile.history.then(_past(view.schema, [*happened, *((row, now_s, _CART) for row in cart)])),
+        profile.history.then(past) if len(profile.history) else past,
         np.concatenate([profile.seen, np.array([row for _, row in known], np.int32)]),
         np.array([*cart, *excluded], np.int32),
         tuple(dict.fromkeys(unknown)),
@@ -80,16 +82,9 @@ def _profile(view: GraphView, user_id: str | None) -> Profile:
 
 def _past(schema: GraphSchema, happened: Sequence[tuple[int, int, str]]) -> History:
     """The history of item rows, times and names of kinds; a kind that the graph does not learn from is none."""
-    kinds = kinds_of(learned_interactions(schema))
+    kinds = kinds_read(schema)
     codes = [kinds.index(kind) if kind in kinds else NO_KIND for _, _, kind in happened]
     return History.of([row for row, _, _ in happened], [time_s for _, time_s, _ in happened], codes, kinds)
-
-
-def _kinds_against(schema: GraphSchema) -> frozenset[str]:
-    """Kinds of interaction that only ever speak against an item, like a return."""
-    specs = schema.edges_with(EdgeRole.INTERACTION)
-    speaking_for = {spec.kind for spec in specs if spec.positive}
-    return frozenset(spec.kind for spec in specs if spec.kind is not None and spec.kind not in speaking_for)
 
 
 def _row(view: GraphView, item_id: str, unknown: list[str]) -> int | None:

@@ -84,7 +84,7 @@ class FeatureSpace:
     def block_rows(self, num_items: int) -> int:
         """How many histories fit in one block of scores."""
         per_row = num_items * 4 * self.num_readings
-        return int(np.clip(BLOCK_BYTES // max(per_row, 1), 1, 512))
+        return min(max(BLOCK_BYTES // max(per_row, 1), 1), 512)
 
 
 @dataclass(frozen=True, slots=True)

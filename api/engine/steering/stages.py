@@ -89,13 +89,14 @@ class Stages:
 
     def _unsteered(self, view: GraphView, num_items: int) -> Stage:
         """What hides items by themselves; the same object for as long as no item changes."""
-        if not self._hides:
-            return Stage(num_items)
-        state, kept = view.state_of(self._item_type), self._plain
+        state, kept = view.state_of(self._item_type) if self._hides else None, self._plain
         if kept is not None and kept[0] is state and kept[1].num_items == num_items:
             return kept[1]
-        shown = self.masks(view, _NOT_HIDDEN)
-        made = Stage(num_items, removing=() if shown.all() else (Removing(Removal("hidden", HIDDEN), shown),))
+        removing: tuple[Removing, ...] = ()
+        if self._hides:
+            shown = self.masks(view, _NOT_HIDDEN)
+            removing = () if shown.all() else (Removing(Removal("hidden", HIDDEN), shown),)
+        made = Stage(num_items, removing=removing)
         self._plain = (state, made)
         return made
 

@@ -41,6 +41,8 @@ from graph.errors import KindredError
 P = ParamSpec("P")
 
 _JSON = (b"content-type", b"application/json")
+ALONE_S = 0.01
+"""For so long after a request that needs no engine, what the engine computes leaves the event loop to such requests."""
 _MAX_KEY = 1024
 """A longer request is answered, but not kept."""
 _LONGEST_QUERY = 16_384
@@ -66,6 +68,7 @@ class HotAnswers:
         self._basis = EachTurn(self._basis_now)
         self._pace, self._short = Pace(), ShortCalls(parts.settings.engine_waiting)
         self._in_threads = 0
+        self._other_at = float("-inf")
         self._keeps = parts.settings.answer_cache_megabytes > 0
         self._hits, self._misses = (parts.metrics.answer_cache.labels(outcome) for outcome in ("hit", "miss"))
 
@@ -79,6 +82,7 @@ class HotAnswers:
         if scope["path"] == POSTED.path_format and scope["method"] == "POST":
             scope["route"] = POSTED
             return self._in_full(scope, receive, send)
+        self._other_at = time.perf_counter()
         direct = _DIRECT.get((scope["method"], scope["path"]))
         if direct is None:
             return self._app(scope, receive, send)
@@ -128,6 +132,7 @@ class HotAnswers:
             basis = self._basis()
             if basis is not None and (kept := self._cache.get(basis, key)) is not None:
                 self._hits.inc()
+                self._other_at = began
                 return kept
         asked = read_list(route, scope, accepted)
         if asked is None:
@@ -145,16 +150,22 @@ class HotAnswers:
         if rows is None:
             return await self._threaded(_computed, asked, self._parts, began)
         pace = self._pace
-        if not self._in_threads and not self._short and pace.is_quick(rows, TURN_S):
-            # Nobody else waits for the engine, and whoever comes meanwhile would wait a turn's length for short calls.
+        kept: KeptAnswer | None = None
+        if self._is_alone and pace.is_quick(rows, TURN_S):
             kept = self._made_here(asked, rows, TURN_S, began)
-        elif pace.is_quick(rows, SHORT_S):
+        elif rows == 1 and pace.is_quick(rows, SHORT_S):
             kept = await self._short.run(lambda: self._made_here(asked, rows, SHORT_S, began))
-        else:
-            kept = None
         if kept is not None:
             return kept
         return await self._threaded(pace.timed, self._basis(), rows, _computed, asked, self._parts, began)
+
+    @property
+    def _is_alone(self) -> bool:
+        """Whether nobody waits for the engine, and nobody else asked for anything that does not need it just now.
+
+        Then whoever comes during a computation waits for it no longer than for a turn's short calls.
+        """
+        return not (self._in_threads or self._short) and time.perf_counter() - self._other_at > ALONE_S
 
     async def _threaded(self, work: Callable[P, KeptAnswer], *args: P.args, **kwargs: P.kwargs) -> KeptAnswer:
         self._in_threads += 1

@@ -140,7 +140,7 @@ def with_world(folder: Path, scenario: Callable[[World], Awaitable[None]]) -> No
 
 
 def test_short_recommendations_are_made_on_the_loop_and_are_those_of_a_thread(
-    tmp_path: Path, threads: list[str]
+    tmp_path: Path, threads: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     loop = threading.current_thread().name
     session: dict[str, Any] = {"events": [{"item_id": "i1"}, {"item_id": "i3", "kind": "purchase"}], "n": 3}
@@ -163,5 +163,9 @@ def test_short_recommendations_are_made_on_the_loop_and_are_those_of_a_thread(
         steered = {"filter": "price < 20"}, {"interests": [{"item_id": "i2"}]}, {"include": "reasons"}, {"n": 101}
         for more in steered:
             assert (await asked({**session, **more}))[0] != loop, more
+        assert (await asked(session))[0] == loop
+        monkeypatch.setattr(hot_module, "ALONE_S", 60.0)
+        assert (await world.get("/live")).status_code == 200
+        assert (await asked(session))[0] != loop  # the loop is left to whoever needs no engine
 
     with_world(tmp_path, scenario)

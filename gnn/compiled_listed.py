@@ -35,26 +35,26 @@ def _add(row: Any, scale: Any, more: Any) -> None:  # pragma: no cover
 
 
 @njit(nogil=True)
+def _matrix(starts: Any, columns: Any, values: Any, rows: Any) -> Any:  # pragma: no cover
+    """A sparse matrix by the addresses of where its rows start, of its columns and of its values."""
+    indptr = carray(at_address(starts), (rows + 1,), np.int32)
+    count = np.int64(indptr[rows])
+    indices = carray(at_address(columns), (count,), np.int32)
+    return indptr, indices, carray(at_address(values), (count,), np.float32)
+
+
+@njit(nogil=True)
 def _add_sparse(place: Any, ptr: Any, items: Any, weights: Any, scale: Any, out: Any) -> None:  # pragma: no cover
     """``place``: starts of rows, columns, values."""
-    indptr = carray(at_address(place[2]), (out.shape[2] + 1,), np.int32)
-    count = np.int64(indptr[out.shape[2]])
-    indices = carray(at_address(place[3]), (count,), np.int32)
-    data = carray(at_address(place[4]), (count,), np.float32)
+    indptr, indices, data = _matrix(place[2], place[3], place[4], out.shape[2])
     spread_contexts(ptr, items, weights, indptr, indices, data, scale, out)
 
 
 @njit(nogil=True)
 def _add_factor(place: Any, ptr: Any, items: Any, weights: Any, scale: Any, out: Any) -> None:  # pragma: no cover
     """``place``: the same of the left and of the right matrix, then how many attributes lie between them."""
-    left_ptr = carray(at_address(place[2]), (out.shape[2] + 1,), np.int32)
-    left_count = np.int64(left_ptr[out.shape[2]])
-    left = carray(at_address(place[3]), (left_count,), np.int32)
-    left_data = carray(at_address(place[4]), (left_count,), np.float32)
-    indptr = carray(at_address(place[5]), (place[8] + 1,), np.int32)
-    count = np.int64(indptr[place[8]])
-    indices = carray(at_address(place[6]), (count,), np.int32)
-    data = carray(at_address(place[7]), (count,), np.float32)
+    left_ptr, left, left_data = _matrix(place[2], place[3], place[4], out.shape[2])
+    indptr, indices, data = _matrix(place[5], place[6], place[7], place[8])
     spread_twice(ptr, items, weights, left_ptr, left, left_data, indptr, indices, data, scale, out)
 
 

@@ -6,6 +6,7 @@ routes, which describe it; whatever else comes goes on to the routes, and they s
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import ParamSpec, TypeAlias
@@ -42,7 +43,7 @@ P = ParamSpec("P")
 
 _JSON = (b"content-type", b"application/json")
 ALONE_S = 0.01
-"""For so long after a request that needs no engine, what the engine computes leaves the event loop to such requests."""
+"""For so long after somebody else asked, what the engine computes is not made as it is read."""
 _MAX_KEY = 1024
 """A longer request is answered, but not kept."""
 _LONGEST_QUERY = 16_384
@@ -69,6 +70,7 @@ class HotAnswers:
         self._pace, self._short = Pace(), ShortCalls(parts.settings.engine_waiting)
         self._in_threads = 0
         self._other_at = float("-inf")
+        self._made_one = False
         self._keeps = parts.settings.answer_cache_megabytes > 0
         self._hits, self._misses = (parts.metrics.answer_cache.labels(outcome) for outcome in ("hit", "miss"))
 
@@ -152,7 +154,9 @@ class HotAnswers:
         pace = self._pace
         kept: KeptAnswer | None = None
         if self._is_alone and pace.is_quick(rows, TURN_S):
+            self._made_one = True
             kept = self._made_here(asked, rows, TURN_S, began)
+            asyncio.get_running_loop().call_soon(self._end_turn)  # behind whoever came meanwhile
         elif rows == 1 and pace.is_quick(rows, SHORT_S):
             kept = await self._short.run(lambda: self._made_here(asked, rows, SHORT_S, began))
         if kept is not None:
@@ -161,11 +165,17 @@ class HotAnswers:
 
     @property
     def _is_alone(self) -> bool:
-        """Whether nobody waits for the engine, and nobody else asked for anything that does not need it just now.
+        """Whether nobody waits for the engine, and just now nobody else asked for anything.
 
         Then whoever comes during a computation waits for it no longer than for a turn's short calls.
         """
-        return not (self._in_threads or self._short) and time.perf_counter() - self._other_at > ALONE_S
+        if self._in_threads or self._short or self._made_one:
+            self._other_at = time.perf_counter()
+            return False
+        return time.perf_counter() - self._other_at > ALONE_S
+
+    def _end_turn(self) -> None:
+        self._made_one = False
 
     async def _threaded(self, work: Callable[P, KeptAnswer], *args: P.args, **kwargs: P.kwargs) -> KeptAnswer:
         self._in_threads += 1

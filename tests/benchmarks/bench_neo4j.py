@@ -266,6 +266,7 @@ def _import_bare(home: Path, folder: Path, edges: int) -> float:
     csv.write_csv(pa.table({":START_ID": sources, ":END_ID": targets}), folder / "edges.csv")
     csv.write_csv(pa.table({":ID": range(len(users.dictionary) + len(items.dictionary))}), folder / "nodes.csv")
     arguments = [f"--nodes=Node={folder}/nodes.csv", f"--relationships=EDGE={folder}/edges.csv", "--id-type=actual"]
+    arguments.append(f"--report-file={folder}/import.report")
     arguments = ["database", "import", "full", "neo4j", "--overwrite-destination=true", *arguments]
     return _seconds(lambda: admin(home, arguments, lambda _: None, jvm_options=SHORT_RUN))
 

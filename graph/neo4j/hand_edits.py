@@ -39,6 +39,8 @@ ACTOR = "browser"
 """Who the feed says has made a hand edit."""
 SAVE_EVERY_S = 60.0
 """How often what is known is kept in the database: a deletion made while nobody looks is found by it."""
+FIRST_AFTER_S = 2.0
+"""A start that had nothing to compare does so a little later: a first comparison is slow, and an edit waits for it."""
 _EXPORT_S = 60.0
 """The deadline of reading the curated part; a line that hangs meanwhile holds nobody up for longer."""
 _SECONDS_PER_ROW = 0.002
@@ -60,6 +62,7 @@ class HandEditor:
         self._loaded = False
         self._settled: object = _UNKNOWN
         self._saved_at = _NEVER
+        self._compare_at = -_NEVER
         self._kept: str | None = None
         """The token of what is kept in the database, while that is what is known but for what is unsaved."""
         self._dirty = self._handed = False
@@ -82,12 +85,13 @@ class HandEditor:
             except SchemaError:
                 return 0  # nothing to curate yet
             mark = self._mark(catalogue)
-            if mark is not None and mark == self._settled:
+            if mark is not None and mark == self._settled and time.monotonic() < self._compare_at:
                 self._save_when_due(catalogue)
                 return 0
             self._load(catalogue)
             if mark is not None and self._settled is _UNKNOWN and self._is_as_left(catalogue, mark):
                 self._settled = mark
+                self._compare_at = time.monotonic() + FIRST_AFTER_S
                 return 0
             found = self._compared(catalogue)
             count = 0
@@ -169,6 +173,7 @@ class HandEditor:
         for edge in curated_edges(schema):
             statement = cypher_curated.numbered_edges(names, edge)
             work.append((edge.edge_type, partial(differing, edge.edge_type, statement, partial(_edge_row, edge))))
+        self._compare_at = -_NEVER
         with without_collector():  # it looked through what was just read for longer than the comparison took
             found = self._of_each(work)
         self.diffs += 1

@@ -48,7 +48,7 @@ def _fixed(interactions: Interactions, holdout: Interactions, cuts: Cuts) -> Spl
             "the protocol fixed-files needs the data set's own test file",
             remedy="Map it to an edge type with holdout: true, or use another protocol.",
         )
-    return fixed_files(interactions, holdout, seed=cuts.seed)
+    return fixed_files(interactions, holdout, validation="blocks", validation_share=0.2, seed=cuts.seed)
 
 
 ORDER_FREE = ("bandfilter",)

@@ -9,7 +9,9 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
+import scipy.sparse as sp
 
+from gnn.blocks import likeness_to_one
 from gnn.data import NO_TIME, Interactions, ItemKnowledge, TrainingData
 from graph.errors import InputError
 
@@ -78,7 +80,8 @@ class Split:
         if not isinstance(share, float):
             raise InputError("only a random validation part or one in time can be drawn again", got=self.name)
         part = np.where(self.part == VALIDATION, TRAIN, self.part).astype(np.uint8)
-        _hold_out(self.interactions, part, share, VALIDATION, np.random.default_rng((self.seed or 0, number)))
+        rng = np.random.default_rng((self.seed or 0, number))
+        _hold_out(self.interactions, part, share, VALIDATION, rng, blocks=bool(self.protocol.get("blocks")))
         return replace(self, part=part)
 
     def _earlier(self, number: int) -> Split:
@@ -263,26 +266,30 @@ def fixed_files(
     train: Interactions,
     holdout: Interactions,
     *,
-    validation: Literal["random", "last"] = "random",
+    validation: Literal["random", "blocks", "last"] = "random",
     validation_share: float = 0.1,
     seed: int = 42,
 ) -> Split:
     """A data set's own test file is the test; validation is carved from its training file.
 
-    ``random`` takes ``validation_share`` of each user's items, ``last`` each user's last interaction.
+    ``random`` takes ``validation_share`` of each user's items, ``last`` each user's last interaction. ``blocks`` takes
+    the share at random from half of the users, and from the others items that belong together: nobody knows how the
+    test was drawn.
     """
     merged, is_holdout = _merged(train, holdout)
     part = np.where(is_holdout, TEST, TRAIN).astype(np.uint8)
-    if validation == "random":
-        _hold_out(merged, part, validation_share, VALIDATION, np.random.default_rng(seed))
-        protocol: dict[str, object] = {"validation": "random", "validation_share": validation_share}
+    protocol: dict[str, object] = {"validation": validation}
+    if validation != "last":
+        blocks = validation == "blocks"
+        _hold_out(merged, part, validation_share, VALIDATION, np.random.default_rng(seed), blocks=blocks)
+        protocol |= {"validation_share": validation_share, "blocks": blocks}
         return Split("fixed files", merged, part, seed, protocol)
     learned = np.flatnonzero(part == TRAIN)
     users = merged.user_index[learned]
     count = np.bincount(users, minlength=merged.num_users)
     is_last = np.append(users[1:] != users[:-1], True) if users.size else np.zeros(0, np.bool_)
     part[learned[is_last & (count[users] >= 2)]] = VALIDATION
-    return Split("fixed files", merged, part, None, {"validation": "last"})
+    return Split("fixed files", merged, part, None, protocol)
 
 
 def _empty_part(times: npt.NDArray[np.int64], validation_cut: int, test_cut: int) -> InputError:
@@ -300,19 +307,36 @@ def _cut_at(times: npt.NDArray[np.int64], share: float) -> int:
 
 
 def _hold_out(
-    interactions: Interactions, part: npt.NDArray[np.uint8], share: float, into: int, rng: np.random.Generator
+    interactions: Interactions,
+    part: npt.NDArray[np.uint8],
+    share: float,
+    into: int,
+    rng: np.random.Generator,
+    *,
+    blocks: bool = False,
 ) -> None:
-    """Moves a rounded share of each user's distinct training items to another part, at random, never all of them."""
+    """Moves a rounded share of each user's distinct training items to another part, never all of them.
+
+    They are drawn at random; with ``blocks`` those of about half of the users are alike, see :mod:`gnn.blocks`.
+    """
     if not 0 <= share < 1:
         raise InputError("a held-out share must lie between 0 and 1", got=share)
     learned = np.flatnonzero(part == TRAIN)
     pair = interactions.user_index[learned].astype(np.int64) * interactions.num_items
     pairs, inverse = np.unique(pair + interactions.item_index[learned], return_inverse=True)
     user = pairs // interactions.num_items
-    order = np.lexsort((rng.random(pairs.size), user))
     count = np.bincount(user, minlength=interactions.num_users)
+    begin = np.cumsum(count) - count
+    late = rng.random(pairs.size)
+    if blocks and pairs.size:
+        indptr, items = np.append(begin, pairs.size), (pairs % interactions.num_items).astype(np.int32)
+        shape = (interactions.num_users, interactions.num_items)
+        matrix = sp.csr_array((np.ones(pairs.size, np.float32), items, indptr), shape=shape)
+        together = rng.random(interactions.num_users) < 0.5
+        late = np.where(together[user], -likeness_to_one(matrix, rng), late)
+    order = np.lexsort((late, user))
     rank = np.empty(pairs.size, np.int64)
-    rank[order] = np.arange(pairs.size) - (np.cumsum(count) - count)[user[order]]
+    rank[order] = np.arange(pairs.size) - begin[user[order]]
     quota = np.minimum(np.rint(share * count), np.maximum(count - 1, 0)).astype(np.int64)
     part[learned[(rank < quota[user])[inverse]]] = into
 

@@ -160,6 +160,48 @@ def test_fixed_files_carve_validation_from_the_training_file_only() -> None:
     np.testing.assert_array_equal(last.refit.item_index, train.item_index)
 
 
+def two_kinds(users: int = 400, of_each: int = 4, items_of_a_kind: int = 12) -> Interactions:
+    """Half of what each user chose is of one kind, half of the other; who chooses what within a kind is chance."""
+    rng = np.random.default_rng(3)
+    items = np.concatenate(
+        [kind * items_of_a_kind + rng.permutation(items_of_a_kind)[:of_each] for _ in range(users) for kind in (0, 1)]
+    )
+    people = np.repeat(np.arange(users), 2 * of_each)
+    # Those who know one kind only tell the kinds apart.
+    fans = np.repeat(np.arange(users, users + 400), items_of_a_kind)
+    theirs = np.tile(np.arange(2 * items_of_a_kind), 200)
+    size = {"num_users": users + 400, "num_items": 2 * items_of_a_kind}
+    return Interactions.of(np.concatenate([people, fans]), np.concatenate([items, theirs]), **size)
+
+
+def test_blocks_hold_back_items_that_belong_together_from_half_of_the_users() -> None:
+    known = two_kinds()
+    nothing = Interactions.of([], [], num_users=known.num_users, num_items=known.num_items)
+
+    def of_one_kind(validation: Interactions) -> float:
+        kind = (validation.item_index >= 12)[validation.user_index < 400].reshape(400, -1)
+        return float((kind.all(axis=1) | ~kind.any(axis=1)).mean())
+
+    split = fixed_files(known, nothing, validation="blocks", validation_share=0.25)
+    by_chance = fixed_files(known, nothing, validation="random", validation_share=0.25)
+    assert_parts_are_disjoint_and_whole(split)
+    assert np.array_equal(*(np.bincount(each.validation.user_index) for each in (split, by_chance)))
+    assert 0.3 < of_one_kind(by_chance.validation) < 0.55  # three of the seven others are of the kind of the first
+    assert 0.6 < of_one_kind(split.validation) < 0.85
+    assert of_one_kind(split.redrawn(1).validation) > 0.6
+    again = fixed_files(known, nothing, validation="blocks", validation_share=0.25)
+    assert pairs(again.validation) == pairs(split.validation) != pairs(split.redrawn(1).validation)
+
+
+@settings(max_examples=30, deadline=None)
+@given(events)
+def test_blocks_leave_every_user_something_to_learn_from(rows: list[tuple[int, int, int]]) -> None:
+    known = interactions(rows)
+    split = fixed_files(known, interactions([]), validation="blocks", validation_share=0.4)
+    assert_parts_are_disjoint_and_whole(split)
+    assert set(split.train.user_index.tolist()) == set(known.user_index.tolist())
+
+
 def test_fixed_files_must_speak_of_the_same_world() -> None:
     other = Interactions.of([0], [0], num_users=1, num_items=1)
     with pytest.raises(InputError, match="same users and items"):

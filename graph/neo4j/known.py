@@ -105,20 +105,24 @@ class Known:
         difference = Difference()
         same: set[int] = set()
         seen: set[str] = set()
+        fresh: dict[int, int] = {}  # counts once all is read: a comparison may be cut off
         for part, groups in exported:
             print_ = _print(groups)
             if prints.get(part) == print_:
                 same.add(part)
                 continue
-            prints[part] = print_
-            for source, raw in groups:
-                if isinstance(source, str) and source:
-                    seen.add(source)
-                    if not self._take(table, part, source, raw, difference, read, adopt=adopt):
-                        prints.pop(part, None)
+            prints.pop(part, None)
+            rows = [(source, raw) for source, raw in groups if isinstance(source, str) and source]
+            seen.update(source for source, _ in rows)
+            taken = [self._take(table, part, *row, difference, read, adopt=adopt) for row in rows]
+            if all(taken):
+                fresh[part] = print_
         for source, group in known.items():
             if group.part not in same and source not in seen:
                 difference.gone += [(source, place) for place in group.rows()]
+                if group.part is not None:
+                    fresh.pop(group.part, None)  # reported again until it is settled
+        prints.update(fresh)
         return difference
 
     def _take(

@@ -29,6 +29,7 @@ FOR_MANY_ITEMS: dict[str, Any] = {
     "negatives": 2048,
     "temperature": 0.1,
     "validate_steps": 200,
+    "norm_power": 0.25,
 }
 """What replaces the defaults where there are more items: a softmax over all of them leaves no time for steps."""
 
@@ -51,6 +52,8 @@ class LightGCN(TrainedModel["LightGCN.Config"]):
         warm_start: bool = True
         """Begin at the spectral solution instead of at random."""
         start_scale: float = Field(3.0, gt=0)
+        norm_power: float = Field(0.0, ge=0, le=1)
+        """How much an item's length counts in its score, where the loss compares directions: often chosen is longer."""
 
     name: ClassVar[str] = "LightGCN"
     reference: ClassVar[str] = "He et al. 2020, LightGCN"
@@ -109,7 +112,8 @@ class LightGCNObjective:
         _, item_layers = self.layers()
         item = self.averaged(item_layers)
         if self.config.ranks_by_cosine:
-            item = nn.functional.normalize(item, dim=1)
+            length = item.norm(dim=1, keepdim=True)
+            item = nn.functional.normalize(item, dim=1) * length**self.config.norm_power
         share = 1.0 / (self.config.layers + 1 - self.first_layer)
         received = sum(item_layers[:-1], torch.zeros_like(item)).cpu().numpy() * np.float32(share)
         root = np.sqrt(np.maximum(self._item_degree, 1)).astype(np.float32)

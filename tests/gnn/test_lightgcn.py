@@ -41,17 +41,18 @@ def naive_lightgcn(matrix: np.ndarray, user: np.ndarray, item: np.ndarray, layer
     return np.mean(users, axis=0), np.mean(items, axis=0)
 
 
-@pytest.mark.parametrize("loss", ["softmax", "bpr"])
+@pytest.mark.parametrize(("loss", "norm_power"), [("softmax", 0.0), ("softmax", 0.25), ("bpr", 0.0)])
 @pytest.mark.parametrize("layers", [1, 3])
-def test_scores_of_training_users_are_the_models_own(loss, layers, checkerboard) -> None:
-    model = MODELS["lightgcn"].build(**OPTIONS, loss=loss, layers=layers)
+def test_scores_of_training_users_are_the_models_own(loss, norm_power, layers, checkerboard) -> None:
+    model = MODELS["lightgcn"].build(**OPTIONS, loss=loss, norm_power=norm_power, layers=layers)
     operator = model.fit(checkerboard.data)
     matrix = checkerboard.data.train.matrix()
     user = operator.user_residual * (layers + 1)
     item = trained_items(model, checkerboard.data)
     expected_user, expected_item = naive_lightgcn(matrix.toarray(), user, item, layers)
     if loss == "softmax":
-        expected_item /= np.maximum(np.linalg.norm(expected_item, axis=1, keepdims=True), 1e-12)
+        length = np.linalg.norm(expected_item, axis=1, keepdims=True)
+        expected_item *= length**norm_power / np.maximum(length, 1e-12)
     histories = checkerboard.data.train.histories()
     np.testing.assert_allclose(
         operator.score(histories.even(), histories.user_index), expected_user @ expected_item.T, rtol=1e-4, atol=1e-5

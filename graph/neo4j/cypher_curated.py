@@ -23,22 +23,22 @@ def _part(variable: str) -> str:
 
 
 def numbered_nodes(names: Names, spec: NodeSpec) -> str:
-    """Lists of groups, one a node: its id, then a list of one row: number, version, cells."""
+    """Parts with their groups, one a node: its id, then a list of one row: number, version, cells."""
     key = names.key(spec.name)
     return f"""
         MATCH (n:{names.label(spec.name)}) WHERE n.{key} IS NOT NULL
         WITH {_part("n")} AS part, collect([n.{key}, [[n._seq, n._version, {_node_cells(names, spec)}]]]) AS groups
-        RETURN groups
+        RETURN part, groups
     """
 
 
 def numbered_edges(names: Names, spec: EdgeSpec) -> str:
-    """Lists of groups, one a source: its id, then its rows: target, number, cells as for reading."""
+    """Parts with their groups, one a source: its id, then its rows: target, number, cells as for reading."""
     return f"""
         MATCH {_arrow(names, spec.edge_type)}
         WITH s, collect([t.{names.key(spec.target)}, r._seq, {_edge_cells(names, spec)}]) AS rows
         WITH {_part("s")} AS part, collect([s.{names.key(spec.source)}, rows]) AS groups
-        RETURN groups
+        RETURN part, groups
     """
 
 
@@ -81,14 +81,21 @@ DATABASE = "CALL db.info() YIELD id, creationDate RETURN id, creationDate"
 
 
 def read_known(names: Names) -> str:
-    return (
-        f"MATCH (k:{names.own(KNOWN)}) RETURN k.type AS type, k.part AS part, k.content AS content ORDER BY type, part"
-    )
+    return f"MATCH (k:{names.own(KNOWN)}) RETURN k.type AS type, k.content AS content"
 
 
 def read_known_number(names: Names) -> str:
-    """What :func:`keep_known_number` has kept: the number, what is vouched for, and how many parts the rest has."""
-    return f"MATCH (m:{names.own(META)} {{name: 'graph'}}) RETURN m.known, m.vouched, m.parts"
+    """What :func:`keep_known_number` has kept: the number, what is vouched for, and which whole the rest is."""
+    return f"MATCH (m:{names.own(META)} {{name: 'graph'}}) RETURN m.known, m.vouched, {_whole(names)}"
+
+
+def kept_whole(names: Names) -> str:
+    """The token of who kept the parts last; null when some have been added or taken away since."""
+    return f"MATCH (m:{names.own(META)} {{name: 'graph'}}) RETURN {_whole(names)}"
+
+
+def _whole(names: Names) -> str:
+    return f"CASE WHEN m.parts = COUNT {{ (:{names.own(KNOWN)}) }} THEN m.kept END"
 
 
 def drop_known(names: Names) -> str:
@@ -96,16 +103,22 @@ def drop_known(names: Names) -> str:
 
 
 def write_known(names: Names) -> str:
-    return f"UNWIND $rows AS row CREATE (:{names.own(KNOWN)} {{type: row[0], part: row[1], content: row[2]}})"
+    """Rows of type, bucket and content, in place of what is there of the bucket."""
+    return f"""
+        UNWIND $rows AS row
+        MERGE (k:{names.own(KNOWN)} {{type: row[0], bucket: row[1]}})
+        SET k.content = row[2]
+    """
 
 
 def keep_known_number(names: Names) -> str:
-    """``$known`` is the number up to which the curated part is known, ``$vouched`` of what database and commit that is;
-    a commit of ours that changes no row.
+    """``$known`` is the number up to which the curated part is known, ``$vouched`` of what database and commit that is,
+    ``$kept`` a token of this very time; a commit of ours that changes no row.
     """
     return f"""
         MATCH (m:{names.own(META)} {{name: 'graph'}})
-        SET m.commits = m.commits + 1, m.known = $known, m.vouched = $vouched, m.parts = $parts
+        SET m.commits = m.commits + 1, m.known = $known, m.vouched = $vouched, m.kept = $kept,
+            m.parts = COUNT {{ (:{names.own(KNOWN)}) }}
     """
 
 

@@ -2,6 +2,10 @@
 
 A column is a parameter of its own, named ``c0``, ``c1`` and so on in the order given: that is less to send and to
 unpack than a list a row.
+
+A plain transaction (:func:`graph.neo4j.cypher.create_nodes` and ``create_edges``) sends rows instead, each with its own
+number: a draft numbers rows of all types, new and changed, in the order they came in, so those of one type and kind do
+not follow one another.
 """
 
 from __future__ import annotations

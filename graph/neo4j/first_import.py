@@ -57,16 +57,13 @@ def import_first(
     seconds: dict[str, float] = {}
     with _timed(seconds, "files"):
         filled = fill(files)
-    arguments = ["database", "import", "full", address.database, "--overwrite-destination=true"]
-    arguments.append(f"--report-file={folder.absolute() / 'import.report'}")
-    arguments += files.arguments
     if not local:
-        return filled, Imported("neo4j-admin " + shlex.join(arguments), seconds)
+        return filled, Imported("neo4j-admin " + shlex.join(_arguments(address.database, folder, files)), seconds)
     with _timed(seconds, "stop"):
         stop(home)
     try:
         with _timed(seconds, "import"):
-            admin(home, arguments, say, jvm_options=SHORT_RUN if _size(folder) <= SHORT_BYTES else ())
+            import_files(home, address.database, folder, files, say)
     finally:
         with _timed(seconds, "start"):
             start(order_as_last_started(home), say)
@@ -74,6 +71,21 @@ def import_first(
         say("constraints and indexes")
         store.ensure_schema(files.schema)
     return filled, Imported(None, seconds)
+
+
+def import_files(home: Path, database: str, folder: Path, files: ImportFiles, say: Callable[[str], None]) -> None:
+    """Nothing; the stopped server's database is what the files in ``folder`` say.
+
+    Raises:
+        StoreError: when the import tool fails.
+    """
+    options = SHORT_RUN if _size(folder) <= SHORT_BYTES else ()
+    admin(home, _arguments(database, folder, files), say, jvm_options=options)
+
+
+def _arguments(database: str, folder: Path, files: ImportFiles) -> list[str]:
+    report = f"--report-file={folder.absolute() / 'import.report'}"
+    return ["database", "import", "full", database, "--overwrite-destination=true", report, *files.arguments]
 
 
 def _size(folder: Path) -> int:

@@ -10,20 +10,22 @@ import threading
 import time
 import uuid
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
 import msgspec
 from neo4j import Transaction
 
+from graph.collecting import without_collector
 from graph.curation import curated_edges, curated_nodes
 from graph.errors import SchemaError
 from graph.neo4j import cypher_curated, cypher_turns
 from graph.neo4j.bookmarks import transaction_id
 from graph.neo4j.journal import Given, Journal
 from graph.neo4j.knowing import Knowledge
-from graph.neo4j.known import NODE, Difference, Known, Place, Row, Table
+from graph.neo4j.known import NODE, Difference, Known, Place, Reader, Row, Table
 from graph.neo4j.line import Line, RollBack
 from graph.neo4j.names import Catalogue
 from graph.neo4j.reading import LiveReader
@@ -37,11 +39,13 @@ ACTOR = "browser"
 """Who the feed says has made a hand edit."""
 SAVE_EVERY_S = 60.0
 """How often what is known is kept in the database: a deletion made while nobody looks is found by it."""
+FIRST_AFTER_S = 2.0
+"""A start that had nothing to compare does so a little later: a first comparison is slow, and an edit waits for it."""
 _EXPORT_S = 60.0
 """The deadline of reading the curated part; a line that hangs meanwhile holds nobody up for longer."""
 _SECONDS_PER_ROW = 0.002
 _LOOKS = 50
-_PART_BYTES = 1 << 20
+_AT_ONCE = 2
 _UNKNOWN = object()
 _NEVER = float("-inf")
 
@@ -58,8 +62,13 @@ class HandEditor:
         self._loaded = False
         self._settled: object = _UNKNOWN
         self._saved_at = _NEVER
+        self._compare_at = -_NEVER
+        self._kept: str | None = None
+        """The token of what is kept in the database, while that is what is known but for what is unsaved."""
         self._dirty = self._handed = False
         self._vouched: str | None = None
+        self._took_s: dict[Table, float] = {}
+        """How long each table took at the last comparison."""
         self.diffs = 0
         """How often the curated part was compared."""
 
@@ -76,12 +85,13 @@ class HandEditor:
             except SchemaError:
                 return 0  # nothing to curate yet
             mark = self._mark(catalogue)
-            if mark is not None and mark == self._settled:
+            if mark is not None and mark == self._settled and time.monotonic() < self._compare_at:
                 self._save_when_due(catalogue)
                 return 0
             self._load(catalogue)
             if mark is not None and self._settled is _UNKNOWN and self._is_as_left(catalogue, mark):
                 self._settled = mark
+                self._compare_at = time.monotonic() + FIRST_AFTER_S
                 return 0
             found = self._compared(catalogue)
             count = 0
@@ -149,30 +159,44 @@ class HandEditor:
     def _compared(self, catalogue: Catalogue) -> dict[Table, Difference]:
         schema, names = catalogue.schema, catalogue.names
         _, until = self._reader.settled()
-        found: dict[Table, Difference] = {}
         blank = not self._known.complete
+        adopted = {*names.adopted.nodes, *names.adopted.edges} if blank else set()
 
-        def read(transaction: Transaction) -> None:
-            found.clear()
-            for node in curated_nodes(schema):
-                rows = transaction.run(cypher_curated.numbered_nodes(names, node))
-                found[node.name] = self._known.compare(
-                    node.name, _groups(rows), partial(_node_row, node), adopt=blank and node.name in names.adopted.nodes
-                )
-            for edge in curated_edges(schema):
-                names_type = "-".join(edge.edge_type)
-                rows = transaction.run(cypher_curated.numbered_edges(names, edge))
-                found[edge.edge_type] = self._known.compare(
-                    edge.edge_type,
-                    _groups(rows),
-                    partial(_edge_row, edge),
-                    adopt=blank and names_type in names.adopted.edges,
-                )
+        def differing(table: Table, statement: str, read: Reader, transaction: Transaction) -> Difference:
+            rows: Any = transaction.run(statement)
+            return self._known.compare(table, rows, read, adopt=_named(table) in adopted)
 
-        self._line.read(read, timeout_s=self._export_s)
+        work: list[tuple[Table, Callable[[Transaction], Difference]]] = []
+        for node in curated_nodes(schema):
+            statement = cypher_curated.numbered_nodes(names, node)
+            work.append((node.name, partial(differing, node.name, statement, partial(_node_row, node))))
+        for edge in curated_edges(schema):
+            statement = cypher_curated.numbered_edges(names, edge)
+            work.append((edge.edge_type, partial(differing, edge.edge_type, statement, partial(_edge_row, edge))))
+        self._compare_at = -_NEVER
+        with without_collector():  # it looked through what was just read for longer than the comparison took
+            found = self._of_each(work)
         self.diffs += 1
         self._known.complete = max(self._known.complete, until)
         return found
+
+    def _of_each(self, work: list[tuple[Table, Callable[[Transaction], Difference]]]) -> dict[Table, Difference]:
+        """Each table's difference, two at a time, those first that took longest: the server has a thread for each."""
+
+        def one(table: Table, compare: Callable[[Transaction], Difference]) -> Difference:
+            began = time.monotonic()
+            difference = self._line.read(compare, timeout_s=self._export_s)
+            self._took_s[table] = time.monotonic() - began
+            return difference
+
+        by_time = sorted(work, key=lambda some: -self._took_s.get(some[0], 0.0))
+        with ThreadPoolExecutor(_AT_ONCE, "neo4j-compare") as pool:
+            running = {table: pool.submit(one, table, compare) for table, compare in by_time}
+            try:
+                return {table: running[table].result() for table, _ in work}
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
 
     # Into the feed
 
@@ -239,18 +263,16 @@ class HandEditor:
             parts = transaction.run(cypher_curated.read_known(names)).values()
             return parts, transaction.run(cypher_curated.read_known_number(names)).values()[0]
 
-        parts, (number, vouched_then, count) = self._line.read(read, timeout_s=self._export_s)
+        parts, (number, vouched_then, kept) = self._line.read(read, timeout_s=self._export_s)
         self._loaded = True
-        if count not in (None, len(parts)):
-            return  # somebody has meddled with it: as if nothing had been kept
-        whole: dict[str, bytes] = {}
-        for kind, _, content in parts:
-            whole[kind] = whole.get(kind, b"") + content
+        if kept is None:
+            return  # nothing is kept, or somebody has meddled with it: as if nothing had been
         try:
-            for kind, content in whole.items():
-                ends = kind.split("-")
-                self._known.load(kind if len(ends) == 1 else (ends[0], ends[1], ends[2]), content)
-            self._known.complete, self._vouched = number or 0, vouched_then
+            with without_collector():
+                for kind, content in parts:
+                    ends = kind.split("-")
+                    self._known.load(kind if len(ends) == 1 else (ends[0], ends[1], ends[2]), content)
+            self._known.complete, self._vouched, self._kept = number or 0, vouched_then, kept
         except (zlib.error, msgspec.DecodeError):
             self._known = Known()
 
@@ -259,30 +281,40 @@ class HandEditor:
             self._save(catalogue)
 
     def _save(self, catalogue: Catalogue, timeout_s: float | None = None) -> None:
-        names = self._knowledge.own_names
-        rows = [
-            [table if isinstance(table, str) else "-".join(table), at, content[start : start + _PART_BYTES]]
-            for table, content in self._known.dumped()
-            for at, start in enumerate(range(0, len(content), _PART_BYTES))
-        ]
+        token = uuid.uuid4().hex
+        if not self._is_written(catalogue, token, timeout_s):
+            self._kept = None
+            self._is_written(catalogue, token, timeout_s)
+        self._known.saved()
+        self._kept = token
+        self._saved_at, self._dirty, self._handed = time.monotonic(), False, False
 
-        def write(transaction: Transaction) -> None:
+    def _is_written(self, catalogue: Catalogue, token: str, timeout_s: float | None) -> bool:
+        """Whether what is known is kept; what has changed is not enough where another process, or a hand, was there."""
+        names = self._knowledge.own_names
+        unsaved = self._kept is not None
+        rows = [[_named(table), bucket, content] for table, bucket, content in self._known.dumped(unsaved=unsaved)]
+
+        def write(transaction: Transaction) -> bool:
             self._knowledge.locked(transaction)
-            transaction.run(cypher_curated.drop_known(names)).consume()
+            if not unsaved:
+                transaction.run(cypher_curated.drop_known(names)).consume()
+            elif transaction.run(cypher_curated.kept_whole(names)).values() != [[self._kept]]:
+                raise RollBack(False)
             transaction.run(cypher_curated.write_known(names), rows=rows).consume()
             transaction.run(
                 cypher_curated.keep_known_number(names),
                 known=self._known.complete,
-                parts=len(rows),
                 vouched=vouched(transaction, catalogue, self._settled),
+                kept=token,
             ).consume()
+            return True
 
-        self._line.write(write, timeout_s=self._export_s if timeout_s is None else timeout_s)
-        self._saved_at, self._dirty, self._handed = time.monotonic(), False, False
+        return self._line.write(write, timeout_s=self._export_s if timeout_s is None else timeout_s)
 
 
-def _groups(records: Iterable[Any]) -> Iterator[tuple[str, Sequence[Any]]]:
-    return ((source, rows) for (groups,) in records for source, rows in groups if isinstance(source, str) and source)
+def _named(table: Table) -> str:
+    return table if isinstance(table, str) else "-".join(table)
 
 
 def _node_row(spec: NodeSpec, cells: Sequence[Any]) -> Row:

@@ -22,6 +22,8 @@ Table: TypeAlias = str | EdgeType
 Place: TypeAlias = tuple[str, str]
 """Where in its group a row is: an edge's target and qualifier; ``("", "")`` for a node, which is a group of its own."""
 NODE: Place = ("", "")
+BUCKETS = 64
+"""Pieces of a table that are kept apart, so that little is written where little has changed."""
 _MARSHAL = 2
 """The version without references: equal values give equal bytes."""
 
@@ -42,10 +44,14 @@ class Row(msgspec.Struct, array_like=True, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class _Group:
-    """The rows of one source, packed; ``print`` is a checksum of how the database wrote them, 0 when not known."""
+    """The rows of one source, packed; ``print`` is a checksum of how the database wrote them, 0 when not known.
+
+    ``part`` is the part of an export that they were in, None when no export had them.
+    """
 
     print: int
     packed: bytes
+    part: int | None
 
     def rows(self) -> dict[Place, Row]:
         return {row.place: row for row in _ROWS.decode(self.packed)}
@@ -62,6 +68,8 @@ class Difference:
         return bool(self.edited or self.gone)
 
 
+Groups: TypeAlias = Sequence[tuple[str, Sequence[Any]]]
+"""Sources, each with its rows as the database wrote them. One whose id is no text stands for nobody."""
 Reader: TypeAlias = Callable[[Sequence[Any]], Row | None]
 """Makes a row of what the database gave; None for one that has no usable key."""
 
@@ -79,33 +87,74 @@ class Known:
     def __init__(self) -> None:
         self.complete = 0
         self._tables: dict[Table, dict[str, _Group]] = {}
+        self._prints: dict[Table, dict[int, int]] = {}
+        """Checksums of the parts of which every row is known as the database wrote it."""
+        self._unsaved: dict[Table, set[int]] = {}
 
     def tables(self) -> Iterable[Table]:
         return self._tables.keys()
 
     def compare(
-        self, table: Table, exported: Iterable[tuple[str, Sequence[Any]]], read: Reader, *, adopt: bool = False
+        self, table: Table, exported: Iterable[tuple[int, Groups]], read: Reader, *, adopt: bool = False
     ) -> Difference:
-        """How the exported groups differ; what is new and numbered after :attr:`complete` is taken in silently.
+        """How the exported parts differ; what is new and numbered after :attr:`complete` is taken in silently.
 
         With ``adopt`` rows that were never numbered are taken in too: a graph that Kindred did not write.
         """
-        known = self._tables.setdefault(table, {})
+        known, prints = self._tables.setdefault(table, {}), self._prints.setdefault(table, {})
         difference = Difference()
-        unseen = set(known)
-        for source, raw in exported:
-            unseen.discard(source)
-            print_ = _print(raw)
-            group = known.get(source)
-            if group is not None and group.print == print_:
+        same: set[int] = set()
+        seen: set[str] = set()
+        fresh: dict[int, int] = {}  # counts once all is read: a comparison may be cut off
+        for part, groups in exported:
+            print_ = _print(groups)
+            if prints.get(part) == print_:
+                same.add(part)
                 continue
-            now = _read(raw, read)
-            before = {} if group is None else group.rows()
-            kept = self._merged(source, before, now, difference, adopt)
-            known[source] = _Group(print_ if kept == now else 0, _packed(kept.values()))
-        for source in unseen:
-            difference.gone += [(source, place) for place in known[source].rows()]
+            prints.pop(part, None)
+            rows = [(source, raw) for source, raw in groups if isinstance(source, str) and source]
+            seen.update(source for source, _ in rows)
+            taken = [self._take(table, part, *row, difference, read, adopt=adopt) for row in rows]
+            if all(taken):
+                fresh[part] = print_
+        for source, group in known.items():
+            if group.part not in same and source not in seen:
+                difference.gone += [(source, place) for place in group.rows()]
+                if group.part is not None:
+                    fresh.pop(group.part, None)  # reported again until it is settled
+        prints.update(fresh)
         return difference
+
+    def _take(
+        self, table: Table, part: int, source: str, raw: Any, difference: Difference, read: Reader, *, adopt: bool
+    ) -> bool:
+        """Whether all rows of the source are known as they are there now."""
+        group = self._tables[table].get(source)
+        print_ = _print(raw)
+        if group is not None and group.print == print_ and group.part == part:
+            return True
+        now = _read(raw, read)
+        before = {} if group is None else group.rows()
+        kept = self._merged(source, before, now, difference, adopt)
+        self._put(table, source, _Group(print_ if kept == now else 0, _packed(kept.values()), part))
+        return kept == now
+
+    def _put(self, table: Table, source: str, group: _Group | None) -> None:
+        """The group is known instead of the one before; None: nothing is."""
+        groups = self._tables.setdefault(table, {})
+        before = groups.pop(source, None) if group is None else groups.get(source)
+        if group is not None:
+            groups[source] = group
+        if (None if before is None else before.packed) != (None if group is None else group.packed):
+            self._unsaved.setdefault(table, set()).add(_bucket(source))
+
+    def _changed(self, table: Table, source: str, rows: Mapping[Place, Row]) -> None:
+        """These are the source's rows from now on, whatever the database wrote last."""
+        group = self._tables.get(table, {}).get(source)
+        part = None if group is None else group.part
+        if part is not None:
+            self._prints[table].pop(part, None)
+        self._put(table, source, _Group(0, _packed(rows.values()), part) if rows else None)
 
     def _merged(
         self, source: str, before: Mapping[Place, Row], now: Mapping[Place, Row], difference: Difference, adopt: bool
@@ -135,22 +184,17 @@ class Known:
 
     def settle(self, table: Table, source: str, row: Row) -> None:
         """The row is known as it stands here."""
-        groups = self._tables.setdefault(table, {})
-        group = groups.get(source)
+        group = self._tables.get(table, {}).get(source)
         rows = {} if group is None else group.rows()
         rows[row.place] = Row(row.target, row.qualifier, row.sequence, _plain(row.content), row.version)
-        groups[source] = _Group(0, _packed(rows.values()))
+        self._changed(table, source, rows)
 
     def forget(self, table: Table, source: str, place: Place) -> None:
         """The row is known to be gone."""
-        groups = self._tables.get(table, {})
-        group = groups.get(source)
+        group = self._tables.get(table, {}).get(source)
         rows = {} if group is None else group.rows()
         rows.pop(place, None)
-        if rows:
-            groups[source] = _Group(0, _packed(rows.values()))
-        else:
-            groups.pop(source, None)
+        self._changed(table, source, rows)
 
     def row(self, table: Table, source: str, place: Place) -> Row | None:
         """The row as it is known."""
@@ -169,16 +213,34 @@ class Known:
         if old is not None and (old.sequence is None or old.sequence < sequence):
             self.forget(table, source, place)
 
-    def dumped(self) -> Iterator[tuple[Table, bytes]]:
-        """Each table as bytes for :meth:`load`."""
+    def dumped(self, *, unsaved: bool = False) -> Iterator[tuple[Table, int, bytes]]:
+        """Tables and buckets, each bucket as bytes for :meth:`load`; with ``unsaved`` those that have changed since
+        :meth:`saved`, which may be empty by now.
+        """
         for table, groups in self._tables.items():
-            rows = [(source, _ROWS.decode(group.packed)) for source, group in groups.items()]
-            yield table, zlib.compress(msgspec.json.encode(rows), 1)
+            rows: dict[int, list[tuple[str, list[Row]]]] = {}
+            if unsaved:
+                rows = {bucket: [] for bucket in self._unsaved.get(table, ())}
+                if not rows:
+                    continue
+            for source, group in groups.items():
+                bucket = _bucket(source)
+                if not unsaved:
+                    rows.setdefault(bucket, [])
+                if bucket in rows:
+                    rows[bucket].append((source, _ROWS.decode(group.packed)))
+            for bucket, some in rows.items():
+                yield table, bucket, zlib.compress(msgspec.json.encode(some), 1)
+
+    def saved(self) -> None:
+        """Nothing has changed since."""
+        self._unsaved.clear()
 
     def load(self, table: Table, content: bytes) -> None:
-        """Take in what :meth:`dumped` gave."""
-        rows = _DUMPED.decode(zlib.decompress(content))
-        self._tables[table] = {source: _Group(0, _packed(group)) for source, group in rows}
+        """Take in a bucket that :meth:`dumped` gave."""
+        groups = self._tables.setdefault(table, {})
+        for source, rows in _DUMPED.decode(zlib.decompress(content)):
+            groups[source] = _Group(0, _packed(rows), None)
 
 
 def _print(raw: Any) -> int:
@@ -187,7 +249,11 @@ def _print(raw: Any) -> int:
         content = marshal.dumps(raw, _MARSHAL)
     except ValueError:
         content = repr(raw).encode("utf-8", "surrogatepass")
-    return zlib.crc32(content) or 1
+    return hash(content) or 1
+
+
+def _bucket(source: str) -> int:
+    return zlib.crc32(source.encode("utf-8", "surrogatepass")) % BUCKETS
 
 
 def _read(raw: Sequence[Any], read: Reader) -> dict[Place, Row]:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from graph.neo4j.address import parsed_address
 from graph.neo4j.server.conf import common_settings, compose_environment
 from graph.neo4j.server.lines import DEFAULT_LINE, LINES
 
@@ -48,6 +49,17 @@ def test_compose_runs_neo4j_with_the_settings_that_it_has_without_docker() -> No
     environment = yaml.safe_load(shown.stdout)["services"]["neo4j"]["environment"]
     assert environment.pop("NEO4J_AUTH") == "neo4j/not-a-secret"
     assert environment == compose_environment(common_settings())
+
+
+def test_compose_keeps_the_graph_in_its_neo4j_unless_told_otherwise() -> None:
+    for chosen, store in (({}, "bolt://neo4j:7687/neo4j"), ({"KINDRED_STORE": "sqlite:a.db"}, "sqlite:a.db")):
+        shown = compose("--profile", "train", "config", NEO4J_PASSWORD="not-a-secret", **chosen)
+        services = yaml.safe_load(shown.stdout)["services"]
+        for name in ("api", "train"):
+            assert services[name]["environment"]["KINDRED_STORE"] == store
+            assert services[name]["environment"]["KINDRED_NEO4J_PASSWORD"] == "not-a-secret"
+    address = parsed_address("bolt://neo4j:7687/neo4j", {"KINDRED_NEO4J_PASSWORD": "not-a-secret"})
+    assert (address.uri, address.user, address.database) == ("bolt://neo4j:7687", "neo4j", "neo4j")
 
 
 def test_a_setting_becomes_the_variable_that_the_image_reads() -> None:

@@ -68,7 +68,7 @@ def test_without_maven_one_line_says_how_to_get_it(bare_machine: Path) -> None:
 
 
 def test_jars_that_are_there_need_no_maven(bare_machine: Path) -> None:
-    there = bare_machine / "cache" / f"lib-{LINES['5'].version}"
+    there = bare_machine / "cache" / f"lib-{LINES['5'].version}-unsigned"
     there.mkdir(parents=True)
     assert assemble(LINES["5"], bare_machine / "cache", print) == there
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from graph.neo4j import CuratedStore
+from graph.neo4j import CuratedStore, hand_edits
 from graph.neo4j.server import dump, load_dump
 from graph.records import DeleteNodes, UpsertEdges, UpsertNodes
 from graph.store import open_store
@@ -49,6 +49,32 @@ def left(empty_neo4j: TestServer) -> TestServer:
 
 def test_a_start_with_nothing_edited_compares_nothing(left: TestServer) -> None:
     assert [quiet_start(left) for _ in range(2)] == [0, 0]
+
+
+def test_a_start_that_compared_nothing_does_so_before_the_first_edit(
+    left: TestServer, hand: Hand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first comparison of a process takes several times as long as the next."""
+    monkeypatch.setattr(hand_edits, "FIRST_AFTER_S", 0.0)
+    with process(left) as store:
+        assert store.reconcile() == 0
+        assert store.hand_edits.diffs == 0
+        for _ in range(2):
+            assert store.reconcile() == 0
+            assert store.hand_edits.diffs == 1
+        hand("MATCH (p:Product {id: 'tea'}) SET p.title = 'Black tea'")
+        assert store.reconcile() == 1
+
+
+def test_two_processes_keep_what_each_knows_and_a_third_starts_from_it(left: TestServer, hand: Hand) -> None:
+    with process(left) as first, process(left) as second:
+        for number, store in enumerate([first, second, first, first, second]):
+            hand("MATCH (p:Product {id: 'tea'}) SET p.title = $title", title=f"title {number}")
+            assert store.reconcile() == 1
+            store.hand_edits.save()
+            assert len(list(first.changes_since("0"))) == len(list(second.changes_since("0")))
+            assert second.reconcile() == first.reconcile() == 0
+    assert quiet_start(left) == 0
 
 
 def test_what_was_edited_while_no_process_ran_is_found(left: TestServer, hand: Hand) -> None:

@@ -15,6 +15,7 @@ from tempfile import mkdtemp
 from graph.errors import StoreError
 from graph.neo4j.server.java import find_maven
 from graph.neo4j.server.lines import BROWSER_VERSION, Line
+from graph.neo4j.server.signatures import without_signatures
 
 COPY_DEPENDENCIES = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies"
 DOWNLOAD_LIMIT_S = 1800.0
@@ -30,13 +31,14 @@ def jar_cache() -> Path:
 def assemble(line: Line, cache: Path, say: Callable[[str], None]) -> Path:
     """The folder of the line's jars, fetched when it is not there.
 
-    Jars land in a folder of another name first: a folder of the right name is complete.
+    Jars land in a folder of another name first: a folder of the right name is complete. They are kept without their
+    signatures, which every start would check: see :mod:`graph.neo4j.server.signatures`.
 
     Raises:
         MissingExtra: when Maven is needed and is not there.
         StoreError: when Maven cannot fetch them.
     """
-    jars = (cache / f"lib-{line.version}").absolute()
+    jars = (cache / f"lib-{line.version}-unsigned").absolute()
     if jars.is_dir():
         return jars
     maven = find_maven()
@@ -47,6 +49,7 @@ def assemble(line: Line, cache: Path, say: Callable[[str], None]) -> Path:
             unfinished = Path(mkdtemp(dir=cache, prefix="unfinished-"))
             try:
                 _fetch(maven, line, unfinished)
+                without_signatures(unfinished)
                 unfinished.rename(jars)
             finally:
                 shutil.rmtree(unfinished, ignore_errors=True)

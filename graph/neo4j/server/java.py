@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 
 from graph.errors import MissingExtra
@@ -82,10 +83,16 @@ def _places() -> Iterator[Path]:
 def _version(java: Path) -> int | None:
     """The feature version (17, 21, …) that a ``java`` prints; nothing when it does not run."""
     try:
-        shown = subprocess.run(  # noqa: S603
-            [str(java), "-version"], capture_output=True, text=True, timeout=20, check=True
-        )
+        return _version_as_of(java, java.stat().st_mtime_ns)
     except (OSError, subprocess.SubprocessError):
         return None
+
+
+@lru_cache(maxsize=64)
+def _version_as_of(java: Path, changed_ns: int) -> int | None:
+    """Asked once while the file is the same: a first import needs it four times, and each JDK takes 0.05 s."""
+    shown = subprocess.run(  # noqa: S603
+        [str(java), "-version"], capture_output=True, text=True, timeout=20, check=True
+    )
     found = re.search(r'version "(?:1\.)?(\d+)', shown.stderr + shown.stdout)
     return int(found[1]) if found else None

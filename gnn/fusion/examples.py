@@ -22,7 +22,6 @@ EXAMPLE_BYTES = 2 << 30
 """What features may take if every user taught; about a third do."""
 JUDGED_USERS = 6_000
 SPREAD_USERS = 1_000
-POPULARITY_GROUPS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +30,7 @@ class FusionExamples:
 
     Shapes: ``user_index`` (N,); ``features`` (N, C, F); ``chosen`` (N, C), the share of the user's choices
     that each candidate is (rows sum to 1); ``present`` (N, C), False in the padding; ``length`` (N,);
-    ``num_chosen`` (N,), how many choices the user made, candidates or not; ``popularity`` (N, C), which of
-    :data:`POPULARITY_GROUPS` each candidate is in, the most popular ones in 0; ``stands_for`` (N,), how many of the
+    ``num_chosen`` (N,), how many choices the user made, candidates or not; ``stands_for`` (N,), how many of the
     user's candidates each one that was not chosen stands for, 1 where none were left out.
     """
 
@@ -42,7 +40,6 @@ class FusionExamples:
     present: npt.NDArray[np.bool_]
     length: npt.NDArray[np.int64]
     num_chosen: npt.NDArray[np.int64]
-    popularity: npt.NDArray[np.int8]
     stands_for: FloatArray
 
     def __len__(self) -> int:
@@ -56,7 +53,6 @@ class FusionExamples:
             self.present[rows],
             self.length[rows],
             self.num_chosen[rows],
-            self.popularity[rows],
             self.stands_for[rows],
         )
 
@@ -97,18 +93,10 @@ class FusionExamples:
 
     def ndcg(self, weights: FusionWeights, k: int = 20) -> npt.NDArray[np.float64]:
         """NDCG@k of each user: what the gate will ask for. Shape (N,)."""
-        return np.asarray(self.ndcg_by_popularity(weights, k).sum(axis=1))
-
-    def ndcg_by_popularity(self, weights: FusionWeights, k: int = 20) -> npt.NDArray[np.float64]:
-        """The part of each user's NDCG@k that comes from items of each group of popularity. Shape (N, G)."""
         best = np.argsort(-self.scores(weights), axis=1, kind="stable")[:, :k]
         discount = 1.0 / np.log2(np.arange(k) + 2.0)
-        hit = np.take_along_axis(self.chosen, best, axis=1) > 0
-        group = np.take_along_axis(self.popularity, best, axis=1)
-        gain = np.stack(
-            [(hit & (group == number)) @ discount[: best.shape[1]] for number in range(POPULARITY_GROUPS)], axis=1
-        )
-        return np.asarray(gain / np.cumsum(discount)[np.minimum(self.num_chosen, k) - 1][:, None])
+        gain = (np.take_along_axis(self.chosen, best, axis=1) > 0) @ discount[: best.shape[1]]
+        return np.asarray(gain / np.cumsum(discount)[np.minimum(self.num_chosen, k) - 1])
 
 
 def _widened(array: npt.NDArray[Any], width: int) -> npt.NDArray[Any]:
@@ -159,7 +147,6 @@ def fusion_examples(
     width = int(np.clip(room, FEWEST_CANDIDATES, MOST_CANDIDATES))
     judges = np.zeros(train.num_users, bool)
     judges[generator.permutation(users)[:JUDGED_USERS]] = True
-    group_of = popularity_groups(train)
     learned, judged = _Collected(len(space.columns)), _Collected(len(space.columns))
     step = space.block_rows(train.num_items)
     for start in range(0, users.size, step):
@@ -174,10 +161,10 @@ def fusion_examples(
             if hit.any():
                 keep, stands_for = _sample(hit, width, generator)
                 told = (histories.lengths[user], targets.size, stands_for)
-                learned.add(user, features[keep], hit[keep], group_of[items[keep]], *told)
+                learned.add(user, features[keep], hit[keep], *told)
             if judges[user]:
                 told = (histories.lengths[user], targets.size, 1.0)
-                judged.add(user, features.astype(np.float16), hit, group_of[items], *told)
+                judged.add(user, features.astype(np.float16), hit, *told)
     return Material(learned.examples(), judged.examples())
 
 
@@ -190,14 +177,12 @@ class _Collected:
         self._stands_for: list[float] = []
         self._features: list[npt.NDArray[np.floating]] = []
         self._hits: list[npt.NDArray[np.bool_]] = []
-        self._groups: list[npt.NDArray[np.int8]] = []
 
     def add(
         self,
         user: int,
         features: npt.NDArray[np.floating],
         hit: npt.NDArray[np.bool_],
-        groups: npt.NDArray[np.int8],
         length: int,
         num_chosen: int,
         stands_for: float,
@@ -206,7 +191,6 @@ class _Collected:
         self._stands_for.append(stands_for)
         self._features.append(features)
         self._hits.append(hit)
-        self._groups.append(groups)
 
     def examples(self) -> FusionExamples:
         width = max((hit.size for hit in self._hits), default=0)
@@ -214,9 +198,7 @@ class _Collected:
         features = np.zeros((len(self._users), width, self._columns), kind)
         chosen = np.zeros((len(self._users), width), np.float32)
         present = np.zeros((len(self._users), width), bool)
-        popularity = np.zeros((len(self._users), width), np.int8)
-        for row, (part, hit, groups) in enumerate(zip(self._features, self._hits, self._groups, strict=True)):
-            popularity[row, : hit.size] = groups
+        for row, (part, hit) in enumerate(zip(self._features, self._hits, strict=True)):
             features[row, : hit.size] = part
             chosen[row, : hit.size] = hit / max(int(hit.sum()), 1)
             present[row, : hit.size] = True
@@ -228,19 +210,8 @@ class _Collected:
             present,
             table[:, 1],
             table[:, 2],
-            popularity,
             np.array(self._stands_for, np.float32),
         )
-
-
-def popularity_groups(train: Interactions) -> npt.NDArray[np.int8]:
-    """Which group each item is in, when the most popular items share a third of all interactions. Shape (I,)."""
-    count = np.bincount(train.item_index, minlength=train.num_items)
-    order = np.argsort(-count, kind="stable")
-    group = np.empty(count.size, np.int8)
-    before = np.cumsum(count[order]) - count[order]
-    group[order] = np.minimum(POPULARITY_GROUPS * before // max(int(count.sum()), 1), POPULARITY_GROUPS - 1)
-    return group
 
 
 def _sample(

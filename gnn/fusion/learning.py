@@ -66,8 +66,7 @@ ORDER_FREE_PULLS = (
 )
 """The pulls where the order of events is not known: nothing depends on the history's length.
 
-A random part of such data is not what will be asked, because what comes later is chosen otherwise. So few weights, and
-only a fusion that gains among popular and rare items alike, see :meth:`_Learner.chosen_pull`.
+A part of such data is not quite what will be asked, because what comes later is chosen otherwise. So few weights.
 """
 
 
@@ -204,10 +203,6 @@ class _Learner:
         The best of several pulls gains about half a standard error by being chosen. A fusion that does not beat the
         best single source by more than that is that source; whether it is served is for the gate to say.
 
-        Where the order of events is not known, validation is a random part, and what is asked later leans otherwise,
-        most often to popular items. A fusion that gains among rare items what it loses among popular ones would lose
-        there, so one that loses clearly in any group of popularity is not chosen.
-
         Where there are many examples two folds choose among the pulls; a hidden layer is learned on top of the best,
         and all folds, whose weights are needed anyway, say whether it gains as well.
         """
@@ -216,19 +211,16 @@ class _Learner:
         figures = self._judged((ALONE, *pulls), 2 if is_many else FOLDS)
         if not figures:
             return pulls[0]
-        allowed = [pull for pull in pulls if self._ordered or not loses_anywhere(figures[pull] - figures[ALONE])]
-        if not allowed:
-            return ALONE
-        best = max(allowed, key=lambda pull: float(figures[pull].sum(axis=1).mean()))
+        best = max(pulls, key=lambda pull: float(figures[pull].mean()))
         if is_many:
             deeper = replace(best, hidden=True)
             figures = self._judged((ALONE, best, deeper), FOLDS)
-            if self._gains(figures[deeper] - figures[best]):
+            if _gains(figures[deeper] - figures[best]):
                 best = deeper
-        return best if self._gains(figures[best] - figures[ALONE]) else ALONE
+        return best if _gains(figures[best] - figures[ALONE]) else ALONE
 
     def _judged(self, pulls: tuple[Pull, ...], folds: int) -> dict[Pull, npt.NDArray[np.float64]]:
-        """NDCG by popularity of users in so many folds that the weights were not learned from. Shapes: (N, G) each."""
+        """NDCG of users in so many folds that the weights were not learned from. Shapes: (N,) each."""
         reached: dict[Pull, list[npt.NDArray[np.float64]]] = {}
         for number in range(folds):
             inside = self._material.judged.take(np.flatnonzero(self._judged_fold == number))
@@ -238,14 +230,8 @@ class _Learner:
             for pull in pulls:
                 learned = self.weights(pull, number, start=start.get(pull.towards))
                 start[pull.towards] = learned
-                reached.setdefault(pull, []).append(inside.ndcg_by_popularity(learned))
+                reached.setdefault(pull, []).append(inside.ndcg(learned))
         return {pull: np.concatenate(parts) for pull, parts in reached.items()}
-
-    def _gains(self, gain: npt.NDArray[np.float64]) -> bool:
-        """Whether a gain is more than what choosing the best of several gives by luck. Shape: (N, G)."""
-        total = gain.sum(axis=1)
-        lucky = 0.5 * float(total.std()) / math.sqrt(total.size)
-        return float(total.mean()) > lucky and (self._ordered or not loses_anywhere(gain))
 
     @cached_property
     def _alone(self) -> tuple[list[FusionWeights], npt.NDArray[np.float64]]:
@@ -267,10 +253,9 @@ class _Learner:
         return self._centres[towards, without]
 
 
-def loses_anywhere(gain: npt.NDArray[np.float64]) -> bool:
-    """Whether the mean gain of any group lies more than a standard error below zero. Shape: ``gain`` (N, G)."""
-    noise = gain.std(axis=0) / math.sqrt(max(len(gain), 1))
-    return bool((gain.mean(axis=0) < -noise).any())
+def _gains(gain: npt.NDArray[np.float64]) -> bool:
+    """Whether a gain is more than what choosing the best of several gives by luck. Shape: (N,)."""
+    return float(gain.mean()) > 0.5 * float(gain.std()) / math.sqrt(gain.size)
 
 
 def _outside(examples: FusionExamples, fold: npt.NDArray[np.int8], without: int | None) -> FusionExamples:

@@ -121,8 +121,7 @@ def test_examples_of_several_widths_are_joined() -> None:
         ones = np.ones((users, width))
         return FusionExamples(
             np.arange(users, dtype=np.int32), np.ones((users, width, 3), np.float32), ones.astype(np.float32),
-            ones.astype(bool), np.full(users, 7), np.full(users, 2), ones.astype(np.int8),
-            np.ones(users, np.float32),
+            ones.astype(bool), np.full(users, 7), np.full(users, 2), np.ones(users, np.float32),
         )  # fmt: skip
 
     joined = FusionExamples.joined([examples(2, 3), examples(1, 5)])

@@ -11,9 +11,9 @@ from scipy.optimize import minimize
 
 from gnn.data import Interactions
 from gnn.fusion import FeatureSpace, FusedRanker, FusionWeights, learn_fusion
-from gnn.fusion.examples import FusionExamples, fusion_examples, popularity_groups
+from gnn.fusion.examples import FusionExamples, fusion_examples
 from gnn.fusion.fitting import Lengths, curvature_of, fitted, mean_loss
-from gnn.fusion.learning import ALONE, loses_anywhere
+from gnn.fusion.learning import ALONE
 from gnn.operators import DenseOperator, Operator
 
 NUM_ITEMS = 40
@@ -39,7 +39,6 @@ def examples(num_users: int = 60, seed: int = 0) -> FusionExamples:
         present,
         length,
         1 + two.astype(int),
-        np.zeros(chosen.shape, np.int8),
         rng.uniform(1, 5, num_users).astype(np.float32),
     )
 
@@ -164,8 +163,7 @@ def test_a_part_of_the_candidates_teaches_what_all_of_them_do() -> None:
         chosen[:, 0] = 1.0
         return FusionExamples(
             np.arange(users, dtype=np.int32), features[:, :columns], chosen, np.ones(shape, bool),
-            np.ones(users, np.int64), np.ones(users, np.int64), np.zeros(shape, np.int8),
-            np.full(users, stands_for, np.float32),
+            np.ones(users, np.int64), np.ones(users, np.int64), np.full(users, stands_for, np.float32),
         )  # fmt: skip
 
     everything, corrected = with_width(width, 1.0), with_width(kept, (width - 1) / (kept - 1))
@@ -186,31 +184,3 @@ def test_narrow_learning_moves_one_weight_a_source() -> None:
     }
     assert moved == {"log"}
     assert mean_loss(data, narrow) < mean_loss(data, centre)
-
-
-def test_ndcg_in_groups_of_popularity_adds_up_to_ndcg() -> None:
-    data = examples()
-    rng = np.random.default_rng(4)
-    grouped = dataclasses.replace(data, popularity=rng.integers(0, 3, data.popularity.shape).astype(np.int8))
-    weights = FusionWeights.prior(SPACE)
-    parts = grouped.ndcg_by_popularity(weights)
-    assert (parts.mean(axis=0) > 0).all()
-    np.testing.assert_allclose(parts.sum(axis=1), data.ndcg(weights))
-
-
-def test_what_is_won_among_rare_items_and_lost_among_popular_ones_is_a_loss() -> None:
-    rng = np.random.default_rng(5)
-    gain = rng.normal([-0.02, 0.0, 0.06], 0.1, (2_000, 3))
-    assert gain.sum(axis=1).mean() > 0
-    assert loses_anywhere(gain)
-    assert not loses_anywhere(np.abs(gain))
-    assert not loses_anywhere(rng.normal([0.01, 0.0, 0.02], 0.1, (2_000, 3)) + np.array([0.0, 0.005, 0.0]))
-
-
-def test_groups_of_popularity_share_the_interactions() -> None:
-    train = Interactions.of(
-        np.zeros(60), [0] * 20 + [1] * 10 + [2] * 10 + list(range(3, 23)), num_users=1, num_items=30
-    )
-    group = popularity_groups(train)
-    assert group[:3].tolist() == [0, 1, 1]
-    assert set(group[3:].tolist()) == {2}

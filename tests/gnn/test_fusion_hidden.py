@@ -36,11 +36,8 @@ def either_or(num_users: int, seed: int) -> FusionExamples:
     chosen = np.eye(4, dtype=np.float32)[np.arange(num_users) % 4]
     users = np.arange(num_users)
     one = np.ones(num_users, np.int64)
-    groups = np.zeros((num_users, 4), np.int8)
     present = np.ones((num_users, 4), bool)
-    return FusionExamples(
-        users.astype(np.int32), features, chosen, present, one, one, groups, np.ones(num_users, np.float32)
-    )
+    return FusionExamples(users.astype(np.int32), features, chosen, present, one, one, np.ones(num_users, np.float32))
 
 
 def test_it_learns_what_no_weighted_sum_can_say() -> None:

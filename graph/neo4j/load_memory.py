@@ -75,7 +75,13 @@ class Memory:
         self.keys.clear()
 
     def committed(self, draft: Draft) -> None:
-        """Nothing; what the draft wrote is known."""
+        """Nothing; what the draft wrote is known, unless all was forgotten since it was drafted.
+
+        That is so where a transaction was tried again and found that an earlier try, whose answer was lost, had been
+        committed: rows cut before then rest on what is no longer known.
+        """
+        if self.catalogue is None:
+            return
         self.sequence = draft.sequence
         for node_type, nodes in draft.nodes.items():
             live = self.live.setdefault(node_type, set())

@@ -138,3 +138,16 @@ def test_where_something_was_deleted_the_database_is_asked() -> None:
 def test_what_cannot_be_stored_is_refused() -> None:
     with pytest.raises(InputError):
         _fast(memory_of(), [bought(("a", "x\0"))])
+
+
+def test_what_was_forgotten_since_a_draft_stays_forgotten_when_the_draft_turns_out_to_be_committed() -> None:
+    memory = memory_of(["a", "v"])
+    mutation = UpsertEdges(PURCHASED, ["a"], ["v"], 1.0)
+    draft = memory.draft([mutation])
+    assert draft is not None
+    memory.committed(draft)
+    assert memory.sequence == draft.sequence > START
+    memory.forget()
+    memory.committed(draft)
+    assert memory.sequence is None, "a block cut before would be taken for one that goes on from here"
+    assert cut_new_edges(memory, [mutation], PART_ROWS) is None

@@ -39,7 +39,7 @@ def test_a_key_is_known_by_its_text_and_kept_as_a_hash_that_only_the_owner_reads
     assert keys.verify(text) == key
     assert keys.known(text) == key
     kept = (tmp_path / "keys.json").read_text()
-    assert text.rpartition("_")[2] not in kept
+    assert text.split("_", 2)[2] not in kept  # a secret may have more underscores, and a short rest may stand anywhere
     assert text not in kept
     assert "$argon2id$" in kept
     assert stat.S_IMODE((tmp_path / "keys.json").stat().st_mode) == 0o600

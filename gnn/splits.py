@@ -81,7 +81,7 @@ class Split:
             raise InputError("only a random validation part or one in time can be drawn again", got=self.name)
         part = np.where(self.part == VALIDATION, TRAIN, self.part).astype(np.uint8)
         rng = np.random.default_rng((self.seed or 0, number))
-        _hold_out(self.interactions, part, share, VALIDATION, rng, blocks=bool(self.protocol.get("blocks")))
+        _hold_out(self.interactions, part, share, VALIDATION, rng, blocks=self.protocol.get("validation") == "blocks")
         return replace(self, part=part)
 
     def _earlier(self, number: int) -> Split:
@@ -280,9 +280,9 @@ def fixed_files(
     part = np.where(is_holdout, TEST, TRAIN).astype(np.uint8)
     protocol: dict[str, object] = {"validation": validation}
     if validation != "last":
-        blocks = validation == "blocks"
-        _hold_out(merged, part, validation_share, VALIDATION, np.random.default_rng(seed), blocks=blocks)
-        protocol |= {"validation_share": validation_share, "blocks": blocks}
+        rng, blocks = np.random.default_rng(seed), validation == "blocks"
+        _hold_out(merged, part, validation_share, VALIDATION, rng, blocks=blocks)
+        protocol["validation_share"] = validation_share
         return Split("fixed files", merged, part, seed, protocol)
     learned = np.flatnonzero(part == TRAIN)
     users = merged.user_index[learned]

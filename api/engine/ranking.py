@@ -49,12 +49,6 @@ def ranked(
     exclude = histories.even() if exclude is None else exclude
     permitted = sources.allowed if allowed is None else sources.allowed & allowed
     num_rows = len(histories)
-    if num_rows == 1 and histories.item_index.size:  # an answer: what follows is for blocks
-        fused = sources.ranker.fuse(histories, k=k, exclude=exclude, allowed=permitted, bias=bias)
-        result = Ranked(fused.item_index, fused.score, fused.contribution, np.zeros((1, k), bool))
-        if k and result.item_index[0, -1] < 0:  # what is missing is missing at the end
-            _fill(sources, result, 0, exclude.indices[: exclude.indptr[1]], permitted, bias)
-        return result
     step = sources.ranker.weights.space.block_rows(sources.num_items)
     speaking = np.flatnonzero(histories.lengths)
     if speaking.size == num_rows <= step:  # one block in which everyone has a history, as an answer has
@@ -62,7 +56,7 @@ def ranked(
         result = Ranked(fused.item_index, fused.score, fused.contribution, np.zeros((num_rows, k), bool))
     else:
         result = _in_blocks(sources, histories, k, exclude, permitted, bias, speaking, step)
-    for row in np.flatnonzero((result.item_index < 0).any(axis=1)):
+    for row in np.flatnonzero(result.item_index[:, -1] < 0) if k else ():  # what is missing is missing at the end
         excluded = exclude.indices[exclude.indptr[row] : exclude.indptr[row + 1]]
         _fill(sources, result, int(row), excluded, permitted, bias)
     return result

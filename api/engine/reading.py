@@ -68,9 +68,9 @@ class _Read:
     def of(cls, schema: GraphSchema) -> _Read:
         specs = learned_interactions(schema)
         kinds = kinds_of(specs)
-        others = [spec for spec in schema.edges_with(EdgeRole.INTERACTION) if not spec.holdout and spec not in specs]
-        learned = tuple((spec.edge_type, kinds.index(kind_of(spec))) for spec in specs)
         every = schema.edges_with(EdgeRole.INTERACTION)
+        others = [spec for spec in every if not spec.holdout and spec not in specs]
+        learned = tuple((spec.edge_type, kinds.index(kind_of(spec))) for spec in specs)
         for_items = {spec.kind for spec in every if spec.positive}
         against = frozenset(spec.kind for spec in every if spec.kind is not None and spec.kind not in for_items)
         return cls(learned, kinds, tuple(spec.edge_type for spec in others), against)

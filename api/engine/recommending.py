@@ -110,10 +110,9 @@ def _contributions(result: Ranked, names: tuple[str, ...]) -> Contributions:
     """Of each item of the first history the sources that speak for it; if none does, the one least against it."""
     found = int((result.item_index[0] >= 0).sum())
     parts = result.contribution[0, :found]
-    speaking = parts > 0
-    told = Contributions(names, np.where(speaking, parts, np.float32(np.nan)))
-    spoken_for = speaking.any(axis=1)
-    if not spoken_for.all():
-        against = np.flatnonzero(~spoken_for & ~result.filled[0, :found])
+    told = Contributions.positive(names, parts)
+    silent = told.silent
+    if silent.any():
+        against = np.flatnonzero(silent & ~result.filled[0, :found])
         told.value[against, parts[against].argmax(axis=1)] = 0.0
     return told

@@ -46,15 +46,7 @@ class FusionExamples:
         return int(self.user_index.size)
 
     def take(self, rows: npt.NDArray[np.int64]) -> FusionExamples:
-        return FusionExamples(
-            self.user_index[rows],
-            self.features[rows],
-            self.chosen[rows],
-            self.present[rows],
-            self.length[rows],
-            self.num_chosen[rows],
-            self.stands_for[rows],
-        )
+        return FusionExamples(*(getattr(self, field.name)[rows] for field in fields(self)))
 
     @classmethod
     def joined(cls, parts: Sequence[FusionExamples]) -> FusionExamples:

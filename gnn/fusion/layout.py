@@ -12,7 +12,7 @@ import scipy.sparse as sp
 
 from gnn import compiled
 from gnn.fusion.features import FeatureSpace
-from gnn.fusion.standing import HIGHEST, LOWEST, VIEWS, Barred
+from gnn.fusion.standing import HIGHEST, LOWEST, VIEWS, Barred, bounded, empty_lists
 from gnn.halves import Table
 from gnn.histories import FloatArray, Histories, IntArray
 from gnn.operators import (
@@ -78,9 +78,7 @@ class Layout:
                 scores[first] = history_scores(operator, histories)
             else:
                 add_scores(operator, weighed, scores[first : first + count])
-        item_index, score = np.empty((1, k), np.int32), np.empty((1, k), np.float32)
-        contribution = np.empty((1, k, ends.size), np.float32)
-        provisional, proposed, depth = (min(limit, self.num_items) for limit in limits)
+        lists = empty_lists(1, k, ends.size)
         loops.list_at_once(
             self.places,
             self.scales,
@@ -93,15 +91,13 @@ class Layout:
             barred.indptr,
             barred.item_index,
             barred.shut,
-            (provisional, min(proposed, depth), depth),
+            bounded(limits, self.num_items),
             (LOWEST, HIGHEST),
             linear.reshape(1, self.num_readings, len(VIEWS)),
             ends,
-            item_index,
-            score,
-            contribution,
+            *lists,
         )
-        return item_index, score, contribution
+        return lists
 
     def _divisors(self, weighed: Weighed) -> FloatArray:
         """By what folded rows are divided in each reading. Shape (D, 3)."""

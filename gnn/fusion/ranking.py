@@ -80,12 +80,14 @@ class FusedRanker:
         """
         if bias is None and self.weights.hidden is None and histories.num_items and compiled.kernels("compiled_fused"):
             limits = (max(PROVISIONAL_DEPTH, 2 * k), SOURCE_DEPTH, RANK_DEPTH)
-            layout = self._layout_of(histories.num_items) if len(histories) == 1 and exclude is not None else None
-            if layout is not None and exclude is not None:
-                linear, barred = self._linear_of(histories), barred_among(exclude, allowed)
-                return Fused(*layout.listed(histories, barred, limits, linear, self._ends, k))
+            linear = self._linear_of(histories)
+            if len(histories) == 1 and exclude is not None:
+                layout = self._layout_of(histories.num_items)
+                if layout is not None:
+                    barred = barred_among(exclude, allowed)
+                    return Fused(*layout.listed(histories, barred, limits, linear, self._ends, k))
             scores, barred = raw_scores(self.operators, self.weights.space, histories, exclude, allowed)
-            return Fused(*listed_at_once(scores, barred, limits, self._linear_of(histories), self._ends, k))
+            return Fused(*listed_at_once(scores, barred, limits, linear, self._ends, k))
         pool = candidates(
             self.operators,
             self.weights.space,

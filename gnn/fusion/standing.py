@@ -92,23 +92,31 @@ def listed_at_once(
     loops = compiled.kernels("compiled_fused")
     assert loops is not None
     readings, rows, width = scores.shape
-    provisional, proposed, depth = (min(limit, width) for limit in limits)
-    item_index, score = np.empty((rows, k), np.int32), np.empty((rows, k), np.float32)
-    contribution = np.empty((rows, k, ends.size), np.float32)
+    lists = empty_lists(rows, k, ends.size)
     loops.fuse(
         scores,
         barred.indptr,
         barred.item_index,
         barred.shut,
-        (provisional, min(proposed, depth), depth),
+        bounded(limits, width),
         (LOWEST, HIGHEST),
         weights.reshape(rows, readings, len(VIEWS)),
         ends,
-        item_index,
-        score,
-        contribution,
+        *lists,
     )
-    return item_index, score, contribution
+    return lists
+
+
+def empty_lists(rows: int, k: int, sources: int) -> tuple[IntArray, FloatArray, FloatArray]:
+    """Room for the items of lists, their scores and what each source adds. Shapes: (B, k), (B, k), (B, k, S)."""
+    item_index, score = np.empty((rows, k), np.int32), np.empty((rows, k), np.float32)
+    return item_index, score, np.empty((rows, k, sources), np.float32)
+
+
+def bounded(limits: tuple[int, int, int], num_items: int) -> tuple[int, int, int]:
+    """The limits of :func:`listed_at_once` among so many items; nothing is proposed deeper than ranks count."""
+    provisional, proposed, depth = (min(limit, num_items) for limit in limits)
+    return provisional, min(proposed, depth), depth
 
 
 def united(parts: Sequence[IntArray], num_items: int) -> IntArray:

@@ -218,19 +218,14 @@ class Known:
         :meth:`saved`, which may be empty by now.
         """
         for table, groups in self._tables.items():
-            rows: dict[int, list[tuple[str, list[Row]]]] = {}
-            if unsaved:
-                rows = {bucket: [] for bucket in self._unsaved.get(table, ())}
-                if not rows:
-                    continue
-            for source, group in groups.items():
-                bucket = _bucket(source)
-                if not unsaved:
-                    rows.setdefault(bucket, [])
-                if bucket in rows:
+            wanted = self._unsaved.get(table, set()) if unsaved else range(BUCKETS)
+            rows: dict[int, list[tuple[str, list[Row]]]] = {bucket: [] for bucket in wanted}
+            for source, group in groups.items() if rows else ():
+                if (bucket := _bucket(source)) in rows:
                     rows[bucket].append((source, _ROWS.decode(group.packed)))
             for bucket, some in rows.items():
-                yield table, bucket, zlib.compress(msgspec.json.encode(some), 1)
+                if some or unsaved:
+                    yield table, bucket, zlib.compress(msgspec.json.encode(some), 1)
 
     def saved(self) -> None:
         """Nothing has changed since."""

@@ -190,7 +190,7 @@ def _parts(settings: Settings, releases: Releases | None, store: StoreHolder | N
     writer = EventWriter(
         store,
         knows_item=serving.knows_item,
-        committed=serving.take_in,
+        committed=serving.feeding.take_in,
         stored=given.note_outcomes,
         metrics=metrics,
         waiting=settings.events_waiting,

@@ -18,6 +18,7 @@ from api.engine.request import Request as EngineRequest
 from api.engine.steering import NO_STEERING
 from api.envelope import parse_include
 from api.limits import checked_id
+from api.live import Live
 from api.routes.answers import (
     RecommendationsQuery,
     RelatedQuery,
@@ -25,7 +26,6 @@ from api.routes.answers import (
     recommendations_request,
     related_answer,
 )
-from api.serving import Live
 from graph.errors import InputError
 
 ITEMS, OF_ITEM = "/v1/items/", "/related"

@@ -12,8 +12,8 @@ from starlette.responses import Response
 
 from api.engine.answer import Answer
 from api.ids import new_id
+from api.live import Live
 from api.problems import InvalidField
-from api.serving import Live
 from api.shapes import Properties, ReasonDocument
 
 if TYPE_CHECKING:

@@ -14,11 +14,12 @@ from api.engine import Engine
 from api.events import EventWriter
 from api.given import GivenLog
 from api.lanes import Lane
+from api.live import Live
 from api.metrics import Metrics
 from api.problems import NotReady
 from api.pulse import Pulse
 from api.rules import RulesFile
-from api.serving import Live, Serving
+from api.serving import Serving
 from api.settings import Settings
 from graph.errors import SchemaError
 from graph.store import GraphStore, open_store

@@ -8,7 +8,8 @@ from typing import Any
 
 from api.engine import Engine
 from api.engine.steering import NO_RULES, Rules
-from api.serving import Live, ReleaseRow
+from api.live import Live
+from api.serving import ReleaseRow
 from graph.errors import KindredError, NotFound
 from graph.overlay import Overlay
 from graph.release import activate, list_releases, open_release, release_document, rollback

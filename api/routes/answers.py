@@ -19,9 +19,9 @@ from api.engine.request import RelatedKind
 from api.engine.request import Request as EngineRequest
 from api.envelope import enveloped, parse_include
 from api.limits import MAX_LIST, MAX_RESULTS, checked_id, decode_json, read_body
+from api.live import Answering
 from api.openapi import json_body, reply
 from api.parts import now_ms, parts_of
-from api.serving import Answering
 from api.timestamps import timestamp_ms_of
 
 router = APIRouter(prefix="/v1", tags=["answers"])

@@ -140,7 +140,7 @@ def _write(parts: Parts, work: Callable[[Catalogue], WriteReply]) -> WriteReply:
     written = _with_catalogue(parts, work)
     if written.changed:
         with contextlib.suppress(KindredError):  # it is durable; the overlay's own thread tries again
-            parts.serving.catch_up()
+            parts.serving.feeding.catch_up()
     return written
 
 

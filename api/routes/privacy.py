@@ -72,7 +72,7 @@ async def erase(request: Request, user_id: str) -> Response:
 
 def _fed(parts: Parts, written: T) -> T:
     with contextlib.suppress(KindredError):  # it is durable; the overlay's own thread tries again
-        parts.serving.catch_up()
+        parts.serving.feeding.catch_up()
     return written
 
 

@@ -18,8 +18,9 @@ from api.engine import Engine
 from api.engine.answer import Answer, RankedItem, Reason, ReasonPath
 from api.engine.request import Request, window_seconds
 from api.engine.steering import NO_STEERING, Steering
+from api.live import Live
 from api.parts import StoreHolder
-from api.serving import Live, ReleaseRow
+from api.serving import ReleaseRow
 from api.settings import Settings
 from gnn.fusion import FusedRanker, FusionWeights
 from gnn.operators import ConstantOperator
@@ -305,7 +306,7 @@ async def running(folder: Path, *, url: str | None = None, ready: bool = True, f
     ):
         world = World(app, client, store, releases)
         if ready:
-            await world.until(lambda: app.state.parts.serving._live is not None)
+            await world.until(lambda: app.state.parts.serving.found is not None)
         yield world
 
 

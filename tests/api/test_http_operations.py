@@ -38,7 +38,7 @@ def test_before_the_first_release_it_is_alive_but_not_ready(tmp_path: Path) -> N
         assert (await world.get("/v1/models")).json()["serving"] is None
         assert "kindred train" in (await world.get("/")).text
         world.releases.current = "r1"
-        await world.until(lambda: world.parts.serving._live is not None)
+        await world.until(lambda: world.parts.serving.found is not None)
         assert (await world.get("/ready")).json() == {"release": "r1", "stale": False, "status": "ready"}
 
     in_world(tmp_path, scenario, ready=False)

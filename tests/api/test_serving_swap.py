@@ -135,7 +135,7 @@ def test_when_the_store_is_down_at_start_it_is_followed_later(tmp_path: Path) ->
         async with running(tmp_path, ready=False, stale_after_s=0.3) as world:
             world.store.down = True
             world.releases.current = "r1"
-            await world.until(lambda: world.parts.serving._live is not None)
+            await world.until(lambda: world.parts.serving.found is not None)
             assert (await world.get("/v1/trending")).json()["stale"] is True
             world.store.down = False
             await world.until(lambda: not world.parts.serving.stale)

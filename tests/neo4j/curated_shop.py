@@ -101,7 +101,7 @@ async def serving(server: TestServer, folder: Path) -> AsyncIterator[Served]:
     ):
         served = Served(client, app.state.parts)
         ends = time.monotonic() + 60
-        while served.parts.serving._live is None or served.parts.serving.stale:
+        while served.parts.serving.found is None or served.parts.serving.stale:
             assert time.monotonic() < ends, "the API did not become ready"
             await asyncio.sleep(0.05)
         yield served

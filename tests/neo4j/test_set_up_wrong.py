@@ -88,7 +88,7 @@ def test_an_api_with_a_wrong_password_does_not_storm_the_door(empty_neo4j: TestS
             async with app.router.lifespan_context(app):
                 serving = app.state.parts.serving
                 ends = time.monotonic() + 60
-                while serving._live is None or not serving.stale or not line.connections:
+                while serving.found is None or not serving.stale or not line.connections:
                     assert time.monotonic() < ends, "the API did not become ready, or never tried to log in"
                     await asyncio.sleep(0.02)
                 assert serving.live.release_id == "r1", "answers need no log-in"

@@ -55,7 +55,8 @@ def test_new_items_land_in_their_block(text, attributes, batching) -> None:
     data, block, cold = blocks(text=text, attributes=attributes)
     # A sampled softmax over sampled neighbourhoods is noisier, and takes longer.
     options = {} if batching == "full" else {"batching": "neighbor", "negatives": 40, "epochs": 100}
-    _, operator = fitted(data, **options)
+    # In 8 numbers for 8 brands it is the luck of a draw, and of the processor, which brands come to lie together.
+    _, operator = fitted(data, embedding_dim=32, **options)
     near = operator.item_embedding[cold] @ operator.item_embedding[~cold].T
     same = block[cold][:, None] == block[~cold][None]
     assert (near[same].reshape(8, -1).mean(1) > near[~same].reshape(8, -1).mean(1) + 0.3).all()

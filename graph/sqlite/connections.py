@@ -13,7 +13,7 @@ from graph.values import merged_json
 
 _PAGE_CACHE_KIB = 65_536
 _WAL_LIMIT_BYTES = 64 * 2**20
-_CHECKPOINT_PAGES = 4_000
+_CHECKPOINT_PAGES = 16_000
 """Pages of the log that are taken over into the file at once: small writes meet in the same pages, written once."""
 _BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 _UNREACHABLE = {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY}

@@ -15,6 +15,7 @@ from api.shapes import PathStep
 from graph.errors import NotFound
 from graph.records import NodeKey
 from graph.schema import EdgeRole, EdgeSpec
+from graph.sorting import distinct
 from graph.view import GraphView
 
 MAX_HOPS = 5
@@ -127,7 +128,7 @@ class _Search:
                 if end[0] == user and self._view.has_edge(spec.edge_type, end[1], place[1]):
                     yield spec, direction, end
             return
-        for row in np.unique(self._view.ends(spec.edge_type, place[1], direction)).tolist():
+        for row in distinct(self._view.ends(spec.edge_type, place[1], direction)).tolist():
             other = (far, row)
             if far != user or other in ends:
                 yield spec, direction, other

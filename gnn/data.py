@@ -12,6 +12,7 @@ import scipy.sparse as sp
 from gnn.histories import NO_TIME as NO_TIME
 from gnn.histories import FloatArray, Histories, IntArray
 from graph.schema import EdgeType
+from graph.sorting import distinct, stable_order
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,7 @@ class Interactions:
         users = np.asarray(user_index, np.int32)
         items = np.asarray(item_index, np.int32)
         times = np.full(users.size, NO_TIME, np.int64) if timestamp_s is None else np.asarray(timestamp_s, np.int64)
-        order = np.lexsort((times, users))
+        order = stable_order(times, users)
         return cls(
             users[order],
             items[order],
@@ -77,7 +78,7 @@ class Interactions:
 
     def of_some_users(self, max_users: int, seed: int) -> Interactions:
         """The interactions of at most ``max_users`` users that have any, drawn with ``seed``."""
-        users = np.unique(self.user_index)
+        users = distinct(self.user_index)
         if users.size <= max_users:
             return self
         chosen = np.random.default_rng(seed).choice(users, max_users, replace=False)

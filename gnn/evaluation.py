@@ -18,6 +18,7 @@ from gnn.ranker import Ranker
 from gnn.significance import Difference, bootstrap_interval, paired_bootstrap
 from gnn.slices import Slice, default_slices
 from graph.errors import InputError
+from graph.sorting import distinct
 
 _BLOCK_SCORES = 16_000_000
 """Scores a ranker may hold at a time: 64 MB of float32."""
@@ -83,7 +84,7 @@ class Evaluation:
         first, *others = evaluations
         if not others:
             return first
-        users = np.unique(np.concatenate([each.user_index for each in evaluations]))
+        users = distinct(np.concatenate([each.user_index for each in evaluations]))
         place = [np.searchsorted(users, each.user_index) for each in evaluations]
         asked = np.concatenate(place)
         times = np.bincount(asked, minlength=users.size)
@@ -144,7 +145,7 @@ def evaluate(
 
 def asked_users(relevant: Interactions) -> IntArray:
     """The users who have something relevant, ascending. Shape (N,)."""
-    return np.unique(relevant.user_index).astype(np.int32)
+    return distinct(relevant.user_index).astype(np.int32)
 
 
 def evaluate_lists(

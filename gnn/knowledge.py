@@ -11,6 +11,7 @@ from gnn.data import NO_TIME, Interactions, ItemKnowledge
 from gnn.histories import FloatArray
 from graph.schema import EdgeRole, EdgeSpec, EdgeType, GraphSchema
 from graph.snapshot import EdgeTable, Snapshot
+from graph.sorting import stable_order
 
 _MAX_LEVELS = 16
 """Levels of a hierarchy that are followed; also the end of one that runs in a circle."""
@@ -114,7 +115,7 @@ def _sorted(
         return Interactions.of([], [], num_users=num_users, num_items=num_items)
     user, time = np.concatenate(users), np.concatenate(times)
     # One edge type keeps the snapshot's order, which is exact below the second.
-    order = np.lexsort((time, user)) if len(tables) > 1 else np.arange(user.size)
+    order = stable_order(time, user) if len(tables) > 1 else np.arange(user.size)
     return Interactions(
         user[order],
         np.concatenate(items)[order],

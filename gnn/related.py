@@ -16,6 +16,7 @@ import scipy.sparse as sp
 from gnn.histories import FloatArray, IntArray
 from gnn.metrics import hits, parse_metrics
 from gnn.ranker import top_k
+from graph.sorting import distinct
 
 METRICS = ("hr@10", "recall@10", "ndcg@10", "mrr@10")
 K = 10
@@ -32,7 +33,7 @@ class RelatedTarget:
     @property
     def items(self) -> IntArray:
         """The distinct query items, ascending."""
-        return np.unique(self.query)
+        return distinct(self.query)
 
 
 def of_baskets(

@@ -6,6 +6,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from graph.snapshot import IntArray
+from graph.sorting import distinct
 
 
 def patched(base: sp.csr_array, rows: IntArray, targets: list[IntArray], shape: tuple[int, int]) -> sp.csr_array:
@@ -13,7 +14,7 @@ def patched(base: sp.csr_array, rows: IntArray, targets: list[IntArray], shape: 
 
     ``rows`` ascending; targets may repeat and come in any order.
     """
-    columns = [np.unique(row) for row in targets]
+    columns = [distinct(row) for row in targets]
     num_base = base.shape[0]
     old_lengths = np.diff(base.indptr)
     lengths = np.zeros(shape[0], np.int64)

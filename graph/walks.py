@@ -17,6 +17,7 @@ from graph.compiled import loops
 from graph.schema import EdgeType
 from graph.snapshot import NO_TIME, IntArray
 from graph.snapshot.edges import LongArray
+from graph.sorting import distinct
 from graph.view import GraphView, Side
 
 EdgeTypes: TypeAlias = EdgeType | Sequence[EdgeType]
@@ -82,7 +83,7 @@ def shared_attributes(
     for edge_type in several(edge_types):
         there: Side = "out" if edge_type[0] == item_type else "in"
         back: Side = "in" if there == "out" else "out"
-        attributes = np.unique(view.ends(edge_type, item_index, there))
+        attributes = distinct(view.ends(edge_type, item_index, there))
         step = view.expand(edge_type, attributes, back, distinct=True)
         if max_items is None:
             reached.append(step.indices)
@@ -105,7 +106,7 @@ def baskets(view: GraphView, edge_types: EdgeTypes, item_index: int, *, max_bask
         if max_baskets is not None:
             named = named[max(0, named.size - max_baskets) :]
         wanted = _basket(row.indices[named], row.qualifier[named])
-        users = np.unique(row.indices[named])
+        users = distinct(row.indices[named])
         step = view.expand(edge_type, users, "out", columns=True)
         assert step.qualifier is not None
         found = np.isin(_basket(users[step.owner], step.qualifier), wanted)
@@ -134,8 +135,8 @@ def next_item(
         at = seed[seed + gap < items.size]
         at = at[owner[at] == owner[at + gap]]
         pairs.append(owner[at] << 32 | items[at + gap])
-    distinct = np.unique(np.concatenate(pairs)) if pairs else np.zeros(0, np.int64)
-    reached = (distinct & 0xFFFFFFFF).astype(np.int32)
+    led_to = distinct(np.concatenate(pairs)) if pairs else np.zeros(0, np.int64)
+    reached = (led_to & 0xFFFFFFFF).astype(np.int32)
     return _counted(reached, view.num_nodes(types[0][2]), without=item_index)
 
 
@@ -146,7 +147,7 @@ def users_of(view: GraphView, edge_types: EdgeTypes, item_index: int, *, max_use
         users = view.ends(types[0], item_index, "in")  # oldest first, each user once
         return users if max_users is None or users.size <= max_users else np.sort(users[-max_users:])
     if max_users is None:
-        return np.unique(np.concatenate([view.ends(edge_type, item_index, "in") for edge_type in types]))
+        return distinct(np.concatenate([view.ends(edge_type, item_index, "in") for edge_type in types]))
     rows = [view.edge_row(edge_type, item_index, "in") for edge_type in types]
     users = np.concatenate([row.indices for row in rows])
     return np.sort(_latest(users, np.concatenate([row.timestamp_ms for row in rows]), max_users))
@@ -197,7 +198,7 @@ def _distinct_targets(view: GraphView, types: tuple[EdgeType, ...], users: IntAr
     for edge_type in types:
         step = view.expand(edge_type, users, "out", distinct=True)
         pairs.append(step.owner << 32 | step.indices)
-    return (np.unique(np.concatenate(pairs)) & 0xFFFFFFFF).astype(np.int32)
+    return (distinct(np.concatenate(pairs)) & 0xFFFFFFFF).astype(np.int32)
 
 
 class _Tally(threading.local):

@@ -14,6 +14,7 @@ from gnn.histories import IntArray
 from graph.overlay import EdgeChanges, Overlay
 from graph.schema import EdgeSpec
 from graph.snapshot import EdgeTable, Snapshot
+from graph.sorting import stable_order
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,7 @@ class Activity:
 
     def by_time(self) -> Activity:
         """The same interactions, oldest first; those without a time before all others."""
-        return self.where(np.argsort(self.timestamp_s, kind="stable"))
+        return self.where(stable_order(self.timestamp_s))
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +123,9 @@ class ActivityFeed:
 
     def since_snapshot(self) -> Activity:
         """What came or changed since the snapshot."""
-        return Activity.joined([changes.now for _, changes in self._parts() if changes is not None])
+        with self._lock:
+            changes = [self._changes_of(number) for number in range(len(self._specs))]
+        return Activity.joined([changed.now for changed in changes if changed is not None])
 
     def _parts(self) -> list[tuple[Activity, _Changes | None]]:
         with self._lock:

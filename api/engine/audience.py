@@ -14,6 +14,7 @@ from gnn.data import NO_TIME
 from gnn.fusion import FusedRanker
 from gnn.histories import FloatArray, IntArray
 from graph.schema import EdgeRole
+from graph.sorting import distinct
 from graph.view import GraphView
 
 HALF_LIFE_S = 14 * 86_400
@@ -118,7 +119,7 @@ def having(view: GraphView, item: int) -> IntArray:
         for spec in view.schema.edges_with(EdgeRole.INTERACTION)
         if not spec.holdout
     ]
-    return np.unique(np.concatenate([np.empty(0, np.int32), *users])).astype(np.int32)
+    return distinct(np.concatenate([np.empty(0, np.int32), *users])).astype(np.int32)
 
 
 def _summed(parts: dict[str, FloatArray], num_users: int) -> FloatArray:

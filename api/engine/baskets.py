@@ -12,6 +12,7 @@ from api.engine.activity import Activity
 from api.engine.connections import grown
 from gnn.data import NO_TIME
 from gnn.histories import FloatArray, IntArray
+from graph.sorting import stable_order
 
 SESSION_GAP_S = 6 * 3_600
 """Without invoices, a customer's events with no longer pause between them count as one basket."""
@@ -34,12 +35,13 @@ class Baskets:
     @classmethod
     def of(cls, activity: Activity, num_items: int) -> Baskets:
         """The baskets in some interactions: by qualifier (invoice) where it groups items, else by session."""
-        number = basket_numbers(activity)
+        by_invoice = with_company(activity)
+        number = basket_numbers(activity, by_invoice)
         num_baskets = int(number.max(initial=-1)) + 1
         ones = np.ones(number.size, np.float32)
         items = sp.csr_array(sp.coo_array((ones, (number, activity.item_index)), shape=(num_baskets, num_items)))
         items.data[:] = 1.0
-        invoiced = bool(with_company(activity).sum() * 2 > len(activity))
+        invoiced = bool(by_invoice.sum() * 2 > len(activity))
         return cls(items, sp.csr_array(items.T), invoiced)
 
     def grown(self, num_items: int) -> Baskets:
@@ -81,30 +83,30 @@ class Baskets:
 
 def with_company(activity: Activity) -> npt.NDArray[np.bool_]:
     """Which interactions carry a basket number under which the customer has another item too. Shape (N,)."""
-    return _groups_with_company(activity.user_index, activity.basket, activity.item_index)
+    numbered = activity.basket >= 0
+    if not numbered.any():
+        return numbered
+    group = _numbered(_pairs(activity.user_index[numbered], activity.basket[numbered]))
+    numbered[numbered] = _has_company(group, activity.item_index[numbered])
+    return numbered
 
 
-def basket_numbers(activity: Activity) -> npt.NDArray[np.int64]:
-    """The number of the basket each interaction belongs to, 0 upwards. Shape (N,)."""
-    by_invoice = with_company(activity)
-    loose = ~by_invoice
+def basket_numbers(activity: Activity, by_invoice: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
+    """The number of the basket each interaction belongs to, 0 upwards: its invoice, else its session. Shapes (N,)."""
     number = np.empty(len(activity), np.int64)
-    _, number[by_invoice] = np.unique(
-        _pairs(activity.user_index[by_invoice], activity.basket[by_invoice]), return_inverse=True
-    )
-    offset = int(number[by_invoice].max(initial=-1)) + 1
-    users, times = activity.user_index[loose], activity.timestamp_s[loose]
-    session = _sessions(users, times)
+    number[by_invoice] = _numbered(_pairs(activity.user_index[by_invoice], activity.basket[by_invoice]))
+    loose = ~by_invoice
     if loose.any():
-        shared = _groups_with_company(users, session.astype(np.int32), activity.item_index[loose])
-        if not by_invoice.any() and shared.mean() < MIN_SESSION_SHARE:
-            session = np.unique(users, return_inverse=True)[1].astype(np.int64)
-    number[loose] = session + offset
+        users, times = activity.user_index[loose], activity.timestamp_s[loose]
+        session = _sessions(users, times)
+        if not by_invoice.any() and _has_company(session, activity.item_index[loose]).mean() < MIN_SESSION_SHARE:
+            session = _numbered(users.astype(np.int64))
+        number[loose] = session + int(number[by_invoice].max(initial=-1)) + 1
     return number
 
 
 def _sessions(users: IntArray, times: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    order = np.lexsort((times, users))
+    order = stable_order(times, users)
     user, time = users[order], times[order]
     starts = np.ones(user.size, bool)
     # Unknown times are the smallest integer: comparing before subtracting keeps the gap from overflowing.
@@ -116,14 +118,23 @@ def _sessions(users: IntArray, times: npt.NDArray[np.int64]) -> npt.NDArray[np.i
     return session
 
 
-def _groups_with_company(users: IntArray, group: IntArray, items: IntArray) -> npt.NDArray[np.bool_]:
-    """Which rows belong to a group (of a user; -1 is none) that holds at least two different items."""
-    if users.size == 0:
-        return np.zeros(0, bool)
-    _, of_row = np.unique(_pairs(users, group), return_inverse=True)
-    distinct = np.unique(_pairs(of_row.astype(np.int32), items))
-    size = np.bincount(distinct >> 32, minlength=int(of_row.max()) + 1)
-    return np.asarray((size[of_row] > 1) & (group >= 0), bool)
+def _has_company(group: npt.NDArray[np.int64], items: IntArray) -> npt.NDArray[np.bool_]:
+    """Which rows belong to a group, numbered from 0, that holds at least two different items. Shapes (N,)."""
+    lowest = np.full(int(group.max(initial=-1)) + 1, np.iinfo(np.int32).max, np.int32)
+    highest = np.full(lowest.size, -1, np.int32)
+    np.minimum.at(lowest, group, items)
+    np.maximum.at(highest, group, items)
+    return np.asarray((lowest < highest)[group], bool)
+
+
+def _numbered(values: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """The place of each value among the different ones, in their order. Shapes (N,)."""
+    order = np.argsort(values)
+    first = np.ones(values.size, bool)
+    first[1:] = values[order[1:]] != values[order[:-1]]
+    number = np.empty(values.size, np.int64)
+    number[order] = np.cumsum(first) - 1
+    return number
 
 
 def _pairs(left: IntArray, right: IntArray) -> npt.NDArray[np.int64]:

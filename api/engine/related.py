@@ -60,7 +60,7 @@ class RelatedItems:
     ) -> None:
         self._until_s = until_s
         specs = learned_interactions(view.schema)
-        self._bought_specs = [spec for spec in specs if spec.kind == "purchase"] or list(specs)
+        self._bought_specs = tuple(spec for spec in specs if spec.kind == "purchase") or specs
         self._view = view
         self._snapshot = view.snapshot
         self._known_items = len(view.snapshot.nodes(view.schema.item_type))

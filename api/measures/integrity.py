@@ -13,6 +13,7 @@ from gnn.evaluation import evaluate, ranked_lists
 from gnn.fitting import fit_models
 from gnn.fusion import FusedRanker, FusionWeights
 from gnn.splits import Split
+from graph.sorting import distinct
 
 SHARES = (0.0, 0.01, 0.03)
 PUSHED = (40, 400)
@@ -41,7 +42,7 @@ def measure_pushing(
     counts = np.bincount(clean.item_index, minlength=clean.num_items)
     order = np.argsort(-counts, kind="stable")
     present = order[counts[order] > 0]
-    users = np.unique(clean.user_index).astype(np.int32)
+    users = distinct(clean.user_index).astype(np.int32)
     rows: Rows = []
     clean_share = 0.0
     for place, share in ((place, share) for place in PUSHED for share in SHARES):
@@ -77,7 +78,7 @@ def _attacked(clean: Interactions, popular: np.ndarray[Any, Any], pushed: int, f
     newest = int(clean.timestamp_s.max())
     for fake in range(fakes):
         filler = generator.choice(popular[:200], min(FILLER, popular.size), replace=False)
-        taken = np.unique(np.append(filler, pushed)).astype(np.int32)
+        taken = distinct(np.append(filler, pushed)).astype(np.int32)
         users.append(np.full(taken.size, clean.num_users + fake, np.int32))
         items.append(taken)
         times.append(np.full(taken.size, newest, np.int64))

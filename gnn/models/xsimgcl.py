@@ -14,6 +14,7 @@ from gnn.histories import IntArray
 from gnn.models.lightgcn import LightGCN, LightGCNObjective
 from gnn.models.trained import TrainedModel
 from gnn.training.trainer import Objective
+from graph.sorting import distinct
 
 
 class XSimGCL(TrainedModel["XSimGCL.Config"]):
@@ -55,7 +56,7 @@ class _Objective(LightGCNObjective):
         user, item = self.averaged(user_layers), self.averaged(item_layers)
         layer = min(config.contrast_layer, config.layers)
         in_block = self.targets.tensor(users)
-        chosen = self.targets.tensor(np.unique(self.targets.block(users)[1]))
+        chosen = self.targets.tensor(distinct(self.targets.block(users)[1]))
         contrast = agreement_loss(
             user[in_block], user_layers[layer][in_block], config.contrast_temperature
         ) + agreement_loss(item[chosen], item_layers[layer][chosen], config.contrast_temperature)

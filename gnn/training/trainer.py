@@ -26,6 +26,7 @@ from gnn.training.record import EpochRecord, RunRecord, StopReason
 from gnn.training.run import TrainingRun
 from gnn.training.workers import Workers, workers_here
 from graph.errors import InputError
+from graph.sorting import distinct
 
 SELECTION_METRIC = "ndcg@20"
 VALIDATION_METRICS = ("recall@20", "ndcg@20")
@@ -281,7 +282,7 @@ def _validation_sample(data: TrainingData, limit: int) -> Interactions | None:
     """What validation looks at: all of it, or the interactions of a fixed sample of its users."""
     if data.validation is None or not len(data.validation):
         return None
-    users = np.unique(data.validation.user_index)
+    users = distinct(data.validation.user_index)
     if users.size <= limit:
         return data.validation
     chosen = np.random.default_rng(data.seed).choice(users, limit, replace=False)

@@ -19,6 +19,7 @@ from graph.snapshot.opening import FORMAT, MANIFEST, Snapshot, digest_of, edge_d
 from graph.snapshot.packing import pack_rank, pack_time, pack_weight
 from graph.snapshot.reading import EdgeRows, read_edges, read_nodes
 from graph.snapshot.vocabulary import Vocabulary
+from graph.sorting import stable_order
 from graph.store import GraphReader, GraphStore
 
 
@@ -131,7 +132,7 @@ class _Writer:
 def _stable_order(timestamp_ms: LongArray) -> LongArray:
     if bool((timestamp_ms[1:] >= timestamp_ms[:-1]).all()):
         return np.arange(timestamp_ms.size, dtype=np.int64)
-    return np.argsort(timestamp_ms, kind="stable")
+    return stable_order(timestamp_ms)
 
 
 def _first_of_pair(rows: EdgeRows) -> npt.NDArray[np.bool_]:
@@ -143,7 +144,7 @@ def _first_of_pair(rows: EdgeRows) -> npt.NDArray[np.bool_]:
 
 def _earliest_of_pair(source: npt.NDArray[np.int32], target: npt.NDArray[np.int32]) -> npt.NDArray[np.bool_]:
     """Marks the first of every pair in the order given."""
-    order = np.lexsort((target, source))
+    order = stable_order(target, source)
     source, target = source[order], target[order]
     marks = np.ones(source.size, bool)
     marks[1:] = (source[1:] != source[:-1]) | (target[1:] != target[:-1])

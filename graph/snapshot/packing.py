@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from graph.snapshot.edges import NO_TIME, SHORT_NO_TIME, FloatArray, LongArray
+from graph.sorting import distinct
 
 _MAX_CODES = 256
 
@@ -19,7 +20,7 @@ def pack_weight(weight: FloatArray) -> tuple[float | None, dict[str, npt.NDArray
         return 1.0, {}
     if bool((weight == weight[0]).all()):
         return float(weight[0]), {}
-    codebook = np.unique(weight)
+    codebook = distinct(weight)
     if codebook.size > _MAX_CODES:
         return None, {"weight": weight}
     codes = np.searchsorted(codebook, weight).astype(np.uint8)
@@ -31,9 +32,12 @@ def pack_time(timestamp_ms: LongArray) -> tuple[int, dict[str, npt.NDArray[Any]]
     known = timestamp_ms != NO_TIME
     if not known.any():
         return 0, {}
-    seconds = np.where(known, timestamp_ms, 0) // 1000
-    rest = np.where(known, timestamp_ms, 0) - seconds * 1000
-    offset, last = int(seconds[known].min()), int(seconds[known].max())
+    whole = bool(known.all())
+    filled = timestamp_ms if whole else np.where(known, timestamp_ms, 0)
+    seconds = filled // 1000
+    rest = filled - seconds * 1000
+    told = seconds if whole else seconds[known]
+    offset, last = int(told.min()), int(told.max())
     arrays: dict[str, npt.NDArray[Any]] = {}
     if last - offset < int(SHORT_NO_TIME):
         short = (seconds - offset).astype(np.uint32)

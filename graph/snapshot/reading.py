@@ -15,6 +15,7 @@ from graph.schema import EdgeType, NodeSpec
 from graph.snapshot.edges import NO_TIME, FloatArray, LongArray
 from graph.snapshot.nodes import ARROW_TYPES
 from graph.snapshot.vocabulary import IntArray, Vocabulary
+from graph.sorting import stable_order
 from graph.store import GraphReader
 
 
@@ -152,7 +153,7 @@ def _in_key_order(rows: EdgeRows) -> EdgeRows:
     step, tie = pair[1:] - pair[:-1], rows.qualifier[1:] > rows.qualifier[:-1]
     if bool(((step > 0) | ((step == 0) & tie)).all()):
         return rows
-    order = np.lexsort((rows.qualifier, pair))
+    order = stable_order(rows.qualifier, rows.target, rows.source)
     return EdgeRows(
         rows.source[order],
         rows.target[order],

@@ -119,7 +119,9 @@ class Vocabulary:
         if len(self.ids) == 0 or len(keys) == 0:
             return found
         wanted = hashes_of(keys)
-        at = np.searchsorted(self.hashes, wanted)
+        order = np.argsort(wanted)  # looked up in order, since neighbours share what the processor has just read
+        at = np.empty(len(keys), np.int64)
+        at[order] = np.searchsorted(self.hashes, wanted[order])
         open_ = np.arange(len(keys))
         while open_.size:
             inside = at[open_] < self.hashes.size

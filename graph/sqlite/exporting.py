@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from graph.sorting import stable_order
 from graph.store import EDGE_COLUMNS, NODE_COLUMNS
 
 _BATCH_ROWS = 65_536
@@ -61,7 +62,7 @@ def edge_batches(
     source = source_rank[stored["source"].to_numpy()]
     target = target_rank[stored["target"].to_numpy()]
     # Rows come in the clustered key's order, so a stable sort leaves parallel edges in qualifier order.
-    order = np.lexsort((target, source))
+    order = stable_order(target, source)
     for start in range(0, order.size, _BATCH_ROWS):
         rows = order[start : start + _BATCH_ROWS]
         rest = stored.take(rows)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from api.engine import RelatedKind, window_seconds
 from api.engine.activity import Activity
-from api.engine.baskets import DAMPING, MIN_SESSION_SHARE, SESSION_GAP_S, Baskets, basket_numbers
+from api.engine.baskets import DAMPING, MIN_SESSION_SHARE, SESSION_GAP_S, Baskets, basket_numbers, with_company
 from api.engine.trending import trending_scores
 from gnn.data import NO_TIME
 from graph.errors import InputError, NotFound
@@ -233,6 +233,7 @@ def test_later_baskets_are_counted_beside_the_earlier_ones(
 
 
 def test_every_event_belongs_to_one_basket() -> None:
-    numbers = basket_numbers(activity_of([(0, 1, 5, 2), (0, 2, 9, 2), (0, 3, 9, -1), (1, 3, NO_TIME, 2)]))
+    activity = activity_of([(0, 1, 5, 2), (0, 2, 9, 2), (0, 3, 9, -1), (1, 3, NO_TIME, 2)])
+    numbers = basket_numbers(activity, with_company(activity))
     assert numbers[0] == numbers[1]
     assert len(set(numbers.tolist())) == 3

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import resource
 import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
-import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import partial
+from multiprocessing.sharedctypes import Synchronized
+from multiprocessing.synchronize import Event
 from pathlib import Path
 from typing import Any
 
@@ -43,8 +48,27 @@ def measure(items: int = ITEMS, growth: tuple[int, ...] = GROWTH) -> list[dict[s
 
 def _million(folder: Path, items: int) -> list[dict[str, Any]]:
     """How soon a release of many items answers, and what it takes in memory."""
-    folder.mkdir()
-    shop = ExportedShop(1_000_000, 60_000, items)
+    root, release_id, count = _release_of(folder / "many", 1_000_000, 60_000, items)
+    releases = FolderReleases(root)
+    start_s = statistics.median(seconds(lambda: releases.take(release_id)) for _ in range(3))
+    python_mb, _ = _memory(*_release_of(folder / "few", 100, 10, 100)[:2])
+    own_mb, resident_mb = _memory(root, release_id)
+    private = own_mb - python_mb
+    return [
+        _row(f"a release of {count:,} items × {WIDTH} taken into service", start_s, "s", "≤ 1", start_s <= 1),
+        _row(
+            f"memory of a worker that has answered from it, maps not counted, beyond the {python_mb:,.0f} MB of one "
+            "that has answered from a hundred items",
+            private, "MB", "≤ 160", private <= 160,
+        ),
+        _row("its whole resident memory, maps counted, which workers share", resident_mb, "MB", "–", None),
+    ]  # fmt: skip
+
+
+def _release_of(folder: Path, edges: int, users: int, items: int) -> tuple[Path, str, int]:
+    """The folder of one release of random vectors, its id, and how many items it has."""
+    folder.mkdir(parents=True)
+    shop = ExportedShop(edges, users, items)
     snapshot = build_snapshot(shop, folder / "snapshot")  # type: ignore[arg-type]
     count = len(snapshot.nodes("Item"))
     random = np.random.default_rng(5)
@@ -54,41 +78,33 @@ def _million(folder: Path, items: int) -> list[dict[str, Any]]:
         "popularity": ConstantOperator(random.random(count, dtype=np.float32)),
     }
     arrays, documents = engine_payload(operators, FusionWeights.prior(FeatureSpace.over(operators)))
+    root = folder / "releases"
     release = write_release(
-        folder / "releases", snapshot=snapshot.directory, arrays=arrays, documents=documents, now=datetime.now(UTC)
+        root, snapshot=snapshot.directory, arrays=arrays, documents=documents, now=datetime.now(UTC)
     )
-    activate(folder / "releases", release.id)
-    releases = FolderReleases(folder / "releases")
-    start_s = statistics.median(seconds(lambda: releases.take(release.id)) for _ in range(3))
-    before, after, private = _memory(folder / "releases", release.id)
-    return [
-        _row(f"a release of {count:,} items × {WIDTH} taken into service", start_s, "s", "≤ 1", start_s <= 1),
-        _row(
-            f"memory of a worker that has answered from it, beyond Python's {before:,.0f} MB, maps not counted",
-            private, "MB", "≤ 160", private <= 160,
-        ),
-        _row("the same, maps counted, which workers share", after - before, "MB", "–", None),
-    ]  # fmt: skip
+    activate(root, release.id)
+    return root, release.id, count
 
 
-def _memory(root: Path, release_id: str) -> tuple[float, float, float]:
-    """MB of a process of its own: resident before and after answers, and how much of its growth is its alone."""
+def _memory(root: Path, release_id: str) -> tuple[float, float]:
+    """MB of a process of its own that has answered: what is its alone, and what is resident, maps counted."""
     script = (
         "import sys; from pathlib import Path\n"
         "from api.releases import FolderReleases; from api.engine import Request\n"
-        "def kb(name):\n"
-        "    return next(int(line.split()[1]) for line in open('/proc/self/status') if line.startswith(name))\n"
-        "before, own = kb('VmRSS'), kb('RssAnon')\n"
+        "def mb(name):\n"
+        "    status = open('/proc/self/status')\n"
+        "    return next(int(line.split()[1]) for line in status if line.startswith(name)) / 1024\n"
         "live = FolderReleases(Path(sys.argv[1])).take(sys.argv[2])\n"
         "items = live.view.snapshot.nodes('Item'); users = live.view.snapshot.nodes('User')\n"
         "for row in range(20):\n"
-        "    live.engine.related(items.id_of(row)); live.engine.recommend(Request(users.id_of(row)))\n"
-        "print(before / 1024, kb('VmRSS') / 1024, (kb('RssAnon') - own) / 1024)\n"
+        "    at = row % min(len(items), len(users))\n"
+        "    live.engine.related(items.id_of(at)); live.engine.recommend(Request(users.id_of(at)))\n"
+        "print(mb('RssAnon'), mb('VmRSS'))\n"
     )
     command = [sys.executable, "-c", script, str(root), release_id]
     printed = subprocess.run(command, capture_output=True, text=True, check=True, cwd=Path(__file__).parents[2]).stdout
-    before, after, private = (float(word) for word in printed.split()[-3:])
-    return before, after, private
+    own, resident = (float(word) for word in printed.split()[-2:])
+    return own, resident
 
 
 def _swap(folder: Path) -> list[dict[str, Any]]:
@@ -104,28 +120,37 @@ def _swap(folder: Path) -> list[dict[str, Any]]:
         ask = partial(load, port, asked, connections=20, key=key, wait_ms=98)
         ask(seconds=2)
         still = ask(seconds=8)
-        stop = threading.Event()
-        swaps = [0]
-
-        def swap() -> None:
-            while not stop.wait(0.4):
-                activate(shop.releases, names[swaps[0] % 2])
-                swaps[0] += 1
-
-        swapping = threading.Thread(target=swap)
-        swapping.start()
-        moving = ask(seconds=8)
-        stop.set()
-        swapping.join()
-    rate = f"{moving.requests_per_s:,.0f} requests/s"
+        with _activating(shop.releases, names) as swaps:
+            moving = ask(seconds=8)
+    moved = f"{swaps.value} swaps under {moving.requests_per_s:,.0f} requests/s"
     return [
-        _row(f"failed requests of {swaps[0]} swaps under {rate}", moving.failed, "requests", "0", moving.failed == 0),
+        _row(f"failed requests of {moved}", moving.failed, "requests", "0", moving.failed == 0),
         _row(
             f"p99 while swapping; peer: without swaps, {still.p99_ms:.2f} ms",
             moving.p99_ms, "ms", "≤ 2 × peer", moving.p99_ms <= 2 * still.p99_ms,
         )
         | {"peer": still.p99_ms, "ratio": round(moving.p99_ms / still.p99_ms, 2)},
     ]  # fmt: skip
+
+
+@contextmanager
+def _activating(releases: Path, names: list[str]) -> Iterator[Synchronized[int]]:
+    """Activates one release after the other, every .4 s, in a process of its own; how often so far."""
+    context = multiprocessing.get_context("spawn")  # beside the sender's thread it would hold up the sender
+    swaps, stop = context.Value("i", 0), context.Event()
+    swapping = context.Process(target=_activate_by_turns, args=(releases, names, swaps, stop))
+    swapping.start()
+    while not swaps.value:  # the process has come up
+        time.sleep(0.01)
+    yield swaps
+    stop.set()
+    swapping.join()
+
+
+def _activate_by_turns(releases: Path, names: list[str], swaps: Synchronized[int], stop: Event) -> None:
+    while not stop.wait(0.4):
+        activate(releases, names[swaps.value % len(names)])
+        swaps.value += 1
 
 
 def _growth(folder: Path, sizes: tuple[int, ...]) -> list[dict[str, Any]]:

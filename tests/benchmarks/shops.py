@@ -18,6 +18,8 @@ import numpy.typing as npt
 
 from api.command.workshop import ingest_into, mapping_named
 from api.engine import engine_payload
+from api.engine.finding.part import search_payload
+from api.engine.sources import snapshot_popularity
 from api.settings import load_settings
 from gnn.data import TrainingData
 from gnn.fusion import FeatureSpace, FusionWeights
@@ -137,7 +139,10 @@ def power_law(users: int, items: int, purchases: int) -> tuple[LongArray, LongAr
 
 def publish(snapshot: Snapshot, root: Path, sources: Sequence[str], hour: int = 1) -> str:
     """The id of a release with these sources, fused by the prior weights, made current."""
-    arrays, documents = engine_payload(*fitted(snapshot, sources))
+    operators, weights = fitted(snapshot, sources)
+    arrays, documents = engine_payload(operators, weights)
+    words, index = search_payload(snapshot, snapshot_popularity(operators, snapshot))
+    arrays, documents = {**arrays, **words}, {**documents, **index}
     documents = {**documents, "gate": {"promoted": True, "winner": "fused"}, "evaluation": {"table": []}}
     now = datetime(2026, 1, 2, hour, tzinfo=UTC)
     release = write_release(root, snapshot=snapshot.directory, arrays=arrays, documents=documents, now=now)

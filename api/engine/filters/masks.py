@@ -18,6 +18,7 @@ from api.engine.filters.values import Mask, Test, among, comparing, present, tex
 from gnn.histories import IntArray
 from graph.schema import EdgeType, GraphSchema, PropertyKind
 from graph.snapshot.nodes import ARROW_TYPES
+from graph.sorting import distinct
 from graph.view import GraphView, Side
 
 CACHE_BYTES = 64 << 20
@@ -154,7 +155,7 @@ def _with_below(view: GraphView, node_type: str, rows: IntArray) -> IntArray:
     reached = _at(rows.tolist(), view.num_nodes(node_type))
     while rows.size:
         below = [view.expand(spec.edge_type, rows, "in").indices for spec in specs]
-        fresh = np.unique(np.concatenate([np.empty(0, np.int32), *below]))
+        fresh = distinct(np.concatenate([np.empty(0, np.int32), *below]))
         rows = fresh[~reached[fresh]].astype(np.int32)
         reached[rows] = True
     return np.flatnonzero(reached).astype(np.int32)

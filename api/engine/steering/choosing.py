@@ -20,6 +20,7 @@ import numpy.typing as npt
 
 from api.engine.steering.grouping import Grouping
 from gnn.histories import FloatArray, IntArray
+from graph.sorting import distinct
 
 SMOOTHING = 0.01
 MAX_GROUPS = 64
@@ -60,7 +61,7 @@ class Mix:
     def of(cls, history: Grouping, candidates: Grouping, strength: float) -> Mix | None:
         """The mix of a history; ``None`` when its items have no group."""
         shares = _shares(history)
-        groups = np.unique(history.group)
+        groups = distinct(history.group)
         total = np.array([shares[history.group == group].sum() for group in groups])
         largest = np.argsort(-total, kind="stable")[:MAX_GROUPS]
         if not largest.size:

@@ -12,6 +12,7 @@ from api.engine.filters.syntax import Among, Name, Scalar, Value
 from api.engine.filters.tokens import FilterError
 from api.engine.filters.values import Mask
 from gnn.histories import IntArray
+from graph.sorting import distinct
 from graph.view import GraphView, Side
 
 
@@ -103,6 +104,6 @@ class Groups:
             owners.append(step.owner)
             groups.append(step.indices + np.int32(self._first[end.node_type]))
         owner, group = np.concatenate(owners), np.concatenate(groups)
-        pairs = np.unique(owner.astype(np.int64) << 32 | group)
+        pairs = distinct(owner.astype(np.int64) << 32 | group)
         lengths = np.bincount(pairs >> 32, minlength=rows.size)
         return lengths.astype(np.int32), (pairs & 0xFFFFFFFF).astype(np.int32)

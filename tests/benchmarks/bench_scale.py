@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import resource
 import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import partial
-from multiprocessing.sharedctypes import Synchronized
-from multiprocessing.synchronize import Event
 from pathlib import Path
 from typing import Any
 
@@ -122,7 +118,7 @@ def _swap(folder: Path) -> list[dict[str, Any]]:
         still = ask(seconds=8)
         with _activating(shop.releases, names) as swaps:
             moving = ask(seconds=8)
-    moved = f"{swaps.value} swaps under {moving.requests_per_s:,.0f} requests/s"
+    moved = f"{len(swaps)} swaps under {moving.requests_per_s:,.0f} requests/s"
     return [
         _row(f"failed requests of {moved}", moving.failed, "requests", "0", moving.failed == 0),
         _row(
@@ -134,23 +130,22 @@ def _swap(folder: Path) -> list[dict[str, Any]]:
 
 
 @contextmanager
-def _activating(releases: Path, names: list[str]) -> Iterator[Synchronized[int]]:
-    """Activates one release after the other, every .4 s, in a process of its own; how often so far."""
-    context = multiprocessing.get_context("spawn")  # beside the sender's thread it would hold up the sender
-    swaps, stop = context.Value("i", 0), context.Event()
-    swapping = context.Process(target=_activate_by_turns, args=(releases, names, swaps, stop))
-    swapping.start()
-    while not swaps.value:  # the process has come up
-        time.sleep(0.01)
-    yield swaps
-    stop.set()
-    swapping.join()
-
-
-def _activate_by_turns(releases: Path, names: list[str], swaps: Synchronized[int], stop: Event) -> None:
-    while not stop.wait(0.4):
-        activate(releases, names[swaps.value % len(names)])
-        swaps.value += 1
+def _activating(releases: Path, names: list[str]) -> Iterator[list[int]]:
+    """Activates the releases in turn, every .4 s, from a process of its own; afterwards how often, in the list."""
+    script = (
+        "import sys, time; from pathlib import Path; from graph.release import activate\n"
+        "swaps = 0\n"
+        "while True:\n"
+        "    time.sleep(0.4); activate(Path(sys.argv[1]), sys.argv[2 + swaps % (len(sys.argv) - 2)])\n"
+        "    swaps += 1; print(swaps, flush=True)\n"
+    )
+    command, swaps = [sys.executable, "-c", script, str(releases), *names], list[int]()
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2]) as process:
+        assert process.stdout is not None
+        process.stdout.readline()  # it has come up
+        yield swaps
+        process.terminate()
+        swaps += [int(line) for line in process.stdout]
 
 
 def _growth(folder: Path, sizes: tuple[int, ...]) -> list[dict[str, Any]]:

@@ -44,6 +44,7 @@ def ingest(
     batch_id: str | None = None,
     actor: str = "ingest",
     progress: Progress | None = None,
+    turn_s: float = 0.0,
 ) -> IngestReport:
     """What was read and written. Nothing is written before every row of every file was checked.
 
@@ -54,12 +55,12 @@ def ingest(
         InputError: when a file cannot be read.
         NotFound: when a file is not there.
         MappingError: when the mapping does not fit the files.
-        Conflict: when another ingest uses ``work_dir``.
+        Conflict: when another ingest uses ``work_dir``, and goes on to for longer than ``turn_s``.
     """
     started = time.monotonic()
     shown = progress if progress is not None else NoProgress()
     work_dir.mkdir(parents=True, exist_ok=True)
-    with _alone_in(work_dir), ExitStack() as stack:
+    with _alone_in(work_dir, turn_s), ExitStack() as stack:
         staging = work_dir / "staging"
         shutil.rmtree(staging, ignore_errors=True)
         stack.callback(shutil.rmtree, staging, ignore_errors=True)
@@ -250,15 +251,20 @@ def _batch_id(mapping: Mapping, paths: list[Path]) -> str:
 
 
 @contextmanager
-def _alone_in(work_dir: Path) -> Iterator[None]:
+def _alone_in(work_dir: Path, turn_s: float) -> Iterator[None]:
     # The lock goes with the process, however it ends.
+    deadline = time.monotonic() + turn_s
     with (work_dir / "ingest.lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise Conflict(
-                "another ingest is running in this directory",
-                got=str(work_dir),
-                remedy="Wait for it, or use another work directory.",
-            ) from error
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError as error:
+                if time.monotonic() >= deadline:
+                    raise Conflict(
+                        "another ingest is running in this directory",
+                        got=str(work_dir),
+                        remedy="Wait for it, or use another work directory.",
+                    ) from error
+                time.sleep(0.1)
         yield

@@ -14,7 +14,7 @@ import scipy.sparse as sp
 
 from api.command.recipe import Material, material_from
 from api.command.terminal import Telling, output, warn
-from api.command.workshop import epoch_seconds, ingest_into, mapping_named, opened, working_folder
+from api.command.workshop import epoch_seconds, ingest_apart, opened, working_folder
 from api.engine import RELATED_KINDS, Engine
 from api.engine.activity import Activity
 from api.engine.baskets import Baskets
@@ -99,7 +99,7 @@ def measured_related(table: RelatedTable, settings: Settings) -> dict[str, Any]:
     with working_folder(settings) as folder:
         here = settings.model_copy(update={"store": f"sqlite:{folder / 'graph.db'}", "data_dir": data_dir})
         with opened(here) as graph:
-            ingest_into(mapping_named(table.source, here), graph, here)
+            ingest_apart(table.source, graph, here)
             material = material_from(graph, folder, here, "minilm", tell)
         until_s = None if table.test_from is None else epoch_seconds(table.test_from)
         return figures_of(material, until_s, table.relations, tell)

@@ -14,7 +14,7 @@ from api.command.recipe import Order, controls_on, experiment_on, forget_trainin
 from api.command.related_tables import RELATED, run_related_tables
 from api.command.table_jobs import side_by_side
 from api.command.terminal import Telling, output, warn
-from api.command.workshop import epoch_seconds, ingest_into, mapping_named, opened, working_folder
+from api.command.workshop import epoch_seconds, ingest_apart, opened, working_folder
 from api.settings import Settings
 from gnn.protocols import Cuts
 from graph.errors import InputError, NotFound
@@ -141,7 +141,7 @@ def _measure(name: str, task: Measuring) -> list[Row]:
     with working_folder(settings) as folder:
         here = settings.model_copy(update={"store": f"sqlite:{folder / 'graph.db'}", "data_dir": data_dir})
         with opened(here) as graph:
-            ingest_into(mapping_named(table.source, here), graph, here)
+            ingest_apart(table.source, graph, here)
             material = material_from(graph, folder, here, table.text, tell)
         protocol, experiment = experiment_on(material, order, here, tell, kept=kept)
         controls = None

@@ -17,6 +17,9 @@ from ingest.mapping import Mapping, load_mapping
 from ingest.report import IngestReport
 from ingest.sources import SOURCES, open_source
 
+TURN_S = 1800.0
+"""How long what is measured waits for other ingests in the same work folder."""
+
 
 @contextmanager
 def opened(settings: Settings) -> Iterator[GraphStore]:
@@ -53,11 +56,24 @@ def mapping_named(name: str, settings: Settings) -> Mapping:
 
 
 def ingest_into(
-    mapping: Mapping, graph: GraphStore | FirstLoad, settings: Settings, *, max_bad: float = 0.05
+    mapping: Mapping, graph: GraphStore | FirstLoad, settings: Settings, *, max_bad: float = 0.05, turn_s: float = 0.0
 ) -> IngestReport:
-    """Ingests a mapping with a progress bar on the terminal."""
+    """Ingests a mapping with a progress bar on the terminal; another one in the work folder ends within ``turn_s``."""
+    place = settings.work_dir / "ingest"
     with progress_bar() as progress:
-        return ingest(mapping, graph, work_dir=settings.work_dir / "ingest", max_bad=max_bad, progress=progress)
+        return ingest(mapping, graph, work_dir=place, max_bad=max_bad, progress=progress, turn_s=turn_s)
+
+
+def ingest_apart(name: str, graph: GraphStore, settings: Settings) -> Mapping:
+    """Ingests a source into a graph of one's own, in turn with others who measure; its mapping.
+
+    Raises:
+        NotFound: when the source's data is nowhere.
+        Conflict: when an ingest in the same work folder does not end.
+    """
+    mapping = mapping_named(name, settings)
+    ingest_into(mapping, graph, settings, turn_s=TURN_S)
+    return mapping
 
 
 def ingest_in_bulk(mapping: Mapping, settings: Settings, *, max_bad: float = 0.05) -> tuple[IngestReport, str | None]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 from pathlib import Path
+from threading import Event, Thread, Timer
 from typing import Any
 
 import pytest
@@ -206,8 +207,25 @@ def test_empty_files_and_header_only_files_are_fine(tmp_path: Path, store: Graph
 def test_two_ingests_do_not_share_a_work_directory(tmp_path: Path, store: GraphStore) -> None:
 
     (tmp_path / "work").mkdir()
-    with _alone_in(tmp_path / "work"), pytest.raises(Conflict, match="another ingest"):
+    with _alone_in(tmp_path / "work", 0.0), pytest.raises(Conflict, match="another ingest"):
         load(tmp_path, store)
+
+
+def test_an_ingest_that_may_wait_goes_on_when_the_other_has_ended(tmp_path: Path) -> None:
+    began, ended = Event(), Event()
+
+    def other() -> None:
+        with _alone_in(tmp_path, 0.0):
+            began.set()
+            ended.wait(10)
+
+    thread = Thread(target=other)
+    thread.start()
+    assert began.wait(10)
+    Timer(0.3, ended.set).start()
+    with _alone_in(tmp_path, 10.0):
+        assert ended.is_set()
+    thread.join()
 
 
 def test_a_damaged_file_stops_everything(tmp_path: Path, store: GraphStore) -> None:

@@ -111,7 +111,7 @@ def evaluate(
     from api.command.datasets import data_named
     from api.command.quality_rows import rows_of
     from api.command.recipe import controls_on, experiment_on, forget_trainings, material_from
-    from api.command.workshop import ingest_into, mapping_named, opened, working_folder
+    from api.command.workshop import ingest_apart, opened, working_folder
     from graph.store import shown_url
 
     settings = settings_with(store=store, data_dir=data_dir)
@@ -125,9 +125,7 @@ def evaluate(
             settings = settings.model_copy(update={"store": f"sqlite:{folder / 'graph.db'}"})
         with opened(settings) as graph:
             if source is not None:
-                mapping = mapping_named(source, settings)
-                data = data_named(source, mapping.data_dir)
-                ingest_into(mapping, graph, settings)
+                data = data_named(source, ingest_apart(source, graph, settings).data_dir)
             material = material_from(graph, folder, settings, text, tell)
         name, experiment = experiment_on(material, order, settings, tell)
         found = controls_on(material, name, experiment, order, settings, tell) if controls else None

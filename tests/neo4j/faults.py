@@ -58,7 +58,12 @@ def signalled(server: TestServer, signal_number: int, has_worked: Callable[[int]
 
 def is_frozen(pid: int) -> bool:
     """Whether no thread of the process runs any more."""
-    states = [(task / "stat").read_text().rpartition(")")[2].split()[0] for task in Path(f"/proc/{pid}/task").iterdir()]
+    try:
+        states = [
+            (task / "stat").read_text().rpartition(")")[2].split()[0] for task in Path(f"/proc/{pid}/task").iterdir()
+        ]
+    except (FileNotFoundError, ProcessLookupError):  # a thread ended while it was looked at: some still run
+        return False
     return set(states) == {"T"}
 
 

@@ -19,8 +19,7 @@ def distinct(values: npt.NDArray[Scalar]) -> npt.NDArray[Scalar]:
     ordered = np.sort(values)
     first = np.ones(ordered.size, bool)
     first[1:] = ordered[1:] != ordered[:-1]
-    chosen: npt.NDArray[Any] = ordered[first]
-    return chosen
+    return ordered[first]
 
 
 def stable_order(*columns: npt.NDArray[np.integer[Any]]) -> npt.NDArray[np.int64]:
@@ -42,7 +41,8 @@ def _order(values: npt.NDArray[np.integer[Any]]) -> npt.NDArray[np.int64]:
     lowest, bits = int(values.min()), int(values.size - 1).bit_length()
     if (int(values.max()) - lowest).bit_length() + bits > 63:
         return np.argsort(values, kind="stable")
-    keys = (values.astype(np.int64) - lowest) << bits
+    above = values.astype(np.uint64) - np.uint64(lowest % 2**64)  # modulo 2^64, so right for every kind of integer
+    keys = above.view(np.int64) << bits
     keys |= np.arange(values.size)
     keys.sort()
     keys &= (1 << bits) - 1

@@ -27,6 +27,13 @@ def test_a_stable_order_is_that_of_numpy(values: np.ndarray) -> None:
     assert stable_order(values).tolist() == np.argsort(values, kind="stable").tolist()
 
 
+def test_numbers_beyond_the_signed_ones_are_ordered_too() -> None:
+    values = np.array([2**63 + 9, 2**63 + 5, 2**64 - 1, 2**63 + 5], np.uint64)
+    assert stable_order(values[:2]).tolist() == [1, 0]
+    assert stable_order(values[:1]).tolist() == [0]
+    assert stable_order(values).tolist() == [1, 3, 0, 2]
+
+
 def test_values_too_far_apart_to_be_packed_are_ordered_too() -> None:
     values = np.array([2**62, -(2**63), 5, 5, -(2**63)], np.int64)
     assert stable_order(values).tolist() == [1, 4, 2, 3, 0]

@@ -55,7 +55,7 @@ def ingest(
         InputError: when a file cannot be read.
         NotFound: when a file is not there.
         MappingError: when the mapping does not fit the files.
-        Conflict: when another ingest uses ``work_dir``, and goes on to for longer than ``turn_s``.
+        Conflict: when another ingest uses ``work_dir``, for longer than ``turn_s`` seconds.
     """
     started = time.monotonic()
     shown = progress if progress is not None else NoProgress()

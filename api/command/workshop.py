@@ -58,7 +58,7 @@ def mapping_named(name: str, settings: Settings) -> Mapping:
 def ingest_into(
     mapping: Mapping, graph: GraphStore | FirstLoad, settings: Settings, *, max_bad: float = 0.05, turn_s: float = 0.0
 ) -> IngestReport:
-    """Ingests a mapping with a progress bar on the terminal; another one in the work folder ends within ``turn_s``."""
+    """Ingests a mapping with a progress bar on the terminal; waits ``turn_s`` for another ingest in the work folder."""
     place = settings.work_dir / "ingest"
     with progress_bar() as progress:
         return ingest(mapping, graph, work_dir=place, max_bad=max_bad, progress=progress, turn_s=turn_s)

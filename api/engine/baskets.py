@@ -86,7 +86,7 @@ def with_company(activity: Activity) -> npt.NDArray[np.bool_]:
     numbered = activity.basket >= 0
     if not numbered.any():
         return numbered
-    group = _numbered(_pairs(activity.user_index[numbered], activity.basket[numbered]))
+    group = np.unique(_pairs(activity.user_index[numbered], activity.basket[numbered]), return_inverse=True)[1]
     numbered[numbered] = _has_company(group, activity.item_index[numbered])
     return numbered
 
@@ -94,13 +94,15 @@ def with_company(activity: Activity) -> npt.NDArray[np.bool_]:
 def basket_numbers(activity: Activity, by_invoice: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
     """The number of the basket each interaction belongs to, 0 upwards: its invoice, else its session. Shapes (N,)."""
     number = np.empty(len(activity), np.int64)
-    number[by_invoice] = _numbered(_pairs(activity.user_index[by_invoice], activity.basket[by_invoice]))
+    _, number[by_invoice] = np.unique(
+        _pairs(activity.user_index[by_invoice], activity.basket[by_invoice]), return_inverse=True
+    )
     loose = ~by_invoice
     if loose.any():
         users, times = activity.user_index[loose], activity.timestamp_s[loose]
         session = _sessions(users, times)
         if not by_invoice.any() and _has_company(session, activity.item_index[loose]).mean() < MIN_SESSION_SHARE:
-            session = _numbered(users.astype(np.int64))
+            session = np.unique(users, return_inverse=True)[1]
         number[loose] = session + int(number[by_invoice].max(initial=-1)) + 1
     return number
 
@@ -125,16 +127,6 @@ def _has_company(group: npt.NDArray[np.int64], items: IntArray) -> npt.NDArray[n
     np.minimum.at(lowest, group, items)
     np.maximum.at(highest, group, items)
     return np.asarray((lowest < highest)[group], bool)
-
-
-def _numbered(values: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """The place of each value among the different ones, in their order. Shapes (N,)."""
-    order = np.argsort(values)
-    first = np.ones(values.size, bool)
-    first[1:] = values[order[1:]] != values[order[:-1]]
-    number = np.empty(values.size, np.int64)
-    number[order] = np.cumsum(first) - 1
-    return number
 
 
 def _pairs(left: IntArray, right: IntArray) -> npt.NDArray[np.int64]:

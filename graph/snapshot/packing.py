@@ -32,12 +32,10 @@ def pack_time(timestamp_ms: LongArray) -> tuple[int, dict[str, npt.NDArray[Any]]
     known = timestamp_ms != NO_TIME
     if not known.any():
         return 0, {}
-    whole = bool(known.all())
-    filled = timestamp_ms if whole else np.where(known, timestamp_ms, 0)
+    filled = np.where(known, timestamp_ms, 0)
     seconds = filled // 1000
     rest = filled - seconds * 1000
-    told = seconds if whole else seconds[known]
-    offset, last = int(told.min()), int(told.max())
+    offset, last = int(seconds[known].min()), int(seconds[known].max())
     arrays: dict[str, npt.NDArray[Any]] = {}
     if last - offset < int(SHORT_NO_TIME):
         short = (seconds - offset).astype(np.uint32)

@@ -60,7 +60,7 @@ def ingest(
     started = time.monotonic()
     shown = progress if progress is not None else NoProgress()
     work_dir.mkdir(parents=True, exist_ok=True)
-    with _alone_in(work_dir, turn_s), ExitStack() as stack:
+    with _alone_in(work_dir, turn_s, shown), ExitStack() as stack:
         staging = work_dir / "staging"
         shutil.rmtree(staging, ignore_errors=True)
         stack.callback(shutil.rmtree, staging, ignore_errors=True)
@@ -251,9 +251,9 @@ def _batch_id(mapping: Mapping, paths: list[Path]) -> str:
 
 
 @contextmanager
-def _alone_in(work_dir: Path, turn_s: float) -> Iterator[None]:
+def _alone_in(work_dir: Path, turn_s: float, shown: Progress) -> Iterator[None]:
     # The lock goes with the process, however it ends.
-    deadline = time.monotonic() + turn_s
+    deadline, waits = time.monotonic() + turn_s, False
     with (work_dir / "ingest.lock").open("w") as lock:
         while True:
             try:
@@ -266,5 +266,8 @@ def _alone_in(work_dir: Path, turn_s: float) -> Iterator[None]:
                         got=str(work_dir),
                         remedy="Wait for it, or use another work directory.",
                     ) from error
+                if not waits:
+                    shown.start(f"waiting for another ingest in {work_dir}", None, "rows")
+                    waits = True
                 time.sleep(0.1)
         yield

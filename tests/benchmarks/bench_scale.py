@@ -104,20 +104,24 @@ def _memory(root: Path, release_id: str) -> tuple[float, float]:
 
 
 def _swap(folder: Path) -> list[dict[str, Any]]:
-    """Twenty swaps under 200 requests a second, beside the same load without any."""
+    """Twenty swaps under 200 requests a second, beside the same load without any.
+
+    Nobody is asked for twice, so that both loads are computed: a swap forgets what is kept, and without one half of
+    the answers would be.
+    """
     folder.mkdir()
     shop = synthetic(
         folder, users=5_000, items=3_000, purchases=100_000, sources=("popularity", "itemknn", "attributes")
     )
     names = [path.name for path in shop.releases.iterdir() if path.is_dir()]
     names.append(publish(shop.snapshot, shop.releases, ("popularity", "rp3beta", "attributes"), hour=2))
-    asked = [Asked(f"/v1/users/user-{number}/recommendations") for number in range(1_000)]
+    asked = [Asked(f"/v1/users/user-{number}/recommendations") for number in range(5_000)]
     with serving(shop, poll_interval_s=0.1) as (port, key):
-        ask = partial(load, port, asked, connections=20, key=key, wait_ms=98)
-        ask(seconds=2)
-        still = ask(seconds=8)
+        ask = partial(load, port, connections=20, key=key, wait_ms=98)
+        ask(asked[:600], seconds=2)
+        still = ask(asked[600:2_800], seconds=8)
         with _activating(shop.releases, names) as swaps:
-            moving = ask(seconds=8)
+            moving = ask(asked[2_800:], seconds=8)
     moved = f"{len(swaps)} swaps under {moving.requests_per_s:,.0f} requests/s"
     return [
         _row(f"failed requests of {moved}", moving.failed, "requests", "0", moving.failed == 0),

@@ -14,6 +14,7 @@ from graph.errors import Conflict, InputError, MappingError, TooManyBadRows
 from graph.store import GraphStore, open_store
 from ingest.loading import _alone_in, ingest
 from ingest.mapping import load_mapping
+from ingest.progress import NoProgress, Unit
 from ingest.report import IngestReport
 
 MAPPING = """
@@ -205,17 +206,26 @@ def test_empty_files_and_header_only_files_are_fine(tmp_path: Path, store: Graph
 
 
 def test_two_ingests_do_not_share_a_work_directory(tmp_path: Path, store: GraphStore) -> None:
-
     (tmp_path / "work").mkdir()
-    with _alone_in(tmp_path / "work", 0.0), pytest.raises(Conflict, match="another ingest"):
+    with _alone_in(tmp_path / "work", 0.0, NoProgress()), pytest.raises(Conflict, match="another ingest"):
         load(tmp_path, store)
 
 
-def test_an_ingest_that_may_wait_goes_on_when_the_other_has_ended(tmp_path: Path) -> None:
-    began, ended = Event(), Event()
+class _Told(NoProgress):
+    """Remembers the stages."""
+
+    def __init__(self) -> None:
+        self.stages: list[str] = []
+
+    def start(self, what: str, total: int | None, unit: Unit) -> None:
+        self.stages.append(what)
+
+
+def test_an_ingest_that_may_wait_says_so_and_goes_on_when_the_other_has_ended(tmp_path: Path) -> None:
+    began, ended, told = Event(), Event(), _Told()
 
     def other() -> None:
-        with _alone_in(tmp_path, 0.0):
+        with _alone_in(tmp_path, 0.0, NoProgress()):
             began.set()
             ended.wait(10)
 
@@ -223,8 +233,9 @@ def test_an_ingest_that_may_wait_goes_on_when_the_other_has_ended(tmp_path: Path
     thread.start()
     assert began.wait(10)
     Timer(0.3, ended.set).start()
-    with _alone_in(tmp_path, 10.0):
+    with _alone_in(tmp_path, 10.0, told):
         assert ended.is_set()
+    assert told.stages == [f"waiting for another ingest in {tmp_path}"]
     thread.join()
 
 

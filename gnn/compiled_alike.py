@@ -12,6 +12,7 @@ from numba import carray, njit
 
 from gnn.compiled_rows import best_of_sum, likeness
 from graph.instructions import at_address, number
+from graph.kernel import kernel
 
 SPARSE, HALF, SINGLE = 0, 1, 2
 """How a source keeps a row: as the entries that are not nothing, or in full in either precision."""
@@ -53,7 +54,7 @@ def _best_alike(
     return count
 
 
-@njit(cache=True)
+@kernel()
 def best_alike(
     places: Any, weights: Any, item: Any, shut: Any, factor: Any, index: Any, value: Any, parts: Any
 ) -> Any:  # pragma: no cover
@@ -61,7 +62,7 @@ def best_alike(
     return _best_alike(places, weights, item, shut, factor, index, value, parts)
 
 
-@njit(cache=True, nogil=True)
+@kernel(nogil=True)
 def best_alike_of_many(
     places: Any, weights: Any, item: Any, shut: Any, factor: Any, index: Any, value: Any, parts: Any
 ) -> Any:  # pragma: no cover
@@ -69,7 +70,7 @@ def best_alike_of_many(
     return _best_alike(places, weights, item, shut, factor, index, value, parts)
 
 
-@njit(cache=True)
+@kernel()
 def order_of(value: Any, column: Any, order: Any, counts: Any) -> None:  # pragma: no cover
     """Writes which of a row's numbers is how high, the highest first, and how many there are; no number is left out.
 

@@ -9,9 +9,11 @@ from typing import Any
 
 import numpy as np
 from llvmlite import binding, ir
-from numba import njit, prange, types
+from numba import prange, types
 from numba.core import cgutils
 from numba.extending import intrinsic
+
+from graph.kernel import kernel
 
 LANES = 16
 """Rows of one block: as many as 32-bit sums fit in a register."""
@@ -57,7 +59,7 @@ def _block_maximum(typing_context: Any, codes: Any, block: Any, query: Any, grou
     return signature, generate
 
 
-@njit(cache=True, nogil=True, parallel=True)
+@kernel(nogil=True, parallel=True)
 def block_maxima(codes: Any, query: Any, groups: Any, out: Any, chunks: Any) -> None:  # pragma: no cover
     """Writes the largest dot product of each block of sixteen rows."""
     blocks = out.size
@@ -66,14 +68,14 @@ def block_maxima(codes: Any, query: Any, groups: Any, out: Any, chunks: Any) -> 
             out[block] = _block_maximum(codes, np.int64(block), query, np.int64(groups))
 
 
-@njit(cache=True, nogil=True)
+@kernel(nogil=True)
 def block_maxima_alone(codes: Any, query: Any, groups: Any, out: Any) -> None:  # pragma: no cover
     """The same on one core, for what waking another would take longer than."""
     for block in range(out.size):
         out[block] = _block_maximum(codes, np.int64(block), query, np.int64(groups))
 
 
-@njit(cache=True, nogil=True, fastmath=True)
+@kernel(nogil=True, fastmath=True)
 def dots(vectors: Any, rows: Any, query: Any, out: Any) -> None:  # pragma: no cover
     """Writes the exact dot product of some rows."""
     for at in range(rows.size):

@@ -14,6 +14,7 @@ from numba import njit, types
 from numba.extending import intrinsic
 
 from graph.instructions import element, everywhere, fetch, number
+from graph.kernel import kernel
 
 _BLOCK_ITEMS = 64
 """Rows of a table of vectors that are compared with all users before the next ones are read."""
@@ -30,7 +31,7 @@ LANES = 8
 """Sums that are added to side by side."""
 
 
-@njit(cache=True, nogil=True)
+@kernel(nogil=True)
 def weigh(indptr: Any, items: Any, out_ptr: Any, out_items: Any, weights: Any) -> Any:  # pragma: no cover
     """Writes each history's distinct items, ascending, with their weight in each reading; returns how many in all.
 
@@ -80,7 +81,7 @@ def _add_row(
             lanes[item, 1] += recent * value
 
 
-@njit(cache=True, nogil=True, fastmath={"contract"})
+@kernel(nogil=True, fastmath={"contract"})
 def spread_contexts(
     row_ptr: Any, row_items: Any, weights: Any, indptr: Any, indices: Any, data: Any, scale: Any, out: Any
 ) -> None:  # pragma: no cover
@@ -104,7 +105,7 @@ def spread_contexts(
             out[1, row, item] += lanes[item, 1]
 
 
-@njit(cache=True, nogil=True, fastmath={"contract"})
+@kernel(nogil=True, fastmath={"contract"})
 def spread_twice(
     row_ptr: Any,
     row_items: Any,
@@ -192,7 +193,7 @@ def _add_to_lanes(
     return signature, generate
 
 
-@njit(cache=True, nogil=True)
+@kernel(nogil=True)
 def spread_shared(
     items: Any, weights: Any, indptr: Any, indices: Any, data: Any, scale: Any, out: Any
 ) -> None:  # pragma: no cover
@@ -226,7 +227,7 @@ def spread_shared(
             out[way, item] += sums[item * width + way]
 
 
-@njit(cache=True, nogil=True, fastmath={"contract"})
+@kernel(nogil=True, fastmath={"contract"})
 def fold(row_ptr: Any, row_items: Any, weights: Any, table: Any, scale: Any, out: Any) -> None:  # pragma: no cover
     """Adds to ``out`` (C, B, D) the rows of ``table`` of each history's items, times their weights and ``scale``."""
     numbers = table.reshape(table.size)
@@ -296,7 +297,7 @@ def _fetch_ahead(numbers: Any, row: Any, width: Any) -> None:  # pragma: no cove
         fetch(numbers, place)
 
 
-@njit(cache=True, nogil=True, fastmath={"reassoc", "nsz", "contract"})
+@kernel(nogil=True, fastmath={"reassoc", "nsz", "contract"})
 def one_dots(table: Any, vector: Any, scale: Any, out: Any) -> None:  # pragma: no cover
     """:func:`dots` of one vector (D,), into ``out`` (I,): what takes time is fetching the table; it is read ahead."""
     numbers = table.reshape(table.size)
@@ -308,7 +309,7 @@ def one_dots(table: Any, vector: Any, scale: Any, out: Any) -> None:  # pragma: 
         out[row] += scale * total
 
 
-@njit(cache=True, nogil=True, fastmath={"reassoc", "nsz", "contract"})
+@kernel(nogil=True, fastmath={"reassoc", "nsz", "contract"})
 def few_dots(table: Any, vectors: Any, scale: Any, out: Any) -> None:  # pragma: no cover
     """:func:`dots` of two or three vectors, the table read ahead too."""
     two, three = min(1, vectors.shape[0] - 1), vectors.shape[0] - 1
@@ -330,7 +331,7 @@ def few_dots(table: Any, vectors: Any, scale: Any, out: Any) -> None:  # pragma:
             out[three, row] += scale * of_c
 
 
-@njit(cache=True, nogil=True, fastmath={"reassoc", "nsz", "contract"})
+@kernel(nogil=True, fastmath={"reassoc", "nsz", "contract"})
 def dots(table: Any, vectors: Any, scale: Any, out: Any) -> None:  # pragma: no cover
     """Adds ``scale`` times every dot product of ``vectors`` (V, D) and rows of ``table`` (I, D) to ``out`` (V, I).
 
@@ -368,7 +369,7 @@ def dots(table: Any, vectors: Any, scale: Any, out: Any) -> None:  # pragma: no 
                         out[three, other] += scale * c_right
 
 
-@njit(cache=True, nogil=True)
+@kernel(nogil=True)
 def widen(table: Any, out: Any) -> None:  # pragma: no cover
     """Writes the numbers of a table of half precision in single precision."""
     for at in range(table.size):

@@ -13,9 +13,10 @@ from numba import njit
 
 from gnn.compiled_pool import bar, standardize_and_sum, three_views, unpacked
 from gnn.compiled_rows import SPARE, count_higher, moments, put_in_order, reaching_best
+from graph.kernel import kernel
 
 
-@njit(cache=True, nogil=True)
+@kernel(nogil=True)
 def fuse(
     scores: Any,
     barred_ptr: Any,

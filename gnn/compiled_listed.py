@@ -14,6 +14,7 @@ from numba import carray, njit
 from gnn.compiled_contexts import few_dots, fold, spread_contexts, spread_twice
 from gnn.compiled_fused import fuse
 from graph.instructions import at_address
+from graph.kernel import kernel
 
 CONSTANT, SPARSE, FACTOR, TABLE, EMBEDDING = 0, 1, 2, 3, 4
 """How a source scores; what follows in its row of places is said where it is read."""
@@ -93,7 +94,7 @@ def _add_embedding(
             _add(scores[context], scale, bias)
 
 
-@njit(cache=True, nogil=True)
+@kernel(nogil=True)
 def list_at_once(
     places: Any,
     scales: Any,

@@ -12,9 +12,10 @@ from numba import njit
 
 from gnn.compiled_rows import SPARE, best_of_row, log1p_of, moments
 from graph.instructions import lowest_bit
+from graph.kernel import kernel
 
 
-@njit(cache=True, nogil=True, fastmath={"reassoc", "nsz", "contract"})
+@kernel(nogil=True, fastmath={"reassoc", "nsz", "contract"})
 def standardize_and_sum(row: Any, mean: Any, scale: Any, low: Any, high: Any, total: Any) -> None:  # pragma: no cover
     for item in range(row.size):
         z = (row[item] - mean) * scale
@@ -44,7 +45,7 @@ def unpacked(words: Any, index: Any) -> Any:  # pragma: no cover
     return count
 
 
-@njit(cache=True, nogil=True)
+@kernel(nogil=True)
 def stand(
     scores: Any, barred_ptr: Any, barred: Any, shut: Any, low: Any, high: Any, total: Any, top_index: Any, top: Any
 ) -> None:  # pragma: no cover
@@ -70,7 +71,7 @@ def stand(
         bar(total[row], never, shut)
 
 
-@njit(cache=True, nogil=True)
+@kernel(nogil=True)
 def unite(parts: Any, num_items: Any, pool: Any) -> Any:  # pragma: no cover
     """Writes each row's distinct non-negative entries of ``parts`` (B, N), ascending, then -1; returns the most."""
     words = np.zeros((num_items + 63) >> 6, np.uint64)
@@ -107,7 +108,7 @@ def _put(chosen: Any, ranks: Any, depth: Any, features: Any) -> None:  # pragma:
         features[3 * reading], features[3 * reading + 1], features[3 * reading + 2] = of_item
 
 
-@njit(cache=True, nogil=True, fastmath={"reassoc", "nsz"})
+@kernel(nogil=True, fastmath={"reassoc", "nsz"})
 def _count_above(row: Any, score: Any) -> Any:  # pragma: no cover
     count = np.int32(0)
     for item in range(row.size):
@@ -115,7 +116,7 @@ def _count_above(row: Any, score: Any) -> Any:  # pragma: no cover
     return count
 
 
-@njit(cache=True, nogil=True)
+@kernel(nogil=True)
 def views(scores: Any, pool: Any, top: Any, features: Any) -> None:  # pragma: no cover
     """Writes the three views of every reading of the pooled items; nothing in the padding."""
     readings, depth = scores.shape[0], top.shape[2]
@@ -133,13 +134,13 @@ def views(scores: Any, pool: Any, top: Any, features: Any) -> None:  # pragma: n
             _put(chosen, ranks, depth, features[row, place])
 
 
-@njit(cache=True, nogil=True, fastmath={"reassoc", "nsz"})
+@kernel(nogil=True, fastmath={"reassoc", "nsz"})
 def _standardize(row: Any, mean: Any, scale: Any) -> None:  # pragma: no cover
     for item in range(row.size):
         row[item] = (row[item] - mean) * scale
 
 
-@njit(cache=True, nogil=True)
+@kernel(nogil=True)
 def views_of(
     scores: Any, barred_ptr: Any, barred: Any, shut: Any, asked: Any, depth: Any, features: Any
 ) -> None:  # pragma: no cover

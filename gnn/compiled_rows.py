@@ -14,6 +14,7 @@ from numba import njit, types
 from numba.extending import intrinsic
 
 from graph.instructions import bits_set, element, everywhere, lowest_bit
+from graph.kernel import kernel
 
 _WORD = 64
 """Scores that are compared at once: one bit each."""
@@ -25,7 +26,7 @@ _TRIES = 24
 """How often a threshold is halved; with so many scores alike, what is left too many is sorted out one by one."""
 
 
-@njit(cache=True, nogil=True)
+@kernel(nogil=True)
 def spread(
     row_ptr: Any, row_items: Any, row_weights: Any, indptr: Any, indices: Any, data: Any, out: Any
 ) -> None:  # pragma: no cover
@@ -37,7 +38,7 @@ def spread(
                 out[row, indices[edge]] += weight * data[edge]
 
 
-@njit(cache=True, nogil=True)
+@kernel(nogil=True)
 def count_marked(indptr: Any, index: Any, mark: Any, count: Any) -> None:  # pragma: no cover
     """Writes how many of each row's entries are marked."""
     for row in range(count.size):
@@ -47,7 +48,7 @@ def count_marked(indptr: Any, index: Any, mark: Any, count: Any) -> None:  # pra
         count[row] = found
 
 
-@njit(cache=True, nogil=True, fastmath={"reassoc", "nsz"})
+@kernel(nogil=True, fastmath={"reassoc", "nsz"})
 def moments(row: Any) -> Any:  # pragma: no cover
     """The mean of a row, and one over its standard deviation; 0 where it does not tell items apart."""
     total = 0.0
@@ -62,7 +63,7 @@ def moments(row: Any) -> Any:  # pragma: no cover
     return mean, np.float32(1.0 / spread_) if spread_ > 1e-12 else np.float32(0.0)
 
 
-@njit(cache=True, nogil=True)
+@kernel(nogil=True)
 def best(scores: Any, k: Any, index: Any, value: Any) -> None:  # pragma: no cover
     """Writes each row's ``k`` highest scores, best first, ties by the lower index; -1 and -inf where none is left."""
     width = scores.shape[1]
@@ -190,7 +191,7 @@ def put_in_order(
             index[place], value[place] = kept_index[at], kept_value[at]
 
 
-@njit(cache=True, nogil=True)
+@kernel(nogil=True)
 def best_of_row(
     row: Any, k: Any, above: Any, index: Any, value: Any, kept_index: Any, kept_value: Any
 ) -> None:  # pragma: no cover
@@ -211,7 +212,7 @@ def best_of_row(
         index[place], value[place] = kept_index[order[place]], kept_value[order[place]]
 
 
-@njit(cache=True, nogil=True)
+@kernel(nogil=True)
 def best_of_sum(parts: Any, shut: Any, factor: Any, index: Any, value: Any) -> Any:  # pragma: no cover
     """The best of the positive sums of ``parts`` (S, I), as many as ``index`` is long; returns how many there are.
 
@@ -235,7 +236,7 @@ def best_of_sum(parts: Any, shut: Any, factor: Any, index: Any, value: Any) -> A
     return count
 
 
-@njit(cache=True, nogil=True)
+@kernel(nogil=True)
 def _cut(index: Any, value: Any, count: Any, k: Any) -> Any:  # pragma: no cover
     """Leaves the ``k`` best of ``count`` entries in front, in the order they came; of equal ones the earlier."""
     threshold = np.partition(value[:count], count - k)[count - k]
@@ -283,7 +284,7 @@ def log1p_of(z: Any) -> Any:  # pragma: no cover
     return f + p + np.float32(0.693359375) * power + (z - (y - np.float32(1.0))) / y
 
 
-@njit(cache=True, nogil=True, fastmath={"contract"})
+@kernel(nogil=True, fastmath={"contract"})
 def likeness(scores: Any, weights: Any) -> None:  # pragma: no cover
     """``weight · log(1 + max(z, 0))`` of each row's scores, in their place."""
     for row in range(scores.shape[0]):

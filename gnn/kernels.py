@@ -12,6 +12,8 @@ import numpy as np
 import numpy.typing as npt
 from numba import get_num_threads, njit, prange, set_num_threads
 
+from graph.kernel import kernel
+
 if TYPE_CHECKING:
     from gnn.histories import FloatArray
 
@@ -62,7 +64,7 @@ def _value(bits: Any) -> Any:
     return np.uint32(np.uint32(bits) << np.uint32(16)).view(np.float32)
 
 
-@njit(parallel=True, fastmath=True, cache=True)
+@kernel(parallel=True, fastmath=True)
 def _sum(indptr: Any, indices: Any, targets: Any, rows: Any, scale: Any, out: Any, bounds: Any) -> None:
     width = rows.shape[1]
     for chunk in prange(bounds.size - 1):
@@ -92,7 +94,7 @@ def _sum(indptr: Any, indices: Any, targets: Any, rows: Any, scale: Any, out: An
                 out[at, k] = factor * total[k]
 
 
-@njit(parallel=True, fastmath=True, cache=True)
+@kernel(parallel=True, fastmath=True)
 def _sum_marked(
     indptr: Any, indices: Any, targets: Any, rows: Any, marked: Any, scale: Any, out: Any, bounds: Any
 ) -> None:

@@ -10,10 +10,11 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir
-from numba import njit, types
+from numba import types
 from numba.extending import intrinsic
 
 from graph.instructions import element
+from graph.kernel import kernel
 
 _MIX = np.uint64(0x9E3779B97F4A7C15)
 _LONG = np.uint64(0xFF) << np.uint64(56)
@@ -32,7 +33,7 @@ def _word(typing_context: Any, content: Any, at: Any) -> Any:  # pragma: no cove
     return signature, generate
 
 
-@njit(cache=True, nogil=True)
+@kernel(nogil=True)
 def _up_to_word(content: Any, at: Any, length: Any) -> Any:  # pragma: no cover
     """At most seven bytes as one number, zeros above them."""
     if at + 8 <= content.size:
@@ -43,7 +44,7 @@ def _up_to_word(content: Any, at: Any, length: Any) -> Any:  # pragma: no cover
     return word
 
 
-@njit(cache=True, nogil=True)
+@kernel(nogil=True)
 def _key(content: Any, at: Any, length: Any) -> Any:  # pragma: no cover
     """A short name itself, with its length, or the hash of a long one; never zero but for the empty name."""
     if length < 8:
@@ -58,13 +59,13 @@ def _key(content: Any, at: Any, length: Any) -> Any:  # pragma: no cover
     return mixed ^ mixed >> np.uint64(32) | _LONG
 
 
-@njit(cache=True, nogil=True)
+@kernel(nogil=True)
 def _slot(key: Any, bits: Any) -> Any:  # pragma: no cover
     mixed = (key ^ key >> np.uint64(32)) * _MIX
     return np.int64(mixed >> np.uint64(64 - bits))
 
 
-@njit(cache=True, nogil=True)
+@kernel(nogil=True)
 def _same(content: Any, at: Any, names: Any, first: Any, length: Any) -> Any:  # pragma: no cover
     different = 0
     for byte in range(length):
@@ -72,7 +73,7 @@ def _same(content: Any, at: Any, names: Any, first: Any, length: Any) -> Any:  #
     return different == 0
 
 
-@njit(cache=True, nogil=True)
+@kernel(nogil=True)
 def number_names(
     offsets: Any, content: Any, row: Any, codes: Any, slots: Any, bits: Any, ends: Any, names: Any, count: Any
 ) -> Any:  # pragma: no cover
@@ -111,7 +112,7 @@ def number_names(
     return row, count
 
 
-@njit(cache=True, nogil=True)
+@kernel(nogil=True)
 def move_slots(slots: Any, larger: Any, bits: Any) -> None:  # pragma: no cover
     """Puts the slots of one table into an empty larger one, of 2 ** ``bits``."""
     mask = (1 << bits) - 1
@@ -123,14 +124,14 @@ def move_slots(slots: Any, larger: Any, bits: Any) -> None:  # pragma: no cover
             larger[slot, 0], larger[slot, 1] = slots[old, 0], slots[old, 1]
 
 
-@njit(cache=True, nogil=True)
+@kernel(nogil=True)
 def renamed(table: Any, codes: Any, out: Any) -> None:  # pragma: no cover
     """``out[i] = table[codes[i]]``."""
     for place in range(codes.size):
         out[place] = table[codes[place]]
 
 
-@njit(cache=True, nogil=True)
+@kernel(nogil=True)
 def row_ends(row: Any, indptr: Any) -> None:  # pragma: no cover
     """Row pointers, from zeros."""
     for number in row:
@@ -139,7 +140,7 @@ def row_ends(row: Any, indptr: Any) -> None:  # pragma: no cover
         indptr[number] += indptr[number - 1]
 
 
-@njit(cache=True, nogil=True)
+@kernel(nogil=True)
 def place(row: Any, column: Any, times: Any, heads: Any, indices: Any, timestamp: Any) -> None:  # pragma: no cover
     """Writes some edges behind what their rows have already; ``heads`` is where each row goes on."""
     for edge in range(row.size):
@@ -150,7 +151,7 @@ def place(row: Any, column: Any, times: Any, heads: Any, indices: Any, timestamp
         timestamp[at] = times[edge]
 
 
-@njit(cache=True, nogil=True)
+@kernel(nogil=True)
 def place_timeless(row: Any, column: Any, heads: Any, indices: Any) -> None:  # pragma: no cover
     """The same for edges without times."""
     for edge in range(row.size):

@@ -11,6 +11,7 @@ import numpy as np
 from numba import njit
 
 from graph.instructions import fetch, lowest_bit
+from graph.kernel import kernel
 
 
 @njit(nogil=True)
@@ -56,7 +57,7 @@ def _reached(
     return found[:size], counts[:size]
 
 
-@njit(cache=True, nogil=True)
+@kernel(nogil=True)
 def reached(
     rows: Any, indptr: Any, indices: Any, first_of_pair: Any, more: Any, without: Any, tally: Any, marks: Any
 ) -> Any:  # pragma: no cover
@@ -68,7 +69,7 @@ def reached(
     return _reached(rows, indptr, indices, first_of_pair, more, without, tally, marks)
 
 
-@njit(cache=True, nogil=True)
+@kernel(nogil=True)
 def there_and_back(
     item: Any, back_ptr: Any, back: Any, indptr: Any, indices: Any, tally: Any, marks: Any
 ) -> Any:  # pragma: no cover

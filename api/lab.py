@@ -29,8 +29,8 @@ from api.engine import Engine
 from api.settings import Settings, load_settings
 from gnn.data import Interactions, ItemKnowledge
 from gnn.experiment import Experiment
-from gnn.protocols import Cuts, protocol_for, protocol_named
 from gnn.splits import Split
+from gnn.splits.protocols import Cuts, protocol_for, protocol_named
 from graph.ports import free_ports
 from graph.release import Release, current_release
 from graph.view import GraphView

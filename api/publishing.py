@@ -7,10 +7,10 @@ from collections.abc import Mapping
 import numpy as np
 
 from api.engine.payload import EnginePart, engine_part
-from gnn.halves import floats
-from gnn.histories import FloatArray
-from gnn.knowledge import interactions_from
+from gnn.data.histories import FloatArray
+from gnn.data.knowledge import interactions_from
 from gnn.operators import EmbeddingOperator
+from gnn.operators.halves import floats
 from gnn.ranker import top_k
 from graph.embeddings import LearnedNeighbors, NodeEmbeddings, Publication
 from graph.errors import InputError, NotFound

@@ -7,7 +7,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from gnn.histories import Histories, IntArray
+from gnn.data.histories import Histories, IntArray
 
 
 class Ranker(Protocol):

@@ -150,7 +150,7 @@ def _both_ways(
     times: Iterator[LongArray] | None,
 ) -> BothWays:
     """``times`` come in parts, in the order of the edges."""
-    compiled = loops("graph.compiled_csr")
+    compiled = loops("graph.compiled.csr")
     if compiled is None:
         joined = None if times is None else np.concatenate([np.zeros(0, np.int64), *times])
         out = pool.submit(_sorted, sources, targets, joined, len(source_ids), len(target_ids))

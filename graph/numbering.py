@@ -62,7 +62,7 @@ class Numbering:
     def of(cls, column_type: pa.DataType) -> Numbering | None:
         """A numbering of such a column's values; None where Arrow is to do it."""
         value_type = column_type.value_type if pa.types.is_dictionary(column_type) else column_type
-        compiled = loops("graph.compiled_csr") if value_type in _OFFSETS else None
+        compiled = loops("graph.compiled.csr") if value_type in _OFFSETS else None
         return None if compiled is None else cls(value_type, compiled)
 
     def write(self, chunk: pa.Array, codes: IntArray) -> None:

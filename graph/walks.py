@@ -54,7 +54,7 @@ def co_interaction(view: GraphView, edge_types: EdgeTypes, item_index: int, *, m
     ``max_users`` bounds the work for a very popular item: only its most recent users count.
     """
     types = several(edge_types)
-    compiled = loops("graph.compiled_walks") if len(types) == 1 else None
+    compiled = loops("graph.compiled.walks") if len(types) == 1 else None
     if compiled is not None and max_users is None and (table := view.unchanged(types[0])) is not None:
         num_items = table.into.indptr.size - 1
         if item_index < num_items and not table.has_parallel_edges:

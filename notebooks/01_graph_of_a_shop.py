@@ -26,9 +26,9 @@ import networkx as nx
 
 from api.engine import Engine, Request
 from gnn.data import TrainingData
+from gnn.data.knowledge import interactions_from, knowledge_from
 from gnn.evaluation import evaluate
 from gnn.fusion import FeatureSpace, FusedRanker, FusionWeights
-from gnn.knowledge import interactions_from, knowledge_from
 from gnn.models import MODELS
 from gnn.operators import OperatorRanker
 from gnn.splits import leave_one_out

@@ -25,10 +25,10 @@ import matplotlib.pyplot as plt
 import numpy as np
 import scipy.sparse as sp
 
-from gnn.controls import run_controls, sentence
 from gnn.data import Interactions, ItemKnowledge
 from gnn.evaluation import evaluate
 from gnn.experiment import Recipe, run_experiment
+from gnn.experiment.controls import run_controls, sentence
 from gnn.models import MODELS
 from gnn.operators import OperatorRanker
 from gnn.splits import leave_one_out

@@ -22,8 +22,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from api.lab import Lab
-from gnn.controls import CONTROLS, run_controls, sentence, thinned, without_each
 from gnn.experiment import FUSED
+from gnn.experiment.controls import CONTROLS, run_controls, sentence, thinned, without_each
 
 lab = Lab.open("invented-shop")
 for edge_type, matrix in {**lab.knowledge.attributes, **lab.knowledge.relations}.items():

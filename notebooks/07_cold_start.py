@@ -25,8 +25,8 @@ from api.engine import Interest, Request
 from api.engine.editing import edited
 from api.lab import Lab
 from gnn.data import ItemKnowledge, TrainingData
-from gnn.foldin import ItemFoldIn
 from gnn.models import MODELS
+from gnn.operators.foldin import ItemFoldIn
 from graph.records import UpsertEdges, UpsertNodes
 
 lab = Lab.open("invented-shop")

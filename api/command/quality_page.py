@@ -9,9 +9,9 @@ import numpy as np
 
 from api.command.quality_rows import Row
 from api.command.quality_tables import TABLES, QualityTable
+from gnn.evaluation.gate import GATE_METRIC
 from gnn.experiment import FUSED
-from gnn.gate import GATE_METRIC
-from gnn.protocols import PROTOCOLS
+from gnn.splits.protocols import PROTOCOLS
 
 FIGURES = ("recall@20", "ndcg@20", "hr@10", "recall@10", "ndcg@10", "mrr@20", f"validation_{GATE_METRIC}")
 EXPOSURE = ("coverage", "novelty", "popularity_lift", "fit_s", "peak_mb")

@@ -15,18 +15,18 @@ from api.engine import Engine, engine_payload
 from api.engine.finding.part import search_payload
 from api.engine.sources import snapshot_popularity
 from api.settings import Settings
-from gnn.controls import run_controls, sentence
 from gnn.data import Interactions, ItemKnowledge, TrainingData
+from gnn.data.knowledge import holdout_from, interactions_from, knowledge_from
+from gnn.evaluation.segments import user_segments
 from gnn.experiment import Experiment, Recipe, run_experiment
-from gnn.fitting import RELEASE, Runs, fit_models
+from gnn.experiment.controls import run_controls, sentence
+from gnn.experiment.fitting import RELEASE, Runs, fit_models
+from gnn.experiment.keeping import Keeper
 from gnn.fusion import FusedRanker, FusionWeights
-from gnn.keeping import Keeper
-from gnn.knowledge import holdout_from, interactions_from, knowledge_from
 from gnn.models import DEFAULT_MODELS, MODELS
 from gnn.operators import Operator
-from gnn.protocols import Cuts, Protocol, protocol_for, protocol_named
-from gnn.segments import user_segments
 from gnn.splits import Split
+from gnn.splits.protocols import Cuts, Protocol, protocol_for, protocol_named
 from gnn.training.run import TrainingRun
 from gnn.training.tracking import track, tracking_is_on
 from graph.errors import InputError, MissingExtra

@@ -23,9 +23,7 @@ from api.engine.kinds import category_blocks
 from api.engine.reading import learned_interactions
 from api.settings import Settings
 from gnn.data import TrainingData
-from gnn.fusion import FeatureSpace, FusedRanker, FusionWeights
-from gnn.models import MODELS
-from gnn.related import (
+from gnn.evaluation.related import (
     METRICS,
     RelatedTarget,
     counted_lists,
@@ -35,6 +33,8 @@ from gnn.related import (
     overlap,
     popular_lists,
 )
+from gnn.fusion import FeatureSpace, FusedRanker, FusionWeights
+from gnn.models import MODELS
 from graph.errors import NotFound
 from graph.schema import EdgeRole
 from graph.snapshot import Snapshot

@@ -16,7 +16,7 @@ from api.command.table_jobs import side_by_side
 from api.command.terminal import Telling, output, warn
 from api.command.workshop import epoch_seconds, ingest_apart, opened, working_folder
 from api.settings import Settings
-from gnn.protocols import Cuts
+from gnn.splits.protocols import Cuts
 from graph.errors import InputError, NotFound
 
 DOCS = Path("docs")

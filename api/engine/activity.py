@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gnn.data import NO_TIME
-from gnn.histories import IntArray
+from gnn.data.histories import IntArray
 from graph.overlay import EdgeChanges, Overlay
 from graph.schema import EdgeSpec
 from graph.snapshot import EdgeTable, Snapshot

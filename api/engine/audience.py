@@ -11,8 +11,8 @@ import scipy.sparse as sp
 from api.engine.pull import item_column
 from api.engine.reading import learned_interactions, opted_out
 from gnn.data import NO_TIME
+from gnn.data.histories import FloatArray, IntArray
 from gnn.fusion import FusedRanker
-from gnn.histories import FloatArray, IntArray
 from graph.schema import EdgeRole
 from graph.sorting import distinct
 from graph.view import GraphView

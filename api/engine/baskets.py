@@ -11,7 +11,7 @@ import scipy.sparse as sp
 from api.engine.activity import Activity
 from api.engine.connections import grown
 from gnn.data import NO_TIME
-from gnn.histories import FloatArray, IntArray
+from gnn.data.histories import FloatArray, IntArray
 from graph.sorting import stable_order
 
 SESSION_GAP_S = 6 * 3_600

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
-from gnn.histories import FloatArray, IntArray
+from gnn.data.histories import FloatArray, IntArray
 from graph.schema import EdgeRole, EdgeSpec, GraphSchema
 from graph.view import GraphView
 

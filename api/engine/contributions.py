@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gnn.compiled import best_of_sum, orders
-from gnn.histories import FloatArray, IntArray
+from gnn.data.histories import FloatArray, IntArray
 
 Marks: TypeAlias = npt.NDArray[np.bool_]
 _MOST_ORDERS = 4_096

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from api.engine.evidence import Evidence
 from api.engine.rows import stacked_rows
 from api.engine.sources import Sources
-from gnn.histories import FloatArray, Histories, History, IntArray
+from gnn.data.histories import FloatArray, Histories, History, IntArray
 
 MAX_TRIED = 8
 """Items of the history that are taken away in turn for one answer; those behind most of the evidence first."""

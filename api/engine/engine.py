@@ -32,10 +32,10 @@ from api.engine.scoring import Scored, scored
 from api.engine.session import Session, resolve
 from api.engine.sources import snapshot_popularity
 from api.engine.steering import NO_RULES, NO_STEERING, Rules, Stage, Stages, Steering
-from gnn.foldin import ItemFoldIn
+from gnn.data.histories import Histories, History, IntArray
 from gnn.fusion import FusedRanker
-from gnn.histories import Histories, History, IntArray
 from gnn.operators import Operator
+from gnn.operators.foldin import ItemFoldIn
 from graph.errors import InputError, NotFound
 from graph.overlay import Overlay
 from graph.release import Release

@@ -18,10 +18,8 @@ import scipy.sparse as sp
 from api.engine.finding.live import LiveState
 from api.engine.finding.meaning import Meanings
 from api.engine.grown_sequence import GrownSequence
-from gnn.contexts import products
 from gnn.data import ItemKnowledge
-from gnn.foldin import FoldedItems, ItemFoldIn
-from gnn.histories import FloatArray, Histories, IntArray
+from gnn.data.histories import FloatArray, Histories, IntArray
 from gnn.operators import (
     Arrays,
     ConstantOperator,
@@ -31,9 +29,11 @@ from gnn.operators import (
     add_scores,
     add_stacked,
 )
+from gnn.operators.contexts import products
+from gnn.operators.foldin import FoldedItems, ItemFoldIn
+from gnn.operators.sequences import SequenceOperator
+from gnn.operators.weighed import Weighed
 from gnn.ranker import top_k
-from gnn.sequences import SequenceOperator
-from gnn.weighed import Weighed
 from graph.release import Release
 
 NEIGHBORS = 10

@@ -9,10 +9,10 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
-from gnn.foldin import FoldedItems
-from gnn.histories import FloatArray, Histories, IntArray
+from gnn.data.histories import FloatArray, Histories, IntArray
 from gnn.operators import Arrays
-from gnn.sequences import SequenceOperator, by_weight
+from gnn.operators.foldin import FoldedItems
+from gnn.operators.sequences import SequenceOperator, by_weight
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import scipy.sparse as sp
 
 from api.engine.connections import grown
 from api.engine.keeper import Moment
-from gnn.histories import FloatArray, IntArray
+from gnn.data.histories import FloatArray, IntArray
 from graph.errors import SchemaError
 from graph.schema import EdgeRole, EdgeSpec, GraphSchema
 

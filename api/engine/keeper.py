@@ -17,8 +17,8 @@ from api.engine.folding import Folding
 from api.engine.payload import LIVE_SOURCES
 from api.engine.sources import Sources, curated_matrices, live_knowledge, live_operators, popularity_of
 from api.engine.watching import stage
+from gnn.data.histories import IntArray
 from gnn.fusion import FusedRanker
-from gnn.histories import IntArray
 from gnn.operators import Operator
 from graph.overlay import Overlay
 from graph.schema import EdgeType

@@ -12,7 +12,7 @@ from api.engine.contributions import SourceScores
 from api.engine.filters.names import parents_of
 from api.engine.filters.values import Mask
 from api.engine.similar import similar_scores
-from gnn.histories import FloatArray, Histories
+from gnn.data.histories import FloatArray, Histories
 from gnn.operators import Operator
 from graph.schema import EdgeRole, GraphSchema
 from graph.view import GraphView

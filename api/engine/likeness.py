@@ -10,7 +10,7 @@ import scipy.sparse as sp
 
 from api.engine.connections import Connections
 from api.engine.folding import GrownEmbedding, ProxyOperator
-from gnn.histories import FloatArray, IntArray
+from gnn.data.histories import FloatArray, IntArray
 from gnn.operators import EmbeddingOperator, Operator, SparseOperator
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from api.engine.contributions import Contributions
-from gnn.histories import FloatArray, IntArray
+from gnn.data.histories import FloatArray, IntArray
 
 POPULARITY = "popularity"
 

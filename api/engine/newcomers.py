@@ -16,7 +16,7 @@ from api.engine.reading import learned_interactions
 from api.engine.request import Interest
 from api.engine.sources import Sources
 from api.engine.steering.stage import Applied, Weighing
-from gnn.histories import FloatArray, IntArray
+from gnn.data.histories import FloatArray, IntArray
 from graph.schema import EdgeRole, PropertyKind
 from graph.view import GraphView
 

@@ -6,8 +6,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from api.engine.folding import CONFIDENCE, GrownEmbedding, ProxyOperator
-from gnn.contexts import products
-from gnn.histories import FloatArray
+from gnn.data.histories import FloatArray
 from gnn.operators import (
     DenseOperator,
     EmbeddingOperator,
@@ -16,6 +15,7 @@ from gnn.operators import (
     SparseOperator,
     SumOperator,
 )
+from gnn.operators.contexts import products
 
 
 def item_column(operator: Operator, item: int) -> FloatArray | None:

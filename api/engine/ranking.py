@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from api.engine.sources import Sources
 from api.engine.watching import stage
-from gnn.histories import FloatArray, Histories, IntArray, ItemRows, ItemSets
+from gnn.data.histories import FloatArray, Histories, IntArray, ItemRows, ItemSets
 from gnn.ranker import top_k
 
 _UNSEEN = 1e-6

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from gnn.histories import History, IntArray
-from gnn.knowledge import kind_of, kinds_of
+from gnn.data.histories import History, IntArray
+from gnn.data.knowledge import kind_of, kinds_of
 from graph.schema import EdgeRole, EdgeSpec, EdgeType, GraphSchema
 from graph.view import GraphView
 

@@ -16,7 +16,7 @@ from api.engine.reading import MIN_COUNT
 from api.engine.sources import Sources
 from api.engine.watching import stage
 from api.engine.wording import describe
-from gnn.histories import History, IntArray
+from gnn.data.histories import History, IntArray
 from graph.curation import is_imported
 from graph.records import NodeKey
 from graph.view import GraphView

@@ -18,7 +18,7 @@ from api.engine.session import Session
 from api.engine.steering.arranging import Arranging
 from api.engine.steering.stage import Stage
 from api.engine.watching import stage
-from gnn.histories import FloatArray, Histories, History, IntArray
+from gnn.data.histories import FloatArray, Histories, History, IntArray
 from gnn.ranker import top_k
 
 DEMOGRAPHICS = "demographics"

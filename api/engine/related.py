@@ -36,8 +36,8 @@ from api.engine.steering.arranging import Arranging
 from api.engine.steering.stage import Stage
 from api.engine.trending import trending_scores
 from api.engine.watching import stage
-from gnn.alike import ItemRows
-from gnn.histories import FloatArray, IntArray
+from gnn.data.histories import FloatArray, IntArray
+from gnn.operators.alike import ItemRows
 from graph.overlay import Overlay
 from graph.view import GraphView
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from gnn.histories import ItemSets
+from gnn.data.histories import ItemSets
 
 
 def stacked_rows(rows: Sequence[npt.NDArray[np.integer]]) -> ItemSets:

@@ -10,7 +10,7 @@ import numpy as np
 from api.engine.keeper import Moment
 from api.engine.recommending import Asked
 from api.engine.rows import stacked_rows
-from gnn.histories import FloatArray, IntArray
+from gnn.data.histories import FloatArray, IntArray
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ import numpy as np
 
 from api.engine.reading import NOBODY, Profile, kinds_against, kinds_read, profile_of
 from api.engine.request import Event, Request
-from gnn.histories import NO_KIND, History, IntArray
+from gnn.data.histories import NO_KIND, History, IntArray
 from graph.schema import GraphSchema
 from graph.view import GraphView
 

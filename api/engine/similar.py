@@ -10,11 +10,11 @@ from functools import lru_cache
 import numpy as np
 
 from api.engine.contributions import Contributions, Marks, SourceScores
-from gnn.alike import ItemRows
 from gnn.compiled import likeness
-from gnn.histories import FloatArray, IntArray
+from gnn.data.histories import FloatArray, IntArray
 from gnn.operators import Operator, add_scores
-from gnn.weighed import Weighed
+from gnn.operators.alike import ItemRows
+from gnn.operators.weighed import Weighed
 
 _CONTENT = frozenset({"attributes", "text"})
 _NOT_LIKENESS = frozenset({"popularity", "recent_popularity", "next_item", "previous_item", "relations"})

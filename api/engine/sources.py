@@ -14,9 +14,9 @@ from api.engine.connections import grown
 from api.engine.payload import LIVE_SOURCES
 from api.engine.reading import learned_interactions
 from gnn.data import Interactions, ItemKnowledge, TrainingData
+from gnn.data.histories import FloatArray
+from gnn.data.knowledge import knowledge_over
 from gnn.fusion import FusedRanker
-from gnn.histories import FloatArray
-from gnn.knowledge import knowledge_over
 from gnn.models import MODELS
 from gnn.operators import ConstantOperator, Operator
 from graph.schema import EdgeRole, EdgeType

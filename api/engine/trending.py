@@ -6,7 +6,7 @@ import numpy as np
 
 from api.engine.activity import Activity
 from gnn.data import NO_TIME
-from gnn.histories import FloatArray
+from gnn.data.histories import FloatArray
 
 MAX_EVENTS = 200_000
 """Of a longer window only the latest events are read, so that a new event costs milliseconds."""

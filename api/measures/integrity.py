@@ -10,7 +10,7 @@ import numpy as np
 from api.measures.users import Rows
 from gnn.data import Interactions, ItemKnowledge, TrainingData
 from gnn.evaluation import evaluate, ranked_lists
-from gnn.fitting import fit_models
+from gnn.experiment.fitting import fit_models
 from gnn.fusion import FusedRanker, FusionWeights
 from gnn.splits import Split
 from graph.sorting import distinct

@@ -12,9 +12,9 @@ import scipy.sparse as sp
 from api.engine.audience import audience_scores, interest, presence, ranked_users
 from api.engine.interests import RECOMMENDED, attribute_scores, weighted_shares
 from gnn.data import NO_TIME, Interactions
+from gnn.data.histories import FloatArray, IntArray
+from gnn.evaluation.metrics import hits, ndcg, recall
 from gnn.fusion import FusedRanker
-from gnn.histories import FloatArray, IntArray
-from gnn.metrics import hits, ndcg, recall
 
 MAX_ITEMS = 300
 """Items asked about, drawn at random from those with a new user in the test part."""

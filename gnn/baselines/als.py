@@ -10,7 +10,7 @@ from pydantic import Field
 
 from gnn.baselines.folding import folded
 from gnn.data import TrainingData
-from gnn.histories import FloatArray
+from gnn.data.histories import FloatArray
 from gnn.models.model import ModelConfig
 from gnn.operators import Operator
 

@@ -13,7 +13,7 @@ from gnn.baselines.neighbors import degrees, inverse_power, strongest
 from gnn.baselines.response import fitted_coefficients
 from gnn.baselines.spectral import item_spectrum, normalised
 from gnn.data import TrainingData
-from gnn.histories import FloatArray
+from gnn.data.histories import FloatArray
 from gnn.models.model import ModelConfig
 from gnn.operators import EmbeddingOperator, Operator, SparseOperator, SumOperator
 

@@ -6,7 +6,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from gnn.baselines.neighbors import degrees, inverse_power, scaled_rows
-from gnn.histories import FloatArray
+from gnn.data.histories import FloatArray
 from gnn.operators import EmbeddingOperator
 
 

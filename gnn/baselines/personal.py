@@ -10,7 +10,7 @@ from pydantic import Field
 from gnn.data import TrainingData
 from gnn.models.model import ModelConfig
 from gnn.operators import Operator
-from gnn.personal import PersonalOperator
+from gnn.operators.personal import PersonalOperator
 
 _BELOW_A_CHOICE = 0.999
 """The most popular item of all, beside one choice of the user's own."""

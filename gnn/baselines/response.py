@@ -9,7 +9,7 @@ import numpy.typing as npt
 from scipy.optimize import minimize
 
 from gnn.data import TrainingData
-from gnn.histories import FloatArray
+from gnn.data.histories import FloatArray
 from gnn.operators import Operator, SumOperator
 from gnn.ranker import top_k
 from graph.errors import InputError

@@ -7,7 +7,7 @@ import scipy.linalg
 import scipy.sparse as sp
 
 from gnn.baselines.neighbors import degrees, inverse_power, scaled_columns, scaled_rows
-from gnn.histories import FloatArray
+from gnn.data.histories import FloatArray
 
 
 def normalised(matrix: sp.csr_array) -> sp.csr_array:

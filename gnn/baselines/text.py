@@ -7,7 +7,7 @@ from typing import ClassVar
 import numpy as np
 
 from gnn.data import TrainingData
-from gnn.histories import FloatArray
+from gnn.data.histories import FloatArray
 from gnn.models.model import ModelConfig
 from gnn.operators import EmbeddingOperator, Operator
 

@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from gnn.data import Interactions
+from gnn.data.histories import FloatArray, IntArray
 from gnn.fusion.features import FeatureSpace, candidates
 from gnn.fusion.weights import FusionWeights
-from gnn.histories import FloatArray, IntArray
 from gnn.operators import Operator
 
 MAX_USERS = 40_000

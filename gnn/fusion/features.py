@@ -24,10 +24,10 @@ import numpy as np
 import numpy.typing as npt
 
 from gnn import compiled
+from gnn.data.histories import FloatArray, Histories, IntArray, ItemRows, ItemSets
 from gnn.fusion.standing import VIEWS, Barred, View, stand, united, views, views_of
-from gnn.histories import FloatArray, Histories, IntArray, ItemRows, ItemSets
 from gnn.operators import ConstantOperator, Operator, OrderedOperator, add_scores, history_scores
-from gnn.weighed import CONTEXTS, Weighed
+from gnn.operators.weighed import CONTEXTS, Weighed
 
 Context: TypeAlias = Literal["even", "recent", "last", "order"]
 

@@ -13,9 +13,9 @@ import numpy as np
 import numpy.typing as npt
 import scipy.linalg
 
+from gnn.data.histories import FloatArray
 from gnn.fusion.examples import FusionExamples
 from gnn.fusion.weights import FusionWeights
-from gnn.histories import FloatArray
 
 Matrix = npt.NDArray[np.float64]
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from gnn.histories import FloatArray
+from gnn.data.histories import FloatArray
 
 
 @dataclass(frozen=True)

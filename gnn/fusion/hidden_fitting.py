@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from gnn.data.histories import FloatArray
 from gnn.fusion.examples import FusionExamples
 from gnn.fusion.fitting import softmax
 from gnn.fusion.hidden import HiddenLayer
 from gnn.fusion.weights import FusionWeights
-from gnn.histories import FloatArray
 
 UNITS = 32
 EPOCHS = 20

@@ -11,10 +11,9 @@ import numpy.typing as npt
 import scipy.sparse as sp
 
 from gnn import compiled
+from gnn.data.histories import FloatArray, Histories, IntArray
 from gnn.fusion.features import FeatureSpace
 from gnn.fusion.standing import HIGHEST, LOWEST, VIEWS, Barred, bounded, empty_lists
-from gnn.halves import Table
-from gnn.histories import FloatArray, Histories, IntArray
 from gnn.operators import (
     ConstantOperator,
     DenseOperator,
@@ -26,7 +25,8 @@ from gnn.operators import (
     add_scores,
     history_scores,
 )
-from gnn.weighed import CONTEXTS, Weighed
+from gnn.operators.halves import Table
+from gnn.operators.weighed import CONTEXTS, Weighed
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class Layout:
     @classmethod
     def of(cls, operators: Mapping[str, Operator], space: FeatureSpace, num_items: int) -> Layout | None:
         """Of the sources of a space; ``None`` without compiled loops, or where histories have but one reading."""
-        if compiled.kernels("compiled_listed") is None or len(space.contexts) != CONTEXTS or not num_items:
+        if compiled.kernels("listed") is None or len(space.contexts) != CONTEXTS or not num_items:
             return None
         parts, others = _Parts(num_items), []
         for source, first, count in space.blocks:
@@ -68,7 +68,7 @@ class Layout:
         k: int,
     ) -> tuple[IntArray, FloatArray, FloatArray]:
         """What :func:`gnn.fusion.standing.listed_at_once` makes of one history's scores, to the last bit."""
-        loops = compiled.kernels("compiled_listed")
+        loops = compiled.kernels("listed")
         assert loops is not None
         assert histories.num_items == self.num_items
         weighed = Weighed.of(histories)
@@ -128,7 +128,7 @@ class _Parts:
         return False
 
     def layout(self, others: tuple[tuple[Operator, int, int, bool], ...], num_readings: int) -> Layout:
-        loops = compiled.kernels("compiled_listed")
+        loops = compiled.kernels("listed")
         assert loops is not None
         rows = [place + [0] * (loops.PLACES - len(place)) for place in self.places]
         places = np.array(rows, np.int64).reshape(len(rows), loops.PLACES)
@@ -154,7 +154,7 @@ class _Parts:
         return True
 
     def _place(self, operator: Operator, count: int) -> list[int] | None:
-        loops = compiled.kernels("compiled_listed")
+        loops = compiled.kernels("listed")
         assert loops is not None
         items = self.num_items
         if isinstance(operator, ConstantOperator):
@@ -177,7 +177,7 @@ class _Parts:
         return self._embedding(operator) if isinstance(operator, EmbeddingOperator) else None
 
     def _embedding(self, operator: EmbeddingOperator) -> list[int] | None:
-        loops = compiled.kernels("compiled_listed")
+        loops = compiled.kernels("listed")
         assert loops is not None
         width = operator.item_embedding.shape[1]
         fold_in = self._table(operator.fold_in, (self.num_items, width))

@@ -12,15 +12,15 @@ import numpy as np
 import numpy.typing as npt
 
 from gnn.data import Interactions
-from gnn.draws import Draw
+from gnn.data.histories import Histories, IntArray
 from gnn.fusion.examples import FusionExamples, Material, fusion_examples
 from gnn.fusion.features import FeatureSpace
 from gnn.fusion.fitting import Lengths, Matrix, curvature_of, fitted, mean_loss
 from gnn.fusion.hidden_fitting import learned_layer
 from gnn.fusion.ranking import FusedRanker
 from gnn.fusion.weights import FusionWeights
-from gnn.histories import Histories, IntArray
 from gnn.operators import Operator
+from gnn.splits.draws import Draw
 
 MIN_USERS = 20
 FOLDS = 5

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gnn import compiled
+from gnn.data.histories import FloatArray, Histories, IntArray, ItemRows
 from gnn.fusion.features import (
     PROVISIONAL_DEPTH,
     RANK_DEPTH,
@@ -22,7 +23,6 @@ from gnn.fusion.features import (
 from gnn.fusion.layout import Layout
 from gnn.fusion.standing import VIEWS, listed_at_once
 from gnn.fusion.weights import FusionWeights
-from gnn.histories import FloatArray, Histories, IntArray, ItemRows
 from gnn.operators import Operator
 from graph.errors import ReleaseError
 
@@ -78,7 +78,7 @@ class FusedRanker:
         Shapes: ``exclude`` (B, I) defaults to the items of the history; ``allowed`` (I,); ``bias`` (I,) is added to
         the score of each item, e.g. what a shop wants shown more.
         """
-        if bias is None and self.weights.hidden is None and histories.num_items and compiled.kernels("compiled_fused"):
+        if bias is None and self.weights.hidden is None and histories.num_items and compiled.kernels("fused"):
             limits = (max(PROVISIONAL_DEPTH, 2 * k), SOURCE_DEPTH, RANK_DEPTH)
             linear = self._linear_of(histories)
             if len(histories) == 1 and exclude is not None:

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gnn import compiled
-from gnn.histories import FloatArray, IntArray
+from gnn.data.histories import FloatArray, IntArray
 
 View: TypeAlias = Literal["z", "log", "rank"]
 
@@ -61,7 +61,7 @@ def stand(scores: FloatArray, barred: Barred, proposed: int, depth: int) -> tupl
     tops = Tops(
         np.empty((readings, rows, min(proposed, depth)), np.int32), np.empty((readings, rows, depth), np.float32)
     )
-    loops = compiled.kernels("compiled_pool")
+    loops = compiled.kernels("pool")
     if loops is not None and depth:
         loops.stand(
             scores, barred.indptr, barred.item_index, barred.shut, LOWEST, HIGHEST, total, tops.item_index, tops.score
@@ -89,7 +89,7 @@ def listed_at_once(
     used up; ``weights`` (B, 3 · R); ``ends`` (S,), the reading behind each source's last → (B, k), (B, k), (B, k, S).
     ``limits``: how many items all readings together and each of them propose, and how deep a rank counts.
     """
-    loops = compiled.kernels("compiled_fused")
+    loops = compiled.kernels("fused")
     assert loops is not None
     readings, rows, width = scores.shape
     lists = empty_lists(rows, k, ends.size)
@@ -122,7 +122,7 @@ def bounded(limits: tuple[int, int, int], num_items: int) -> tuple[int, int, int
 def united(parts: Sequence[IntArray], num_items: int) -> IntArray:
     """Each row's distinct non-negative entries, ascending, padded with -1."""
     joined = np.concatenate(parts, axis=1)
-    loops = compiled.kernels("compiled_pool")
+    loops = compiled.kernels("pool")
     if loops is not None:
         pool = np.empty(joined.shape, np.int32)
         most = int(loops.unite(joined, num_items, pool))
@@ -142,7 +142,7 @@ def views(z: FloatArray, pool: IntArray, tops: Tops) -> FloatArray:
     Shapes: ``z`` (R, B, I) as :func:`stand` leaves it; ``pool`` (B, C), -1 behind the last → (B, C, 3 · R).
     """
     features = np.zeros((*pool.shape, len(VIEWS) * len(z)), np.float32)
-    loops = compiled.kernels("compiled_pool")
+    loops = compiled.kernels("pool")
     if loops is not None:
         loops.views(z, pool, tops.score, features)
         return features
@@ -158,7 +158,7 @@ def views_of(scores: FloatArray, barred: Barred, item_index: IntArray, depth: in
     Shapes: ``scores`` (R, B, I), which are used up; ``item_index`` (B, C), -1 for none → (B, C, 3 · R).
     """
     features = np.zeros((*item_index.shape, len(VIEWS) * len(scores)), np.float32)
-    loops = compiled.kernels("compiled_pool")
+    loops = compiled.kernels("pool")
     if loops is not None:
         loops.views_of(scores, barred.indptr, barred.item_index, barred.shut, item_index, depth, features)
         return features

@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from gnn.data.histories import FloatArray, IntArray
 from gnn.fusion.features import Context, FeatureSpace
 from gnn.fusion.hidden import HiddenLayer
 from gnn.fusion.standing import VIEWS
-from gnn.histories import FloatArray, IntArray
 from gnn.operators import Operator
 from graph.errors import ReleaseError
 

@@ -8,7 +8,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
-from gnn.propagation import Adjacency
+from gnn.propagation.adjacency import Adjacency
 
 
 def attended(adjacency: Adjacency, logits: Tensor, features: Tensor) -> Tensor:

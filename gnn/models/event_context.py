@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gnn.gaps import gap_buckets, num_gap_buckets
-from gnn.histories import NO_TIME, Histories, LongArray
+from gnn.data.histories import NO_TIME, Histories, LongArray
+from gnn.operators.gaps import gap_buckets, num_gap_buckets
 
 
 class Told(NamedTuple):

@@ -12,8 +12,8 @@ from gnn.data import TrainingData
 from gnn.models.attention import attended
 from gnn.models.graphsage import GraphSAGE, SageObjective
 from gnn.models.trained import TrainedModel
-from gnn.propagation import Adjacency
-from gnn.pyg import GATConv
+from gnn.propagation.adjacency import Adjacency
+from gnn.propagation.pyg import GATConv
 from gnn.training.trainer import Objective
 from graph.errors import InputError
 

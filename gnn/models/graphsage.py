@@ -10,16 +10,16 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from gnn.data import TrainingData
-from gnn.foldin import AttributeWeights, ItemFoldIn
-from gnn.hetero import ITEM, attribute_node_type, hetero_data, incidence, reverse
-from gnn.histories import FloatArray, IntArray
+from gnn.data.histories import FloatArray, IntArray
 from gnn.models.sage_encoder import RowSAGEConv, SageEncoder
 from gnn.models.sage_neighborhoods import Neighborhoods
 from gnn.models.targets import Targets
 from gnn.models.warm_start import spectral_start, text_start
 from gnn.operators import Arrays, EmbeddingOperator, Operator
-from gnn.propagation import Adjacency
-from gnn.pyg import HeteroData
+from gnn.operators.foldin import AttributeWeights, ItemFoldIn
+from gnn.propagation.adjacency import Adjacency
+from gnn.propagation.hetero import ITEM, attribute_node_type, hetero_data, incidence, reverse
+from gnn.propagation.pyg import HeteroData
 from gnn.training.device import device_named
 from gnn.training.losses import history_softmax_loss
 from gnn.training.options import TrainingConfig

@@ -8,9 +8,9 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from gnn.hetero import ITEM
 from gnn.models.sage_encoder import hetero_conv
-from gnn.propagation import Adjacency
+from gnn.propagation.adjacency import Adjacency
+from gnn.propagation.hetero import ITEM
 from graph.schema import EdgeType
 
 WALKS_TO = (ITEM, "walks_to", ITEM)

@@ -10,13 +10,13 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from gnn.data import TrainingData
-from gnn.histories import FloatArray, IntArray
+from gnn.data.histories import FloatArray, IntArray
 from gnn.models.targets import Targets
 from gnn.models.trained import TrainedModel
 from gnn.models.warm_start import spectral_start
 from gnn.operators import EmbeddingOperator, Operator
-from gnn.propagation import Adjacency
-from gnn.smoothing import Smoothing, can_smooth_fast
+from gnn.propagation.adjacency import Adjacency
+from gnn.propagation.smoothing import Smoothing, can_smooth_fast
 from gnn.training.device import device_named
 from gnn.training.ranking import RankingConfig, drawn, drawn_loss
 from gnn.training.trainer import Objective

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from gnn.baselines.folding import folded
 from gnn.data import TrainingData
-from gnn.histories import IntArray
+from gnn.data.histories import IntArray
 from gnn.models.targets import Targets
 from gnn.operators import Operator
 from gnn.training.device import device_named

@@ -11,12 +11,12 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from gnn.data import TrainingData
-from gnn.hetero import ITEM, USER, hetero_data, incidence
 from gnn.models.node_objective import NodeObjective, UserItemNetwork
 from gnn.models.trained import TrainedModel
 from gnn.models.warm_start import spectral_start
-from gnn.propagation import Adjacency
-from gnn.pyg import RGCNConv
+from gnn.propagation.adjacency import Adjacency
+from gnn.propagation.hetero import ITEM, USER, hetero_data, incidence
+from gnn.propagation.pyg import RGCNConv
 from gnn.training.device import device_named
 from gnn.training.ranking import RankingConfig
 from gnn.training.trainer import Objective

@@ -11,9 +11,9 @@ import torch
 import torch.nn.functional as functional
 from torch import Tensor, nn
 
-from gnn.hetero import ITEM
-from gnn.propagation import Adjacency
-from gnn.pyg import HeteroConv, SAGEConv
+from gnn.propagation.adjacency import Adjacency
+from gnn.propagation.hetero import ITEM
+from gnn.propagation.pyg import HeteroConv, SAGEConv
 from graph.schema import EdgeType
 
 Adjacencies = Mapping[EdgeType, Adjacency]

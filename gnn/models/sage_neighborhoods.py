@@ -9,10 +9,10 @@ import numpy.typing as npt
 import scipy.sparse as sp
 import torch
 
-from gnn.hetero import ITEM
-from gnn.propagation import Adjacency
-from gnn.pyg import HeteroData, NodeSamplerInput
-from gnn.sampler import NumpyNeighborSampler, neighbor_sampler
+from gnn.propagation.adjacency import Adjacency
+from gnn.propagation.hetero import ITEM
+from gnn.propagation.pyg import HeteroData, NodeSamplerInput
+from gnn.propagation.sampler import NumpyNeighborSampler, neighbor_sampler
 from graph.schema import EdgeType
 
 

@@ -14,17 +14,17 @@ from torch import Tensor, nn
 from gnn.baselines.rp3beta import RP3Beta
 from gnn.baselines.text import centred
 from gnn.data import Interactions, TrainingData
-from gnn.foldin import AttributeWeights, ItemFoldIn
-from gnn.hetero import ITEM, attribute_node_type, hetero_data, incidence, reverse
-from gnn.histories import FloatArray, Histories, IntArray
+from gnn.data.histories import FloatArray, Histories, IntArray
 from gnn.models.event_context import EventContext, Told
 from gnn.models.item_side import WALKS_TO, ItemSide
 from gnn.models.set_side import SetSide
 from gnn.models.user_side import UserSide
 from gnn.models.warm_start import spectral_start
 from gnn.operators import Arrays, Operator, SparseOperator
-from gnn.propagation import Adjacency, scaled
-from gnn.sequences import aligned
+from gnn.operators.foldin import AttributeWeights, ItemFoldIn
+from gnn.operators.sequences import aligned
+from gnn.propagation.adjacency import Adjacency, scaled
+from gnn.propagation.hetero import ITEM, attribute_node_type, hetero_data, incidence, reverse
 from gnn.training.device import device_named
 from gnn.training.options import TrainingConfig
 from gnn.training.record import RunRecord

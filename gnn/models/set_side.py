@@ -8,8 +8,8 @@ import torch
 import torch.nn.functional as functional
 from torch import Tensor, nn
 
-from gnn.histories import FloatArray
-from gnn.sets import SetOperator
+from gnn.data.histories import FloatArray
+from gnn.operators.sets import SetOperator
 
 _FAINTEST = 30.0
 """An item's attention is at least exp(-30) of the strongest: no history vanishes in float32."""

@@ -7,7 +7,7 @@ import scipy.sparse as sp
 import torch
 from torch import Tensor
 
-from gnn.histories import IntArray
+from gnn.data.histories import IntArray
 
 
 class Targets:

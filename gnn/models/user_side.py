@@ -8,8 +8,8 @@ import torch
 import torch.nn.functional as functional
 from torch import Tensor, nn
 
-from gnn.histories import FloatArray
-from gnn.sequences import AttentionLayer, SequenceOperator
+from gnn.data.histories import FloatArray
+from gnn.operators.sequences import AttentionLayer, SequenceOperator
 
 
 class UserSide(nn.Module):

@@ -7,8 +7,8 @@ import numpy.typing as npt
 import scipy.sparse as sp
 
 from gnn.baselines.spectral import item_spectrum
-from gnn.histories import FloatArray
-from gnn.propagation import scaled
+from gnn.data.histories import FloatArray
+from gnn.propagation.adjacency import scaled
 
 
 def spectral_start(

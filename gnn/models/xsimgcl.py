@@ -10,7 +10,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from gnn.data import TrainingData
-from gnn.histories import IntArray
+from gnn.data.histories import IntArray
 from gnn.models.lightgcn import LightGCN, LightGCNObjective
 from gnn.models.trained import TrainedModel
 from gnn.training.trainer import Objective

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from pydantic import Field
 from torch import Tensor
 
-from gnn.histories import IntArray
+from gnn.data.histories import IntArray
 from gnn.models.targets import Targets
 from gnn.training.losses import (
     constrained_loss,

@@ -16,8 +16,8 @@ import torch
 from torch import Tensor, nn
 
 from gnn.data import Interactions, TrainingData
+from gnn.data.histories import IntArray
 from gnn.evaluation import evaluate
-from gnn.histories import IntArray
 from gnn.operators import Operator, OperatorRanker
 from gnn.training.checkpoint import Checkpoint, optimizer_tensors, restore_optimizer
 from gnn.training.device import device_named, threads

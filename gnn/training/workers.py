@@ -13,7 +13,7 @@ import torch
 import torch.distributed as distributed
 from torch import Tensor, nn
 
-from gnn.histories import IntArray
+from gnn.data.histories import IntArray
 
 T = TypeVar("T")
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from api.engine import Engine, Policy, engine_payload
 from gnn.data import TrainingData
+from gnn.data.knowledge import interactions_from, knowledge_from
 from gnn.fusion import FeatureSpace, FusedRanker, FusionWeights
-from gnn.knowledge import interactions_from, knowledge_from
 from gnn.models import MODELS
 from gnn.operators import Operator
 from graph.overlay import Overlay

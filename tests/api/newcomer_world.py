@@ -6,8 +6,8 @@ from pathlib import Path
 
 from api.engine import Engine
 from gnn.data import TrainingData
+from gnn.data.knowledge import interactions_from, knowledge_from
 from gnn.fusion import FeatureSpace, FusedRanker, FusionWeights
-from gnn.knowledge import interactions_from, knowledge_from
 from gnn.models import MODELS
 from graph.records import UpsertEdges, UpsertNodes
 from graph.schema import GraphSchema

@@ -11,12 +11,12 @@ import scipy.sparse as sp
 from api.engine import Engine, Event, Request
 from api.engine.folding import ProxyOrderedOperator
 from api.engine.grown_sequence import GrownSequence
-from gnn.foldin import AttributeWeights, FoldedItems, ItemFoldIn
+from gnn.data.histories import NO_KIND, FloatArray, Histories, IntArray
+from gnn.data.knowledge import interactions_from
 from gnn.fusion import FeatureSpace, FusedRanker, FusionWeights
-from gnn.histories import NO_KIND, FloatArray, Histories, IntArray
-from gnn.knowledge import interactions_from
 from gnn.operators import Arrays, Operator, OrderedOperator
-from gnn.sequences import AttentionLayer, SequenceOperator
+from gnn.operators.foldin import AttributeWeights, FoldedItems, ItemFoldIn
+from gnn.operators.sequences import AttentionLayer, SequenceOperator
 from graph.records import UpsertEdges, UpsertNodes
 from tests.api.corner_shop import DAY_S, HAS_BRAND, START_S, VIEWED, Shop
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from api.engine import Event, Policy, Request, Steering
-from gnn.knowledge import interactions_from
+from gnn.data.knowledge import interactions_from
 from graph.errors import InputError
 from tests.api.corner_shop import BATH, PRODUCTS, TEA, Shop, catalogue, invoice, open_shop
 

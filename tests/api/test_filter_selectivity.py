@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from api.engine import Engine, Request, Steering
 from gnn.data import TrainingData
+from gnn.data.histories import Histories
+from gnn.data.knowledge import interactions_from, knowledge_from
 from gnn.fusion import FeatureSpace, FusedRanker, FusionWeights
-from gnn.histories import Histories
-from gnn.knowledge import interactions_from, knowledge_from
 from gnn.models import MODELS
 from graph.records import UpsertEdges, UpsertNodes
 from graph.schema import GraphSchema

@@ -7,10 +7,10 @@ import pytest
 import scipy.sparse as sp
 
 from api.engine.folding import GrownEmbedding, ProxyOperator
-from gnn.foldin import FoldedItems
-from gnn.histories import Histories
+from gnn.data.histories import Histories
 from gnn.operators import DenseOperator, EmbeddingOperator, Operator, SparseOperator, add_scores, add_stacked
-from gnn.weighed import Weighed
+from gnn.operators.foldin import FoldedItems
+from gnn.operators.weighed import Weighed
 
 KNOWN, NEW = 30, 4
 generator = np.random.default_rng(8)

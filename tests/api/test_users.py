@@ -17,8 +17,8 @@ from api.engine.reading import PROFILING, profile_of
 from api.engine.users import attributes_for, order, profile
 from api.personal import with_profiling
 from gnn.data import NO_TIME
-from gnn.foldin import FoldedItems
 from gnn.operators import ConstantOperator, DenseOperator, EmbeddingOperator, FactorOperator, Operator, SumOperator
+from gnn.operators.foldin import FoldedItems
 from graph.errors import NotFound, SchemaError
 from graph.records import DeleteNodes, UpsertEdges, UpsertNodes
 from tests.api.corner_shop import BATH, TEA, VIEWED, Shop

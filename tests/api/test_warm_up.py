@@ -18,7 +18,7 @@ from graph.overlay import Overlay
 from graph.release import current_release, open_release
 
 def compiled():
-    loops = [vars(import_module(f"gnn.compiled_{name}")) for name in ("rows", "contexts", "pool")]
+    loops = [vars(import_module(f"gnn.compiled.{name}")) for name in ("rows", "contexts", "pool")]
     return {name: len(loop.signatures) for part in loops for name, loop in part.items() if hasattr(loop, "signatures")}
 
 release = open_release(Path(sys.argv[1]))

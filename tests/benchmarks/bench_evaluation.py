@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from gnn.data import Interactions
+from gnn.data.histories import FloatArray, Histories, IntArray
 from gnn.evaluation import evaluate
-from gnn.histories import FloatArray, Histories, IntArray
 from gnn.ranker import top_k
 
 _USERS, _ITEMS, _SEEN, _WANTED, _K = 29_858, 40_981, 27, 7, 20

@@ -14,8 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from gnn.data import Interactions
-from gnn.propagation import scaled
-from gnn.smoothing import Smoothing
+from gnn.propagation.adjacency import scaled
+from gnn.propagation.smoothing import Smoothing
 from gnn.training.losses import pair_loss
 
 _USERS, _ITEMS, _EDGES, _BATCH, _DIM, _LAYERS = 29_858, 40_981, 810_128, 2048, 64, 3

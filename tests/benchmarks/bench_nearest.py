@@ -10,7 +10,7 @@ import faiss
 import numpy as np
 import numpy.typing as npt
 
-from gnn.nearest import Vectors, codes_kernel
+from gnn.operators.nearest import Vectors, codes_kernel
 
 COUNT, WIDTH, K, QUERIES = 1_000_000, 64, 100, 30
 

@@ -19,8 +19,8 @@ from urllib.parse import quote
 
 from api.engine import engine_payload
 from gnn.data import TrainingData
+from gnn.data.knowledge import interactions_from, knowledge_from
 from gnn.fusion import FeatureSpace, FusionWeights
-from gnn.knowledge import interactions_from, knowledge_from
 from gnn.models import MODELS
 from graph.neo4j import CuratedStore
 from graph.records import UpsertEdges, UpsertNodes

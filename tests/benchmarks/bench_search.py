@@ -14,8 +14,8 @@ from api.engine import Engine
 from api.engine.finding.meaning import Meanings
 from api.engine.finding.part import SearchPart, item_index
 from gnn.data import TrainingData
+from gnn.data.knowledge import interactions_from, knowledge_from
 from gnn.fusion import FeatureSpace, FusedRanker, FusionWeights
-from gnn.knowledge import interactions_from, knowledge_from
 from gnn.models import MODELS
 from graph.overlay import Overlay
 from graph.records import Change, Node, UpsertEdges, UpsertNodes

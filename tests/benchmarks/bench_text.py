@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from gnn.histories import FloatArray
+from gnn.data.histories import FloatArray
 from ingest.text import PortableEncoder, SentenceEncoder, TextEncoder, find_model, portable_model
 from ingest.text.encoder import fast_precision
 from tests.benchmarks.known_items import EXPORTS

@@ -22,12 +22,12 @@ from api.engine.finding.part import search_payload
 from api.engine.sources import snapshot_popularity
 from api.settings import load_settings
 from gnn.data import TrainingData
+from gnn.data.histories import FloatArray
+from gnn.data.knowledge import interactions_from, knowledge_from
 from gnn.fusion import FeatureSpace, FusionWeights
-from gnn.histories import FloatArray
-from gnn.knowledge import interactions_from, knowledge_from
 from gnn.models import MODELS
 from gnn.operators import Operator
-from gnn.tables import as_released
+from gnn.operators.tables import as_released
 from graph.records import UpsertEdges, UpsertNodes
 from graph.release import activate, write_release
 from graph.schema import GraphSchema

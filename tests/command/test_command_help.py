@@ -11,7 +11,7 @@ import pytest
 import typer
 
 import kindred
-from gnn.protocols import PROTOCOLS
+from gnn.splits.protocols import PROTOCOLS
 from tests.command.small_shop import kindred_in
 
 

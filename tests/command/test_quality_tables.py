@@ -17,7 +17,7 @@ from api.command.quality_page import page
 from api.command.quality_rows import FIGURES, read_rows
 from api.command.quality_tables import TABLES, QualityTable
 from api.command.table_jobs import side_by_side
-from gnn.protocols import PROTOCOLS
+from gnn.splits.protocols import PROTOCOLS
 from ingest.sources import SOURCES
 from tests.command.small_shop import kindred_in, write_shop
 
@@ -175,7 +175,7 @@ def test_a_data_set_is_called_by_what_it_is_known_by_else_by_its_folder(source: 
 
 _PEAKS = """
 import mmap, sys
-from gnn.memory import begin_peak, peak_mb
+from gnn.experiment.memory import begin_peak, peak_mb
 if not begin_peak():
     sys.exit(print(0, peak_mb(), 0))
 before = peak_mb()

@@ -7,7 +7,7 @@ from pathlib import Path
 from api.command.recipe import Material
 from api.command.related_tables import LATER, LATER_OTHER, _page, figures_of
 from api.engine import RELATED_KINDS
-from gnn.knowledge import holdout_from, interactions_from, knowledge_from
+from gnn.data.knowledge import holdout_from, interactions_from, knowledge_from
 from tests.api.corner_shop import DAY_S, START_S, open_shop
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gnn.controls import CONTROLS
+from gnn.experiment.controls import CONTROLS
 from tests.command.conftest import Trained
 from tests.command.small_shop import MODELS, kindred_in, train
 

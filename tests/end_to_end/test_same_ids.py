@@ -3,7 +3,7 @@
 Three ways to the same list, compared item by item:
 
 - **evaluation**: :func:`gnn.evaluation.ranked_lists`, block by block over the histories that
-  :func:`gnn.knowledge.interactions_from` reads out of the release's snapshot;
+  :func:`gnn.data.knowledge.interactions_from` reads out of the release's snapshot;
 - **notebook**: ``Engine.recommend``, one user at a time, which reads each history out of the live graph;
 - **HTTP**: ``GET /v1/users/{id}/recommendations`` of the application that ``kindred serve`` runs.
 
@@ -28,9 +28,9 @@ from api.app import create_app
 from api.engine import Engine, Request
 from api.engine.ranking import ranked
 from api.settings import Settings
+from gnn.data.histories import Histories, IntArray
+from gnn.data.knowledge import interactions_from
 from gnn.evaluation import ranked_lists
-from gnn.histories import Histories, IntArray
-from gnn.knowledge import interactions_from
 from graph.errors import NotFound
 from graph.release import current_release
 from graph.schema import EdgeRole

@@ -6,17 +6,17 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-import gnn.alike as alike_module
+import gnn.operators.alike as alike_module
 from api.engine.contributions import Contributions, SourceScores
 from api.engine.similar import Alike, rows_alike, similar_scores
 from gnn import compiled
-from gnn.alike import ItemRows
 from gnn.operators import ConstantOperator, DenseOperator, EmbeddingOperator, Operator, SparseOperator
+from gnn.operators.alike import ItemRows
 
 NUM_ITEMS = 150
 FAMILIES = {"als": "embedding", "deep": "gnn"}
 
-needs_loops = pytest.mark.skipif(compiled.kernels("compiled_alike") is None, reason="numba is not installed")
+needs_loops = pytest.mark.skipif(compiled.kernels("alike") is None, reason="numba is not installed")
 
 
 def operators(rng: np.random.Generator) -> dict[str, Operator]:

@@ -9,7 +9,7 @@ import pytest
 
 from gnn.baselines.response import fitted_coefficients
 from gnn.data import Interactions, TrainingData
-from gnn.fitting import fit_models
+from gnn.experiment.fitting import fit_models
 from gnn.models import MODELS
 from gnn.operators import DenseOperator
 from gnn.splits import random_per_user

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from gnn.data import Interactions, TrainingData
+from gnn.data.histories import Histories, IntArray
 from gnn.evaluation import Evaluation, evaluate
-from gnn.histories import Histories, IntArray
 from gnn.models import MODELS
 from gnn.operators import Operator, OperatorRanker
 from gnn.ranker import Ranker, top_k

@@ -25,7 +25,7 @@ SCORES = hnp.arrays(
 @contextmanager
 def plain_numpy() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(compiled, "kernels", lambda name="compiled_rows": None)
+        patch.setattr(compiled, "kernels", lambda name="rows": None)
         yield
 
 
@@ -110,7 +110,7 @@ def test_the_best_of_rows_that_are_hard_to_halve(scores: np.ndarray, k: int) -> 
 @settings(max_examples=200, deadline=None)
 @given(hnp.arrays(np.float32, st.integers(1, 40), elements=st.floats(0, float(np.float32(1e30)), width=32)))
 def test_the_logarithm_is_exact_to_a_few_units_of_the_last_place(numbers: np.ndarray) -> None:
-    from gnn.compiled_rows import log1p_of  # only where there is numba
+    from gnn.compiled.rows import log1p_of  # only where there is numba
 
     found = np.array([log1p_of(number) for number in numbers], np.float32)
     np.testing.assert_allclose(found, np.log1p(numbers.astype(np.float64)), rtol=4e-7)

@@ -8,9 +8,8 @@ import scipy.sparse as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gnn import contexts
+from gnn.data.histories import Histories, ItemSets
 from gnn.fusion.standing import Barred, stand, united, views, views_of
-from gnn.histories import Histories, ItemSets
 from gnn.operators import (
     ConstantOperator,
     DenseOperator,
@@ -20,9 +19,10 @@ from gnn.operators import (
     SparseOperator,
     SumOperator,
     add_scores,
+    contexts,
 )
-from gnn.tables import as_released
-from gnn.weighed import CONTEXTS, Weighed
+from gnn.operators.tables import as_released
+from gnn.operators.weighed import CONTEXTS, Weighed
 from tests.gnn.test_compiled import both
 
 ITEMS, USERS = 40, 6

@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from gnn.controls import (
+from gnn.data import Interactions, ItemKnowledge
+from gnn.experiment import Experiment, Recipe, run_experiment
+from gnn.experiment.controls import (
     CONTROLS,
     ControlResult,
     run_controls,
@@ -20,8 +22,6 @@ from gnn.controls import (
     without_graph,
     without_text,
 )
-from gnn.data import Interactions, ItemKnowledge
-from gnn.experiment import Experiment, Recipe, run_experiment
 from gnn.splits import Split, leave_one_out
 from graph.errors import InputError
 
@@ -104,7 +104,7 @@ def test_where_nothing_is_left_there_is_no_figure() -> None:
 
 
 def test_of_many_users_some_are_drawn_for_the_whole_ranking_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gnn.controls.MAX_USERS", 100)
+    monkeypatch.setattr("gnn.experiment.controls.MAX_USERS", 100)
     whole, _ = true_graph()
     (found,) = run_controls(whole, brands(), controls={"graph removed": CONTROLS["graph removed"]})
     assert found.evaluation is not None

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 from gnn.data import Interactions, ItemKnowledge, TrainingData
-from gnn.draws import DRAWS, FEW_USERS, FEWEST_USERS, WINDOWS, drawn_again
 from gnn.evaluation import Evaluation, evaluate
 from gnn.experiment import FUSED, Recipe, run_experiment
 from gnn.fusion.examples import FusionExamples
 from gnn.models import MODELS
 from gnn.operators import OperatorRanker
 from gnn.splits import Split, leave_one_out, random_per_user, temporal_global
+from gnn.splits.draws import DRAWS, FEW_USERS, FEWEST_USERS, WINDOWS, drawn_again
 from graph.errors import InputError
 
 USERS, ITEMS = 60, 40

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from gnn.data import Interactions
+from gnn.data.histories import Histories, IntArray
 from gnn.evaluation import Evaluation, evaluate
-from gnn.histories import Histories, IntArray
+from gnn.evaluation.significance import bootstrap_interval, paired_bootstrap
+from gnn.evaluation.slices import Slice, default_slices
 from gnn.operators import ConstantOperator, OperatorRanker
 from gnn.ranker import top_k
-from gnn.significance import bootstrap_interval, paired_bootstrap
-from gnn.slices import Slice, default_slices
 from graph.errors import InputError
 
 

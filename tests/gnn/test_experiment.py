@@ -13,7 +13,7 @@ import scipy.sparse as sp
 from gnn.data import Interactions, ItemKnowledge
 from gnn.evaluation import evaluate
 from gnn.experiment import FUSED, Experiment, Recipe, run_experiment
-from gnn.fitting import fit_models, tuned_options
+from gnn.experiment.fitting import fit_models, tuned_options
 from gnn.fusion import FusedRanker, FusionWeights
 from gnn.models import MODELS
 from gnn.operators import Operator, OperatorRanker

@@ -10,10 +10,10 @@ import scipy.sparse as sp
 
 from gnn.data import Interactions, ItemKnowledge, TrainingData
 from gnn.experiment import FUSED, Experiment, Recipe, run_experiment
+from gnn.experiment.newcomers import HIGHEST, STEPS, Found, Raise, least_raise
 from gnn.models import MODELS
-from gnn.newcomers import HIGHEST, STEPS, Found, Raise, least_raise
 from gnn.operators import ConstantOperator, history_scores, operator_from_arrays
-from gnn.protocols import PROTOCOLS, Cuts
+from gnn.splits.protocols import PROTOCOLS, Cuts
 
 NUM_USERS, NUM_ITEMS, NUM_BRANDS = 400, 120, 12
 HAS_BRAND = ("Item", "HAS_BRAND", "Brand")

@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gnn import compiled
+from gnn.data.histories import Histories
 from gnn.fusion import FeatureSpace, FusedRanker, FusionWeights
 from gnn.fusion.layout import Layout
-from gnn.histories import Histories
 from gnn.operators import (
     ConstantOperator,
     DenseOperator,
@@ -25,7 +25,7 @@ from gnn.operators import (
     SparseOperator,
     SumOperator,
 )
-from gnn.personal import PersonalOperator
+from gnn.operators.personal import PersonalOperator
 from tests.gnn.test_compiled import both
 
 
@@ -49,7 +49,7 @@ def without(*names: str) -> Iterator[None]:
     assert all(compiled.kernels(name) is not None for name in names)
     real = compiled.kernels
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(compiled, "kernels", lambda name="compiled_rows": None if name in names else real(name))
+        patch.setattr(compiled, "kernels", lambda name="rows": None if name in names else real(name))
         yield
 
 
@@ -82,7 +82,7 @@ def test_the_list_made_in_one_call_is_that_of_the_features(seed: int, items: int
     allowed = random.random(items) < 0.9
 
     fast = fused.fuse(histories, k=20, exclude=shut, allowed=allowed)
-    with without("compiled_fused", "compiled_listed"):
+    with without("fused", "listed"):
         plain = fused.fuse(histories, k=20, exclude=shut, allowed=allowed)
     found = plain.item_index >= 0
     assert ((fast.item_index >= 0) == found).all()
@@ -114,7 +114,7 @@ def test_the_list_of_one_history_is_that_of_its_sources_one_by_one(
     shut, allowed = Histories.of([random.integers(0, items, 4).tolist()], items).even(), random.random(items) < 0.9
 
     at_once = fused.fuse(histories, k=20, exclude=shut, allowed=allowed)
-    with without("compiled_listed"):
+    with without("listed"):
         one_by_one = FusedRanker(operators, fused.weights).fuse(histories, k=20, exclude=shut, allowed=allowed)
     assert (at_once.item_index == one_by_one.item_index).all()
     assert (at_once.score == one_by_one.score).all()
@@ -131,7 +131,7 @@ def test_what_compiled_loops_cannot_read_scores_by_itself() -> None:
     fused = FusedRanker(turned, FusionWeights.prior(FeatureSpace.over(turned)))
     histories = Histories.of([[3, 1, 4]], items)
     at_once = fused.fuse(histories, k=5, exclude=histories.even())
-    with without("compiled_listed"):
+    with without("listed"):
         one_by_one = FusedRanker(turned, fused.weights).fuse(histories, k=5, exclude=histories.even())
     assert at_once.item_index.tolist() == one_by_one.item_index.tolist()
 

@@ -9,10 +9,10 @@ import pytest
 import scipy.sparse as sp
 
 from gnn.data import Interactions
+from gnn.data.histories import Histories
 from gnn.fusion import CrossFitted, FeatureSpace, FusedRanker, FusionWeights, candidates, learn_fusion
 from gnn.fusion.features import RANK_DEPTH
 from gnn.fusion.standing import VIEWS
-from gnn.histories import Histories
 from gnn.operators import ConstantOperator, DenseOperator, Operator, OperatorRanker
 from graph.errors import ReleaseError
 

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gnn.evaluation import Evaluation
-from gnn.gate import decide
-from gnn.metrics import Exposure
+from gnn.evaluation.gate import decide
+from gnn.evaluation.metrics import Exposure
 from graph.errors import InputError
 
 

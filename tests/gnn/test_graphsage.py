@@ -10,12 +10,12 @@ import scipy.sparse as sp
 import torch
 
 from gnn.data import Interactions, ItemKnowledge, TrainingData
-from gnn.foldin import ItemFoldIn
 from gnn.models import MODELS
 from gnn.models.sage_encoder import RowSAGEConv
 from gnn.operators import OperatorRanker
-from gnn.propagation import Adjacency
-from gnn.pyg import SAGEConv
+from gnn.operators.foldin import ItemFoldIn
+from gnn.propagation.adjacency import Adjacency
+from gnn.propagation.pyg import SAGEConv
 from graph.errors import InputError, ReleaseError
 
 OPTIONS = {"embedding_dim": 8, "epochs": 30, "threads": 1, "min_attribute_items": 1}

@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 from numba import njit
 
 from gnn.baselines.attributes import own_in_one
-from gnn.halves import WORST, floats, halved
-from gnn.histories import Histories
+from gnn.data.histories import Histories
 from gnn.operators import (
     DenseOperator,
     EmbeddingOperator,
@@ -23,9 +22,10 @@ from gnn.operators import (
     SumOperator,
     operator_from_arrays,
 )
-from gnn.tables import FULL, as_released
-from gnn.weighed import Weighed
-from graph.instructions import number_by_shifts
+from gnn.operators.halves import WORST, floats, halved
+from gnn.operators.tables import FULL, as_released
+from gnn.operators.weighed import Weighed
+from graph.compiled.instructions import number_by_shifts
 from tests.gnn.test_compiled import both
 
 
@@ -124,7 +124,7 @@ def test_what_one_item_alone_scores_is_kept_in_a_small_shop(monkeypatch: pytest.
     residual, bias = random.normal(size=(4, 6)).astype(np.float32), random.normal(size=30).astype(np.float32)
     whole = EmbeddingOperator(items, fold_in, residual, bias, 0.5)
     kept = operator_from_arrays("embedding", as_released(whole).arrays())
-    monkeypatch.setattr("gnn.tables.FEW_ITEMS", 20)
+    monkeypatch.setattr("gnn.operators.tables.FEW_ITEMS", 20)
     larger = as_released(whole)
     assert isinstance(kept, EmbeddingOperator)
     assert isinstance(larger, EmbeddingOperator)

@@ -8,7 +8,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from gnn.data import ItemKnowledge
-from gnn.hetero import INTERACTS, ITEM, USER, hetero_data, incidence, reverse
+from gnn.propagation.hetero import INTERACTS, ITEM, USER, hetero_data, incidence, reverse
 
 
 def test_the_checkerboard_becomes_users_items_colours_and_relations(checkerboard) -> None:

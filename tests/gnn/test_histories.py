@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gnn.data import Interactions
-from gnn.gaps import gap_buckets, known_times, num_gap_buckets
-from gnn.histories import NO_KIND, NO_TIME, Histories, History
+from gnn.data.histories import NO_KIND, NO_TIME, Histories, History
+from gnn.operators.gaps import gap_buckets, known_times, num_gap_buckets
 
 KINDS = ("view", "purchase")
 JULY_S = 1_720_000_000

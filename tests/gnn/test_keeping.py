@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from gnn.experiment import FUSED, Experiment, Recipe, run_experiment
-from gnn.keeping import Keeper
+from gnn.experiment.keeping import Keeper
 from gnn.models import MODELS
 from gnn.models.model import ModelEntry
 from tests.gnn.test_experiment import TWO_KINDS, brands, two_kinds_of_people

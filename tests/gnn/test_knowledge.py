@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from gnn.data import NO_TIME
-from gnn.knowledge import holdout_from, interactions_from, knowledge_from
+from gnn.data.knowledge import holdout_from, interactions_from, knowledge_from
 from graph.records import UpsertEdges, UpsertNodes
 from graph.schema import GraphSchema
 from graph.snapshot import Snapshot, build_snapshot

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from gnn.data import Interactions, ItemKnowledge, TrainingData
-from gnn.histories import IntArray
+from gnn.data.histories import IntArray
 from gnn.operators import DenseOperator, Operator
 from gnn.training import TrainingRun, trainer
 from gnn.training.options import TrainingConfig

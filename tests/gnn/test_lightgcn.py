@@ -9,12 +9,12 @@ import pytest
 import scipy.sparse as sp
 import torch
 
+from gnn.data.histories import Histories
 from gnn.evaluation import evaluate
-from gnn.histories import Histories
 from gnn.models import MODELS, lightgcn
 from gnn.models.warm_start import spectral_start
 from gnn.operators import OperatorRanker
-from gnn.propagation import Adjacency, scaled
+from gnn.propagation.adjacency import Adjacency, scaled
 from gnn.training.losses import history_softmax_loss, pair_loss, sampled_softmax_loss, softmax_loss
 
 OPTIONS = {"embedding_dim": 8, "epochs": 20, "threads": 1}

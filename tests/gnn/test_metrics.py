@@ -11,7 +11,7 @@ import scipy.sparse as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gnn.metrics import Metric, exposure, hits, parse_metrics
+from gnn.evaluation.metrics import Metric, exposure, hits, parse_metrics
 from graph.errors import InputError
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from gnn.data import ItemKnowledge, TrainingData
-from gnn.histories import Histories
+from gnn.data.histories import Histories
 from gnn.models import MODELS
 from gnn.operators import Operator, OperatorRanker, OrderedOperator, history_scores, operator_from_arrays
 from graph.errors import InputError, MissingExtra

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gnn import nearest
-from gnn.nearest import Vectors, codes_kernel
+from gnn.operators import nearest
+from gnn.operators.nearest import Vectors, codes_kernel
 
 
 def by_product(values: np.ndarray, query: np.ndarray, k: int, allowed: np.ndarray | None) -> np.ndarray:

@@ -10,7 +10,7 @@ from gnn.evaluation import evaluate
 from gnn.fusion import learn_fusion
 from gnn.models import MODELS
 from gnn.operators import OperatorRanker, operator_from_arrays
-from gnn.personal import PersonalOperator, baskets_back
+from gnn.operators.personal import PersonalOperator, baskets_back
 from gnn.splits import next_basket
 
 NUM_ITEMS = 30

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from gnn.data import NO_TIME, Interactions
-from gnn.protocols import PROTOCOLS, Cuts, protocol_for, protocol_named
+from gnn.splits.protocols import PROTOCOLS, Cuts, protocol_for, protocol_named
 from graph.errors import InputError
 
 DAY = 86_400

@@ -7,7 +7,15 @@ import scipy.sparse as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gnn.related import RelatedTarget, counted_lists, measure, of_baskets, of_relation, overlap, popular_lists
+from gnn.evaluation.related import (
+    RelatedTarget,
+    counted_lists,
+    measure,
+    of_baskets,
+    of_relation,
+    overlap,
+    popular_lists,
+)
 
 ITEMS = 6
 BASKETS = st.lists(st.sets(st.integers(0, ITEMS - 1), min_size=1, max_size=5), min_size=1, max_size=8)

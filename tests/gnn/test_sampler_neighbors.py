@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from gnn.hetero import INTERACTS, ITEM, USER, hetero_data, incidence
-from gnn.pyg import EdgeSamplerInput, HeteroData, NegativeSampling, NodeSamplerInput
-from gnn.sampler import NumpyNeighborSampler, neighbor_sampler
+from gnn.propagation.hetero import INTERACTS, ITEM, USER, hetero_data, incidence
+from gnn.propagation.pyg import EdgeSamplerInput, HeteroData, NegativeSampling, NodeSamplerInput
+from gnn.propagation.sampler import NumpyNeighborSampler, neighbor_sampler
 
 SEEDS = torch.tensor([7, 3, 20])
 

@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import pytest
 
-from gnn import search as searching
-from gnn.fitting import tuned_options
+from gnn.experiment import search as searching
+from gnn.experiment.fitting import tuned_options
+from gnn.experiment.search import SPACES, OneOf, search
 from gnn.models import MODELS
-from gnn.search import SPACES, OneOf, search
 from gnn.splits import random_per_user
 from graph.errors import InputError
 

@@ -8,8 +8,8 @@ from typing import Any, cast
 import pyarrow as pa
 
 from gnn.data import Interactions
-from gnn.segments import user_segments
-from gnn.slices import default_slices
+from gnn.evaluation.segments import user_segments
+from gnn.evaluation.slices import default_slices
 from graph.schema import NodeRole, NodeSpec, PropertyKind
 
 

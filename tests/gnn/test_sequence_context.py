@@ -8,12 +8,12 @@ import pytest
 torch = pytest.importorskip("torch", reason="NOT TESTED: the sequence model needs torch")
 
 from gnn.data import Interactions, ItemKnowledge, TrainingData  # noqa: E402
-from gnn.gaps import gap_buckets  # noqa: E402
-from gnn.histories import NO_KIND, NO_TIME, Histories, History  # noqa: E402
+from gnn.data.histories import NO_KIND, NO_TIME, Histories, History  # noqa: E402
 from gnn.models import MODELS  # noqa: E402
 from gnn.models.sequence import GraphSequence, SequenceObjective  # noqa: E402
 from gnn.operators import OperatorRanker, operator_from_arrays  # noqa: E402
-from gnn.sequences import SequenceOperator  # noqa: E402
+from gnn.operators.gaps import gap_buckets  # noqa: E402
+from gnn.operators.sequences import SequenceOperator  # noqa: E402
 from graph.errors import ReleaseError  # noqa: E402
 
 NUM_ITEMS = 16

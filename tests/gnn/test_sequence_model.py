@@ -9,12 +9,12 @@ import scipy.sparse as sp
 torch = pytest.importorskip("torch", reason="NOT TESTED: the sequence model needs torch")
 
 from gnn.data import Interactions, ItemKnowledge, TrainingData  # noqa: E402
-from gnn.foldin import ItemFoldIn  # noqa: E402
-from gnn.histories import Histories  # noqa: E402
+from gnn.data.histories import Histories  # noqa: E402
 from gnn.models import MODELS  # noqa: E402
 from gnn.models.sequence import GraphSequence, SequenceObjective  # noqa: E402
 from gnn.operators import OperatorRanker, operator_from_arrays  # noqa: E402
-from gnn.sequences import SequenceOperator, aligned  # noqa: E402
+from gnn.operators.foldin import ItemFoldIn  # noqa: E402
+from gnn.operators.sequences import SequenceOperator, aligned  # noqa: E402
 from gnn.training.softmax import item_softmax_loss  # noqa: E402
 from graph.errors import ReleaseError  # noqa: E402
 

@@ -10,12 +10,12 @@ import pytest
 torch = pytest.importorskip("torch", reason="NOT TESTED: the sequence model needs torch")
 
 from gnn.data import Interactions, ItemKnowledge, TrainingData  # noqa: E402
-from gnn.histories import Histories  # noqa: E402
+from gnn.data.histories import Histories  # noqa: E402
 from gnn.models import MODELS  # noqa: E402
 from gnn.models.sequence import GraphSequence, SequenceObjective, _shuffled  # noqa: E402
 from gnn.models.set_side import SetSide  # noqa: E402
 from gnn.operators import OperatorRanker, OrderedOperator, operator_from_arrays  # noqa: E402
-from gnn.sets import SetOperator  # noqa: E402
+from gnn.operators.sets import SetOperator  # noqa: E402
 from graph.errors import ReleaseError  # noqa: E402
 
 

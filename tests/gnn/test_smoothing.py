@@ -7,12 +7,12 @@ import pytest
 import scipy.sparse as sp
 import torch
 
-from gnn import smoothing
-from gnn.kernels import summed
+from gnn.compiled.sums import summed
 from gnn.models import MODELS
 from gnn.operators import OperatorRanker
-from gnn.propagation import scaled
-from gnn.smoothing import Smoothing, can_smooth_fast
+from gnn.propagation import smoothing
+from gnn.propagation.adjacency import scaled
+from gnn.propagation.smoothing import Smoothing, can_smooth_fast
 
 USERS, ITEMS, DIM = 50, 40, 7
 CLOSE = {"rtol": 0.02, "atol": 0.01}

@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 
 from gnn.data import Interactions, ItemKnowledge
+from gnn.experiment.tuning import GRIDS, tune
 from gnn.models import MODELS
 from gnn.splits import random_per_user
-from gnn.tuning import GRIDS, tune
 from graph.errors import InputError
 
 
@@ -62,7 +62,7 @@ def test_what_is_cubic_in_the_catalogue_is_tuned_on_its_most_chosen_items(
     small = replace(small, validation=data.validation.of_items(kept))
     assert small.train.num_items == 15 < data.train.num_items
     expected = tune("ease", small)
-    monkeypatch.setattr("gnn.tuning.MOST_ITEMS", {"ease": 15})
+    monkeypatch.setattr("gnn.experiment.tuning.MOST_ITEMS", {"ease": 15})
     assert tune("ease", data) == expected
 
 

@@ -14,7 +14,7 @@ from gnn.models import DEFAULT_MODELS, MODELS
 from gnn.models.attention import attended, row_softmax
 from gnn.models.xsimgcl import agreement_loss
 from gnn.operators import OperatorRanker
-from gnn.propagation import Adjacency
+from gnn.propagation.adjacency import Adjacency
 from gnn.training.losses import constrained_loss, contrastive_loss
 from graph.errors import InputError
 

@@ -24,7 +24,7 @@ EDGES = st.lists(st.tuples(st.sampled_from("abcdé"), st.sampled_from("xyz"), st
 @pytest.fixture(params=["compiled", "plain"], autouse=True, scope="module")
 def loops(request: pytest.FixtureRequest) -> Iterator[None]:
     """Everything here is asked of the compiled loops and of numpy's."""
-    assert compiled.loops("graph.compiled_csr") is not None, "numba is part of what tests are run with"
+    assert compiled.loops("graph.compiled.csr") is not None, "numba is part of what tests are run with"
     with pytest.MonkeyPatch.context() as patch:
         if request.param == "plain":
             for module in (csr, numbering):

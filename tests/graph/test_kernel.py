@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from graph.kernel import kept_for
+from graph.compiled.kernel import kept_for
 
 HELPER = "from numba import njit\n\n\n@njit\ndef step(number):\n    return number + {}\n"
 CALLER = (
-    "from compiled_helper import step\nfrom graph.kernel import kernel\n\n\n"
+    "from compiled_helper import step\nfrom graph.compiled.kernel import kernel\n\n\n"
     "@kernel()\ndef walk(number):\n    return step(number)\n"
 )
 ROOT = Path(__file__).parents[2]
@@ -67,7 +67,7 @@ def test_where_nothing_can_be_written_numba_decides(tmp_path: Path, monkeypatch:
 def test_a_folder_that_the_user_chose_is_shared_and_nothing_in_it_is_removed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("graph.kernel.config.CACHE_DIR", str(tmp_path))
+    monkeypatch.setattr("graph.compiled.kernel.config.CACHE_DIR", str(tmp_path))
     (tmp_path / "compiled-of-another-version").mkdir()
     found = kept_for(ROOT / "graph")
     assert found is not None

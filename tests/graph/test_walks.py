@@ -67,7 +67,7 @@ def world(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[GraphView, Gr
 @pytest.fixture(params=["compiled", "plain"], autouse=True)
 def loops(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every walk is asked of the compiled loops and of numpy's."""
-    assert compiled.loops("graph.compiled_walks") is not None, "numba is part of what tests are run with"
+    assert compiled.loops("graph.compiled.walks") is not None, "numba is part of what tests are run with"
     if request.param == "plain":
         monkeypatch.setattr(walks, "loops", lambda name: None)
 

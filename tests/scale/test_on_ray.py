@@ -13,9 +13,9 @@ import pytest
 
 from gnn.data import Interactions, ItemKnowledge, TrainingData
 from gnn.evaluation import evaluate
-from gnn.fitting import fit_models
-from gnn.foldin import ItemFoldIn
+from gnn.experiment.fitting import fit_models
 from gnn.operators import EmbeddingOperator, OperatorRanker
+from gnn.operators.foldin import ItemFoldIn
 from gnn.splits import Split, leave_one_out
 from gnn.training.on_ray import OnRay
 from gnn.training.record import RunRecord

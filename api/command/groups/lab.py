@@ -177,7 +177,7 @@ def order_from(
 
     from api.command.recipe import Order, models_named
     from api.command.workshop import epoch_seconds
-    from gnn.protocols import Cuts, protocol_named
+    from gnn.splits.protocols import Cuts, protocol_named
     from graph.ray import check_ray
 
     if protocol is not None:

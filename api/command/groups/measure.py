@@ -62,7 +62,7 @@ def users(name: NameOption = "the current release", write: WriteOption = None, a
     """
 
     from api.measures.users import measure_attributes, measure_audiences
-    from gnn.fitting import fit_models
+    from gnn.experiment.fitting import fit_models
     from gnn.fusion import FusedRanker
 
     settings = settings_with()
@@ -95,8 +95,8 @@ def pushing(name: NameOption = "the current release", write: WriteOption = None,
 def _material(settings: Settings) -> tuple[Snapshot, ItemKnowledge, Split]:
     """The current release's snapshot, cut by time."""
 
-    from gnn.knowledge import holdout_from, interactions_from, knowledge_from
-    from gnn.protocols import Cuts, protocol_named
+    from gnn.data.knowledge import holdout_from, interactions_from, knowledge_from
+    from gnn.splits.protocols import Cuts, protocol_named
     from graph.release import current_release
 
     snapshot = current_release(settings.releases).snapshot
@@ -105,7 +105,7 @@ def _material(settings: Settings) -> tuple[Snapshot, ItemKnowledge, Split]:
 
 
 def _weights(split: Split, knowledge: ItemKnowledge) -> FusionWeights:
-    from gnn.fitting import fit_models
+    from gnn.experiment.fitting import fit_models
     from gnn.fusion import learn_fusion
 
     fitted = fit_models(QUICK, split.training_data(knowledge))

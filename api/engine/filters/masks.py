@@ -15,7 +15,7 @@ from api.engine.filters.parsing import parse
 from api.engine.filters.syntax import All, Among, Compare, Exists, Expression, Name, Not, Some, Under, Value
 from api.engine.filters.tokens import FilterError
 from api.engine.filters.values import Mask, Test, among, comparing, present, text_among
-from gnn.histories import IntArray
+from gnn.data.histories import IntArray
 from graph.schema import EdgeType, GraphSchema, PropertyKind
 from graph.snapshot.nodes import ARROW_TYPES
 from graph.sorting import distinct

@@ -14,7 +14,7 @@ from rapidfuzz.process import extract
 
 from api.engine.finding.index import TextIndex, signature_of
 from api.engine.finding.words import is_unspaced, singular
-from gnn.histories import FloatArray
+from gnn.data.histories import FloatArray
 
 MAX_WORDS = 24
 """Words of a query that are looked up; the rest of a pasted page is left out."""

@@ -17,7 +17,7 @@ from api.engine.keeper import Moment
 from api.engine.listed import Listed
 from api.engine.reading import NOBODY, profile_of
 from api.engine.watching import stage
-from gnn.histories import FloatArray, Histories, IntArray
+from gnn.data.histories import FloatArray, Histories, IntArray
 
 
 class Finder:

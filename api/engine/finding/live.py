@@ -10,7 +10,7 @@ import numpy as np
 
 from api.engine.finding.corpus import ItemWords, renamed
 from api.engine.finding.index import TextIndex
-from gnn.histories import FloatArray, IntArray
+from gnn.data.histories import FloatArray, IntArray
 from graph.view import GraphView
 from ingest.text.protocol import TextEncoder
 

@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from gnn.baselines.text import centred
-from gnn.histories import FloatArray, IntArray
-from gnn.nearest import Vectors
+from gnn.data.histories import FloatArray, IntArray
 from gnn.operators import Arrays
+from gnn.operators.nearest import Vectors
 from graph.errors import ReleaseError
 
 PROJECTED_DIM = 64

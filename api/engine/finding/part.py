@@ -14,7 +14,7 @@ from api.engine.finding.corpus import ItemWords
 from api.engine.finding.index import TextIndex
 from api.engine.finding.meaning import Meanings
 from api.engine.finding.suggestions import Suggestions
-from gnn.histories import FloatArray
+from gnn.data.histories import FloatArray
 from gnn.operators import Arrays
 from graph.errors import ReleaseError
 from graph.release import Release

@@ -14,7 +14,7 @@ from api.engine.finding.asking import row_scores
 from api.engine.finding.live import LiveState
 from api.engine.finding.part import SearchPart
 from api.engine.finding.words import asked_words, ends_open
-from gnn.histories import FloatArray, IntArray
+from gnn.data.histories import FloatArray, IntArray
 
 MAX_QUERY = 500
 """Characters of a query that are read."""

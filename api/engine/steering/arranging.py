@@ -14,7 +14,7 @@ from api.engine.listed import Listed, nothing_listed
 from api.engine.steering.choosing import Mix, Quota, choose
 from api.engine.steering.grouping import Groups
 from api.engine.steering.stage import Stage
-from gnn.histories import FloatArray, IntArray
+from gnn.data.histories import FloatArray, IntArray
 from graph.view import GraphView
 
 POOL = 100

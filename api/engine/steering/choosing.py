@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from api.engine.steering.grouping import Grouping
-from gnn.histories import FloatArray, IntArray
+from gnn.data.histories import FloatArray, IntArray
 from graph.sorting import distinct
 
 SMOOTHING = 0.01

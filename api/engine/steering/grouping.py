@@ -11,7 +11,7 @@ from api.engine.filters.names import ItemProperty, Joined, meaning_of
 from api.engine.filters.syntax import Among, Name, Scalar, Value
 from api.engine.filters.tokens import FilterError
 from api.engine.filters.values import Mask
-from gnn.histories import IntArray
+from gnn.data.histories import IntArray
 from graph.sorting import distinct
 from graph.view import GraphView, Side
 

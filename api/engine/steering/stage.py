@@ -11,7 +11,7 @@ import numpy as np
 from api.engine.filters.values import Mask
 from api.engine.steering.asked import Calibration
 from api.engine.steering.grouping import Groups
-from gnn.histories import FloatArray
+from gnn.data.histories import FloatArray
 
 
 @dataclass(frozen=True, slots=True)

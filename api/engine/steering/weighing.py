@@ -12,7 +12,7 @@ from api.engine.filters.tokens import FilterError
 from api.engine.steering.asked import Freshness, Rotation
 from api.engine.steering.stage import Applied, Weighing
 from gnn.data import NO_TIME
-from gnn.histories import FloatArray
+from gnn.data.histories import FloatArray
 from graph.schema import EdgeRole, GraphSchema, PropertyKind
 from graph.snapshot.nodes import ARROW_TYPES
 from graph.view import GraphView

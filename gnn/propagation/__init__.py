@@ -1,0 +1,1 @@
+"""Message passing: the graph in PyG's words, and what passes along its edges."""

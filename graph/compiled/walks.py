@@ -1,0 +1,78 @@
+"""The second step of a walk and its counts, compiled by numba: what is touched is counted, nothing else is looked at.
+
+Import it through :mod:`graph.compiled`. Everything here runs without Python's lock.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+from graph.compiled.instructions import fetch, lowest_bit
+from graph.compiled.kernel import kernel
+
+
+@njit(nogil=True)
+def _reached(
+    rows: Any, indptr: Any, indices: Any, first_of_pair: Any, more: Any, without: Any, tally: Any, marks: Any
+) -> Any:  # pragma: no cover
+    most = more.size
+    known = indptr.size - 1
+    starts, stops = np.empty(rows.size, np.int64), np.empty(rows.size, np.int64)
+    for row in rows:  # all are asked for before the first is waited for
+        fetch(indptr, min(row, known))
+    for number in range(rows.size):
+        row = rows[number]
+        start, stop = (indptr[row], indptr[row + 1]) if row < known else (0, 0)
+        starts[number], stops[number] = start, stop
+        most += stop - start
+        fetch(indices, start)
+        fetch(indices, stop)
+    for number in range(rows.size):
+        for at in range(starts[number], stops[number]):
+            if first_of_pair.size == 0 or first_of_pair[at]:
+                held = np.uint64(indices[at])
+                tally[held] += 1
+                marks[held >> np.uint64(6)] |= np.uint64(1) << (held & np.uint64(63))
+    for item in more:
+        held = np.uint64(item)
+        tally[held] += 1
+        marks[held >> np.uint64(6)] |= np.uint64(1) << (held & np.uint64(63))
+    tally[without] = 0
+    marks[without >> 6] &= ~(np.uint64(1) << np.uint64(without & 63))
+    found, counts = np.empty(most, np.int32), np.empty(most, np.int64)
+    size = 0
+    for word in range(marks.size):
+        bits = marks[word]
+        if bits != 0:
+            marks[word] = 0
+            while bits != 0:
+                held = np.uint64(word << 6) + lowest_bit(bits)
+                found[size], counts[size] = held, tally[held]
+                tally[held] = 0
+                size += 1
+                bits &= bits - np.uint64(1)
+    return found[:size], counts[:size]
+
+
+@kernel(nogil=True)
+def reached(
+    rows: Any, indptr: Any, indices: Any, first_of_pair: Any, more: Any, without: Any, tally: Any, marks: Any
+) -> Any:  # pragma: no cover
+    """What the entries of some rows and ``more`` hold, ascending, but for ``without``, and how often.
+
+    Of parallel entries only those marked ``first_of_pair`` count, if that is not empty. ``tally`` (a cell for all that
+    can be held) and ``marks`` (a bit for each) are zeros before and after.
+    """
+    return _reached(rows, indptr, indices, first_of_pair, more, without, tally, marks)
+
+
+@kernel(nogil=True)
+def there_and_back(
+    item: Any, back_ptr: Any, back: Any, indptr: Any, indices: Any, tally: Any, marks: Any
+) -> Any:  # pragma: no cover
+    """:func:`reached` from the entries of a row ``item`` of ``back``, where no entries are parallel."""
+    rows = back[back_ptr[item] : back_ptr[item + 1]]
+    return _reached(rows, indptr, indices, np.zeros(0, np.bool_), rows[:0], item, tally, marks)

@@ -11,24 +11,25 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 
-from api.acknowledging import Acknowledged
-from api.browsing import NeighborsReply
-from api.catalogue import ItemReply, PostedBatch, PostedItem, WriteReply
 from api.curator.origins import BrowserOrigins
-from api.envelope import Envelope
-from api.events import EventWriter
-from api.given import GivenLog
-from api.hot import HotAnswers
-from api.lanes import Lane
-from api.layered import LayeredApp
-from api.metrics import Metrics
-from api.observing import Observing
+from api.events.acknowledging import Acknowledged
+from api.events.given import GivenLog
+from api.events.writer import EventWriter
+from api.http.envelope import Envelope
+from api.http.hot import HotAnswers
+from api.http.lanes import Lane
+from api.http.layered import LayeredApp
+from api.http.problems import InvalidField, MethodNotAllowed, UnknownField, problem_response
+from api.knowledge.browsing import NeighborsReply
+from api.knowledge.catalogue import ItemReply, PostedBatch, PostedItem, WriteReply
+from api.knowledge.pathfinding import PathsReply
+from api.knowledge.personal import ErasureReply, ExportReply, PostedUser
+from api.knowledge.rules import RULES_FILE, RulesFile
+from api.observing.metrics import Metrics
+from api.observing.requests import Observing
+from api.observing.telemetry import Telemetry, TracedLane, Tracing
 from api.openapi import describe
 from api.parts import Parts, StoreHolder
-from api.pathfinding import PathsReply
-from api.personal import ErasureReply, ExportReply, PostedUser
-from api.problems import InvalidField, MethodNotAllowed, UnknownField, problem_response
-from api.releases import FolderReleases
 from api.routes import (
     answers,
     catalogue,
@@ -46,12 +47,11 @@ from api.routes import (
     users,
 )
 from api.routes import rules as rules_routes
-from api.rules import RULES_FILE, RulesFile
 from api.security import KeyFile
 from api.security.door import Door
-from api.serving import Releases, Serving
+from api.serving.releases import FolderReleases
+from api.serving.serving import Releases, Serving
 from api.settings import Settings, given_folder
-from api.telemetry import Telemetry, TracedLane, Tracing
 from graph.errors import InputError, KindredError, NotFound
 
 CHECK_DEADLINE_S = 30.0

@@ -8,8 +8,8 @@ import msgspec
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from api.problems import PROBLEM_JSON
-from api.shapes import SHAPES
+from api.http.problems import PROBLEM_JSON
+from api.http.shapes import SHAPES
 
 PROBLEM_SCHEMA: dict[str, Any] = {
     "type": "object",

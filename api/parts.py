@@ -11,15 +11,15 @@ from dataclasses import dataclass, field
 from starlette.requests import Request
 
 from api.engine import Engine
-from api.events import EventWriter
-from api.given import GivenLog
-from api.lanes import Lane
-from api.live import Live
-from api.metrics import Metrics
-from api.problems import NotReady
-from api.pulse import Pulse
-from api.rules import RulesFile
-from api.serving import Serving
+from api.events.given import GivenLog
+from api.events.writer import EventWriter
+from api.http.lanes import Lane
+from api.http.problems import NotReady
+from api.knowledge.rules import RulesFile
+from api.observing.metrics import Metrics
+from api.observing.pulse import Pulse
+from api.serving.live import Live
+from api.serving.serving import Serving
 from api.settings import Settings
 from graph.errors import SchemaError
 from graph.store import GraphStore, open_store

@@ -17,10 +17,10 @@ from granian.server import Server
 from granian.server.common import AbstractServer
 
 from api.app import create_app
-from api.heap import settle_heap
-from api.logs import configure_logging
+from api.observing.logs import configure_logging
+from api.observing.telemetry import exporter_types, open_telemetry
+from api.serving.heap import settle_heap
 from api.settings import Settings
-from api.telemetry import exporter_types, open_telemetry
 from graph.errors import SettingsError
 
 SWITCH_S = 0.0005

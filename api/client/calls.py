@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from api.browsing import NeighborsReply
-from api.catalogue import ItemReply
 from api.client.call import Call, by_comma, given
 from api.engine.phrases import Language
 from api.engine.request import RelatedKind
-from api.envelope import Envelope
-from api.pathfinding import PathsReply
-from api.personal import ExportReply
+from api.http.envelope import Envelope
+from api.knowledge.browsing import NeighborsReply
+from api.knowledge.catalogue import ItemReply
+from api.knowledge.pathfinding import PathsReply
+from api.knowledge.personal import ExportReply
 from api.routes.explaining import ExplanationReply, WhatIfReply
 from api.routes.models import EvaluationsReply, ModelsReply
 from api.routes.operations import ReadyReply

@@ -6,10 +6,10 @@ import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from api.acknowledging import Acknowledged
-from api.catalogue import WriteReply
 from api.client.call import Call
-from api.personal import ErasureReply
+from api.events.acknowledging import Acknowledged
+from api.knowledge.catalogue import WriteReply
+from api.knowledge.personal import ErasureReply
 from api.routes.models import CurrentReply
 from api.routes.rules import RulesReply
 

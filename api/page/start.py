@@ -8,13 +8,13 @@ from typing import Any
 import msgspec
 
 from api.engine.request import RelatedKind
-from api.live import Live
+from api.http.problems import NotReady
+from api.observing.pulse import PulseFigures
 from api.page.looking import look_around, look_at_item, look_at_node, look_at_user, look_for
 from api.page.rendering import render
 from api.parts import engine_of
-from api.problems import NotReady
-from api.pulse import PulseFigures
-from api.serving import Serving
+from api.serving.live import Live
+from api.serving.serving import Serving
 from graph.errors import InputError, NotFound, SchemaError
 
 FIGURES = ("recall@20", "ndcg@20", "hr@10")

@@ -11,18 +11,18 @@ from fastapi import APIRouter, Query, Request, Response
 from msgspec import Struct, field
 from pydantic import Field
 
-from api.asking import ListQuery, SteeringBody, asked_language
 from api.engine.answer import Answer
 from api.engine.phrases import Language
 from api.engine.request import Event as SessionEvent
 from api.engine.request import RelatedKind
 from api.engine.request import Request as EngineRequest
-from api.envelope import enveloped, parse_include
-from api.limits import MAX_LIST, MAX_RESULTS, checked_id, decode_json, read_body
-from api.live import Answering
+from api.http.asking import ListQuery, SteeringBody, asked_language
+from api.http.envelope import enveloped, parse_include
+from api.http.limits import MAX_LIST, MAX_RESULTS, checked_id, decode_json, read_body
+from api.http.timestamps import timestamp_ms_of
 from api.openapi import json_body, reply
 from api.parts import now_ms, parts_of
-from api.timestamps import timestamp_ms_of
+from api.serving.live import Answering
 
 router = APIRouter(prefix="/v1", tags=["answers"])
 N = Annotated[int, Field(ge=1, le=MAX_RESULTS, description="How many items.")]

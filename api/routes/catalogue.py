@@ -9,12 +9,12 @@ from typing import Annotated, TypeVar
 import msgspec
 from fastapi import APIRouter, Header, Request, Response
 
-from api.catalogue import Catalogue, Condition, ItemReply, PostedBatch, PostedEdge, PostedItem, WriteReply
-from api.envelope import json_response
-from api.limits import MAX_LIST, checked_id, decode_json, read_body
+from api.http.envelope import json_response
+from api.http.limits import MAX_LIST, checked_id, decode_json, read_body
+from api.http.problems import DeadlineExceeded, InvalidField, NotReady, Overloaded
+from api.knowledge.catalogue import Catalogue, Condition, ItemReply, PostedBatch, PostedEdge, PostedItem, WriteReply
 from api.openapi import json_body, reply
 from api.parts import Parts, parts_of, telling_an_empty_store
-from api.problems import DeadlineExceeded, InvalidField, NotReady, Overloaded
 from graph.errors import KindredError
 
 router = APIRouter(prefix="/v1", tags=["catalogue"])

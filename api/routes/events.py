@@ -7,13 +7,13 @@ import asyncio
 import msgspec
 from fastapi import APIRouter, Request, Response
 
-from api.acknowledging import Acknowledged
-from api.envelope import json_response
-from api.interactions import EVENT_FIELDS, Event, Interaction, read_interaction, served_kinds
-from api.limits import MAX_LIST, decode_json, read_body
+from api.events.acknowledging import Acknowledged
+from api.events.interactions import EVENT_FIELDS, Event, Interaction, read_interaction, served_kinds
+from api.http.envelope import json_response
+from api.http.limits import MAX_LIST, decode_json, read_body
+from api.http.problems import DeadlineExceeded, InvalidField
 from api.openapi import json_body, reply
 from api.parts import Parts, now_ms, parts_of, telling_an_empty_store
-from api.problems import DeadlineExceeded, InvalidField
 from graph.schema import GraphSchema
 
 router = APIRouter(prefix="/v1", tags=["events"])

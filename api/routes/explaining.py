@@ -13,20 +13,20 @@ from fastapi import APIRouter, Query, Request, Response
 from msgspec import Struct
 from pydantic import BaseModel, ConfigDict, Field
 
-from api.asking import Lang, asked_language
-from api.edits import MAX_EDITS, Edit, mutation_of
 from api.engine import Answer, Engine
 from api.engine.imagining import Moved, WhatIf, what_if
 from api.engine.phrases import Language
 from api.engine.request import RelatedKind
 from api.engine.request import Request as EngineRequest
 from api.engine.whynot import Change, Explanation, Removal, explain
-from api.envelope import Envelope, ReleaseName, envelope_of, json_response, ms_since, parse_include
-from api.limits import MAX_RESULTS, checked_id, decode_json, read_body
+from api.http.asking import Lang, asked_language
+from api.http.envelope import Envelope, ReleaseName, envelope_of, json_response, ms_since, parse_include
+from api.http.limits import MAX_RESULTS, checked_id, decode_json, read_body
+from api.http.shapes import PathStep, ReasonDocument
+from api.knowledge.edits import MAX_EDITS, Edit, mutation_of
 from api.openapi import json_body, reply
 from api.parts import engine_of, now_ms, parts_of
 from api.routes.answers import N, RecommendationsBody, engine_request
-from api.shapes import PathStep, ReasonDocument
 
 router = APIRouter(prefix="/v1", tags=["explanations"])
 ID = Annotated[str, Field(min_length=1, max_length=512)]

@@ -13,9 +13,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from api.engine import Answer
 from api.engine.request import Request as EngineRequest
-from api.envelope import json_response
-from api.interactions import Event
-from api.limits import MAX_LIST, MAX_RESULTS, checked_id, decode_json, read_body
+from api.events.interactions import Event
+from api.http.envelope import json_response
+from api.http.limits import MAX_LIST, MAX_RESULTS, checked_id, decode_json, read_body
 from api.openapi import json_body, reply
 from api.parts import parts_of
 from api.routes.answers import PostedSessionEvent, session_events

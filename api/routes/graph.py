@@ -7,12 +7,12 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from api.browsing import neighbors_page
-from api.envelope import json_response
-from api.limits import checked_id
+from api.http.envelope import json_response
+from api.http.limits import checked_id
+from api.knowledge.browsing import neighbors_page
+from api.knowledge.pathfinding import MAX_HOPS, paths_between, read_key
 from api.openapi import reply
 from api.parts import parts_of
-from api.pathfinding import MAX_HOPS, paths_between, read_key
 from api.security.scopes import Scope, may
 
 router = APIRouter(prefix="/v1/graph", tags=["graph"])

@@ -7,12 +7,12 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 from msgspec import Struct
 
-from api.envelope import json_response
-from api.limits import checked_id
+from api.http.envelope import json_response
+from api.http.limits import checked_id
+from api.http.problems import NotReady
 from api.openapi import reply
 from api.parts import Parts, parts_of
-from api.problems import NotReady
-from api.serving import ReleaseRow
+from api.serving.serving import ReleaseRow
 
 router = APIRouter(prefix="/v1", tags=["releases"])
 

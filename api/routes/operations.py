@@ -5,11 +5,11 @@ from __future__ import annotations
 from fastapi import APIRouter, Request, Response
 from msgspec import Struct
 
-from api import metrics
-from api.envelope import json_response
+from api.http.envelope import json_response
+from api.http.problems import PROBLEMS
+from api.observing import metrics
 from api.openapi import reply
 from api.parts import parts_of
-from api.problems import PROBLEMS
 from graph.errors import NotFound
 
 router = APIRouter(tags=["operations"])

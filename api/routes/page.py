@@ -10,11 +10,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import HTMLResponse
 
 from api.engine.request import RelatedKind
-from api.envelope import json_response
+from api.http.envelope import json_response
+from api.http.problems import NotReady
+from api.observing.pulse import PulseFigures
 from api.page import HEADERS, Asked, docs_page, index_page, static_file
 from api.parts import Parts, parts_of
-from api.problems import NotReady
-from api.pulse import PulseFigures
 from api.security.scopes import Scope, may
 from graph.errors import NotFound
 

@@ -10,13 +10,13 @@ from typing import TypeVar
 import msgspec
 from fastapi import APIRouter, Request, Response
 
-from api.catalogue import WriteReply
-from api.envelope import json_response
-from api.limits import checked_id, decode_json, read_body
+from api.http.envelope import json_response
+from api.http.limits import checked_id, decode_json, read_body
+from api.http.problems import DeadlineExceeded
+from api.knowledge.catalogue import WriteReply
+from api.knowledge.personal import ErasureReply, ExportReply, PersonalData, PostedUser
 from api.openapi import json_body, reply
 from api.parts import Parts, parts_of, telling_an_empty_store
-from api.personal import ErasureReply, ExportReply, PersonalData, PostedUser
-from api.problems import DeadlineExceeded
 from graph.errors import KindredError
 
 router = APIRouter(prefix="/v1/users", tags=["privacy"])

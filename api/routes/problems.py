@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query, Request, Response
 from msgspec import Struct
 from pydantic import BaseModel, ConfigDict, Field
 
-from api.envelope import json_response
+from api.http.envelope import json_response
 from api.openapi import reply
 from api.parts import parts_of
 from graph.problems import problems_of

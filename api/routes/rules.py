@@ -11,12 +11,12 @@ from msgspec import Struct
 from api.engine.filters import FilterMasks
 from api.engine.steering.checking import Checked, check_rules
 from api.engine.steering.rules import Rules
-from api.envelope import json_response
-from api.limits import decode_json, read_body
+from api.http.envelope import json_response
+from api.http.limits import decode_json, read_body
+from api.http.problems import PreconditionMissing
+from api.knowledge.rules import RulesVersion
 from api.openapi import json_body, reply
 from api.parts import Parts, parts_of
-from api.problems import PreconditionMissing
-from api.rules import RulesVersion
 
 router = APIRouter(prefix="/v1", tags=["rules"])
 _BODY = msgspec.json.Decoder(Rules)

@@ -9,11 +9,11 @@ from fastapi import APIRouter, Query, Request, Response
 from msgspec import Struct
 from pydantic import BaseModel, ConfigDict, Field
 
-from api.asking import Lang, asked_language
 from api.engine.finding.search import MAX_QUERY
 from api.engine.steering import Steering
-from api.envelope import enveloped, json_response, ms_since, parse_include
-from api.limits import MAX_RESULTS, checked_id, checked_text
+from api.http.asking import Lang, asked_language
+from api.http.envelope import enveloped, json_response, ms_since, parse_include
+from api.http.limits import MAX_RESULTS, checked_id, checked_text
 from api.openapi import reply
 from api.parts import parts_of
 

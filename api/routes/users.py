@@ -14,8 +14,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from api.engine import Engine
 from api.engine.request import Request as EngineRequest
 from api.engine.users import NamedInterest, Profile, attributes_for, order, profile
-from api.envelope import ReleaseName, enveloped, json_response, ms_since, parse_include
-from api.limits import MAX_LIST, checked_id, decode_json, read_body
+from api.http.envelope import ReleaseName, enveloped, json_response, ms_since, parse_include
+from api.http.limits import MAX_LIST, checked_id, decode_json, read_body
 from api.openapi import json_body, reply
 from api.parts import engine_of, parts_of
 from api.routes.answers import N, PostedSessionEvent, session_events

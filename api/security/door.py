@@ -9,8 +9,8 @@ from collections.abc import Awaitable
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from api.metrics import Metrics
-from api.problems import Forbidden, TooManyRequests, Unauthorized, problem_response
+from api.http.problems import Forbidden, TooManyRequests, Unauthorized, problem_response
+from api.observing.metrics import Metrics
 from api.security import scopes
 from api.security.keys import ApiKey, KeyFile
 from api.security.rates import Rates

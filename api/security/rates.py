@@ -10,7 +10,7 @@ from limits import RateLimitItem, parse
 from limits.storage import MemoryStorage
 from limits.strategies import FixedWindowRateLimiter
 
-from api.problems import TooManyRequests
+from api.http.problems import TooManyRequests
 
 WRONG_KEYS = "20/minute"
 """Wrong keys that one address may try before it waits; each try costs an argon2 hash."""

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from api.app import create_app
-from api.logs import configure_logging
+from api.observing.logs import configure_logging
 from api.server import granian_for
 from api.settings import Settings
 from graph.store import STORES

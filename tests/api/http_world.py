@@ -18,9 +18,9 @@ from api.engine import Engine
 from api.engine.answer import Answer, RankedItem, Reason, ReasonPath
 from api.engine.request import Request, window_seconds
 from api.engine.steering import NO_STEERING, Steering
-from api.live import Live
 from api.parts import StoreHolder
-from api.serving import ReleaseRow
+from api.serving.live import Live
+from api.serving.serving import ReleaseRow
 from api.settings import Settings
 from gnn.fusion import FusedRanker, FusionWeights
 from gnn.operators import ConstantOperator

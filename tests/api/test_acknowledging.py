@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.acknowledging import Acknowledged, Acknowledging, Commit, Waiting
-from api.events import Recent
+from api.events.acknowledging import Acknowledged, Acknowledging, Commit, Waiting
+from api.events.writer import Recent
 from graph.errors import StoreError, StoreUnavailable
 from graph.records import Applied, UpsertEdges
 

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from api import given as given_module
-from api.attribution import report_on
-from api.envelope import Envelope, ListedItem, ReleaseName
-from api.given import Given, GivenLog, Outcome, Record, read_given, segments
+from api.events import given as given_module
+from api.events.attribution import report_on
+from api.events.given import Given, GivenLog, Outcome, Record, read_given, segments
+from api.http.envelope import Envelope, ListedItem, ReleaseName
 from tests.api.http_world import run, running
 
 DAY_MS = 86_400_000

@@ -11,7 +11,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, multiple, rule
 
-from api.catalogue import Catalogue, Condition, PostedItem, WriteReply
+from api.knowledge.catalogue import Catalogue, Condition, PostedItem, WriteReply
 from graph.errors import Conflict, NotFound
 from graph.store import open_store
 from tests.api.http_world import SHOP

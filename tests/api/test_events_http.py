@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from api.interactions import Event, edge_spec_of, read_interaction
-from api.problems import InvalidField
+from api.events.interactions import Event, edge_spec_of, read_interaction
+from api.http.problems import InvalidField
 from graph.overlay import Overlay
 from graph.records import UpsertEdges
 from tests.api.http_world import PURCHASED, SHOP, World, run, running

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from api.heap import settle_heap
+from api.serving.heap import settle_heap
 
 
 class Thing:

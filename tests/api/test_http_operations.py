@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import structlog
 
-from api.problems import PROBLEMS, problem_kind
+from api.http.problems import PROBLEMS, problem_kind
 from api.server import check_address
 from api.settings import load_settings
 from graph import errors

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-import api.asked as asked_module
-import api.given as given_module
-from api.envelope import Envelope, ListedItem, ReleaseName
-from api.given import Given, read_given
-from api.kept import AnswerCache, KeptAnswer
+import api.events.given as given_module
+import api.http.asked as asked_module
+from api.events.given import Given, read_given
+from api.http.envelope import Envelope, ListedItem, ReleaseName
+from api.http.kept import AnswerCache, KeptAnswer
 from tests.api.http_world import World, run, running
 
 PATH = "/v1/items/i0/related?n=3"

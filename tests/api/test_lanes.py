@@ -8,8 +8,8 @@ import time
 
 import pytest
 
-from api.lanes import Lane
-from api.problems import DeadlineExceeded, Overloaded
+from api.http.lanes import Lane
+from api.http.problems import DeadlineExceeded, Overloaded
 
 
 def test_results_errors_and_arguments_come_back() -> None:

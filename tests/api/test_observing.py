@@ -9,11 +9,11 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from api.ids import new_id
+from api.http.ids import new_id
 
 _SCRIPT = """
 import structlog
-from api.logs import configure_logging, log_request
+from api.observing.logs import configure_logging, log_request
 configure_logging({level!r})
 log_request("abc", "GET", '/v1/items/{{item_id}}/"related', 200, 1.25)
 structlog.get_logger("x").info("http.request", request_id="abc", method="GET", route='/v1/items/{{item_id}}/"related', status=200, took_ms=1.25)

@@ -13,11 +13,11 @@ import pytest
 
 from api.engine import Request
 from api.engine.answer import Hop, Reason, ReasonPath
-from api.metrics import Metrics
+from api.observing.metrics import Metrics
+from api.observing.pulse import WINDOW_S, Pulse
 from api.page.drawing import BOX_HEIGHT, BOX_WIDTH, Box, drawing_of, told
 from api.page.rendering import STATIC, static_version
 from api.page.start import evaluation_table, verdict
-from api.pulse import WINDOW_S, Pulse
 from graph.records import UpsertNodes
 from tests.api.corner_shop import COMPLEMENTS, IN_CATEGORY, PURCHASED, Shop
 from tests.api.http_release import publish

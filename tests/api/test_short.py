@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-import api.hot as hot_module
-from api.problems import Overloaded
-from api.short import SHORT_S, TURN_S, Pace, ShortCalls
+import api.http.hot as hot_module
+from api.http.problems import Overloaded
+from api.http.short import SHORT_S, TURN_S, Pace, ShortCalls
 from tests.api.http_world import World, run, running
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from api.engine.steering import NO_RULES, Hide, Rules
-from api.rules import RulesFile
+from api.knowledge.rules import RulesFile
 from graph.errors import Conflict
 from graph.records import UpsertNodes
 from tests.api.corner_shop import BRANDS, CATEGORIES, Shop

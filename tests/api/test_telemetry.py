@@ -21,7 +21,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 from api.app import create_app
 from api.engine.watching import stage
-from api.telemetry import Telemetry, exporter_types, open_telemetry, wanted_exporters
+from api.observing.telemetry import Telemetry, exporter_types, open_telemetry, wanted_exporters
 from graph.errors import MissingExtra, SettingsError
 from tests.api.http_server import open_for_business, settings_for
 
@@ -189,7 +189,7 @@ def test_what_is_not_installed_is_said_with_the_remedy(monkeypatch: pytest.Monke
     assert open_telemetry({}) is None
     with pytest.raises(SettingsError, match="OTEL_TRACES_EXPORTER"):
         exporter_types({"OTEL_TRACES_EXPORTER": "carrier-pigeon"})
-    monkeypatch.setattr("api.telemetry.find_spec", lambda name: None)
+    monkeypatch.setattr("api.observing.telemetry.find_spec", lambda name: None)
     with pytest.raises(MissingExtra, match="otel"):
         exporter_types({"OTEL_TRACES_EXPORTER": "otlp"})
 
@@ -204,7 +204,8 @@ def test_it_is_not_imported_where_nobody_asks_for_it() -> None:
 
 def test_the_console_exporter_tells_what_a_span_holds() -> None:
     program = (
-        "import os; from api.telemetry import open_telemetry; seen = open_telemetry(os.environ); seen.start();"
+        "import os; from api.observing.telemetry import open_telemetry;"
+        "seen = open_telemetry(os.environ); seen.start();"
         "from api.engine.watching import stage; stage('rank')(lambda: None)(); seen.close()"
     )
     environment = os.environ | {"OTEL_TRACES_EXPORTER": "console", "OTEL_SERVICE_NAME": "corner-shop"}

@@ -6,7 +6,7 @@ import asyncio
 import threading
 from select import PIPE_BUF
 
-from api.turns import EachTurn, Gathered
+from api.http.turns import EachTurn, Gathered
 
 
 def test_one_look_for_all_that_wait_together_and_none_older_than_who_asks() -> None:

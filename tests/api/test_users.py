@@ -15,7 +15,7 @@ from api.engine.interests import attribute_types
 from api.engine.pull import item_column
 from api.engine.reading import PROFILING, profile_of
 from api.engine.users import attributes_for, order, profile
-from api.personal import with_profiling
+from api.knowledge.personal import with_profiling
 from gnn.data import NO_TIME
 from gnn.operators import ConstantOperator, DenseOperator, EmbeddingOperator, FactorOperator, Operator, SumOperator
 from gnn.operators.foldin import FoldedItems

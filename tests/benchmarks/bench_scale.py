@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from api.engine import engine_payload
-from api.releases import FolderReleases
+from api.serving.releases import FolderReleases
 from gnn.fusion import FeatureSpace, FusionWeights
 from gnn.operators import ConstantOperator, EmbeddingOperator
 from graph.release import activate, write_release
@@ -86,7 +86,7 @@ def _memory(root: Path, release_id: str) -> tuple[float, float]:
     """MB of a process of its own that has answered: what is its alone, and what is resident, maps counted."""
     script = (
         "import sys; from pathlib import Path\n"
-        "from api.releases import FolderReleases; from api.engine import Request\n"
+        "from api.serving.releases import FolderReleases; from api.engine import Request\n"
         "def mb(name):\n"
         "    status = open('/proc/self/status')\n"
         "    return next(int(line.split()[1]) for line in status if line.startswith(name)) / 1024\n"

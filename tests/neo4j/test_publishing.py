@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from api.curator import Examples, Spelling, saved_queries
-from api.publishing import learned_neighbors, publication_of
+from api.curator.publishing import learned_neighbors, publication_of
 from graph.digest import graph_hash
 from graph.embeddings import Publication
 from graph.errors import InputError, NotFound
@@ -195,7 +195,7 @@ def test_a_release_without_embeddings_says_which_models_have_some(tmp_path: Path
 def test_more_neighbors_than_one_step_takes_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shop = open_shop(tmp_path, models=("popularity", "als"))
     publish(shop, tmp_path / "releases")
-    monkeypatch.setattr("api.publishing.MAX_NEIGHBOR_EDGES", 30)
+    monkeypatch.setattr("api.curator.publishing.MAX_NEIGHBOR_EDGES", 30)
     release = current_release(tmp_path / "releases")
     assert publication_of(release, neighbors=2).neighbors is not None
     with pytest.raises(InputError, match="at most 2"):

@@ -69,7 +69,7 @@ def release_publish(
     """
 
     from api.command.workshop import opened
-    from api.publishing import publication_of
+    from api.curator.publishing import publication_of
     from graph.embeddings import PublishesEmbeddings
     from graph.release import current_release
 

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from api.attribution import WINDOW_S
 from api.command.options import JsonOption, settings_with
 from api.command.terminal import output, print_json, print_rows
+from api.events.attribution import WINDOW_S
 
 if TYPE_CHECKING:
-    from api.attribution import Tally
+    from api.events.attribution import Tally
 
 WindowOption = Annotated[float, typer.Option("--window", help="Days after a list in which an event counts for it.")]
 
@@ -29,8 +29,8 @@ def report(
     Example: kindred report --window 7
     """
 
-    from api.attribution import report_on
-    from api.given import read_given
+    from api.events.attribution import report_on
+    from api.events.given import read_given
     from api.settings import given_folder
 
     found = report_on(read_given(given_folder(settings_with())), window_s=days * 86_400)

@@ -1,0 +1,1 @@
+"""What people did: written, acknowledged, and held against what they were given."""

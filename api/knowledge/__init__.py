@@ -1,0 +1,1 @@
+"""The graph as clients see and change it: items and edges, neighbours, paths, persons, the shop's rules."""

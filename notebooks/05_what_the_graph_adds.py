@@ -22,7 +22,6 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from api.lab import Lab
-from gnn.experiment import FUSED
 from gnn.experiment.controls import CONTROLS, run_controls, sentence, thinned, without_each
 
 lab = Lab.open("invented-shop")
@@ -30,7 +29,6 @@ for edge_type, matrix in {**lab.knowledge.attributes, **lab.knowledge.relations}
     print(f"{' '.join(edge_type):26} {matrix.nnz:5} edges")
 models = ("popularity", "rp3beta", "ease", "attributes", "relations")
 experiment = lab.experiment({name: {} for name in models}, test=False)
-whole = next(row.validation for row in experiment.rows if row.model == FUSED)
 
 # %% [markdown]
 # ## In one sentence
@@ -40,6 +38,7 @@ whole = next(row.validation for row in experiment.rows if row.model == FUSED)
 graph_controls = {name: CONTROLS[name] for name in ("graph removed", "graph shuffled")}
 found = run_controls(experiment, lab.knowledge, controls=graph_controls)
 print("On validation " + sentence(found) + ".")
+whole = found[0].whole
 
 # %% [markdown]
 # ## Which facts

@@ -12,6 +12,7 @@ from api.command.terminal import Telling, output, print_answer, print_experiment
 from api.command.workshop import ingest_into, mapping_named, opened, working_folder
 from api.engine import Answer, Engine, Request
 from api.settings import Settings
+from graph.errors import SchemaError
 from graph.release import current_id, current_release
 from graph.store import GraphStore
 
@@ -25,11 +26,12 @@ QUICK_MODELS = ("popularity", "rp3beta", "ease")
 def run_demo(settings: Settings) -> None:
     """Ingests, trains, evaluates, releases and asks; prints it all and writes ``demo.json`` in the work folder.
 
-    A second run over the same graph only asks again.
+    A second run over the same graph only asks again; over another store, which does not hold it yet, all is done there.
     """
     result_file = settings.work_dir / "demo.json"
     with opened(settings) as graph:
-        if result_file.exists() and json.loads(result_file.read_text())["release"] == current_id(settings.releases):
+        kept = json.loads(result_file.read_text()) if result_file.exists() else None
+        if kept and kept["release"] == current_id(settings.releases) and _num_nodes(graph) >= kept["nodes"]:
             output.print("The graph is ingested and a release is live; asking again.")
             _ask(settings)
             return
@@ -58,7 +60,6 @@ def _first_time(settings: Settings, graph: GraphStore) -> dict[str, Any]:
     trained = time.perf_counter()
     print_experiment(experiment)
     recommended, related = _ask(settings)
-    stats = graph.stats()
     measuring = sum(experiment.seconds.get(stage, 0.0) for stage in ("validation", "test"))
     seconds = {
         "install": float(os.environ.get("KINDRED_INSTALL_S", "0")),
@@ -70,8 +71,8 @@ def _first_time(settings: Settings, graph: GraphStore) -> dict[str, Any]:
     verdict = experiment.verdict
     return {
         "seconds": {name: round(value, 1) for name, value in seconds.items()},
-        "nodes": sum(stats.nodes.values()),
-        "edges": sum(stats.edges.values()),
+        "nodes": _num_nodes(graph),
+        "edges": sum(graph.stats().edges.values()),
         "release": release.id,
         "snapshot": release.snapshot.digest,
         "gate": {
@@ -85,6 +86,14 @@ def _first_time(settings: Settings, graph: GraphStore) -> dict[str, Any]:
         "recommendations": [item.to_json() | {"title": item.title} for item in recommended.items],
         "related": [item.to_json() | {"title": item.title} for item in related.items],
     }
+
+
+def _num_nodes(graph: GraphStore) -> int:
+    """How many nodes the graph has; 0 before anything is ingested."""
+    try:
+        return sum(graph.stats().nodes.values())
+    except SchemaError:
+        return 0
 
 
 def _ask(settings: Settings) -> tuple[Answer, Answer]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -123,6 +124,18 @@ def test_a_second_demo_only_asks_again(demo: tuple[Path, Ran]) -> None:
     assert "recommended to user 1" in again.out
     assert "fitting" not in again.err
     assert (folder / "var" / "demo.json").read_bytes() == before
+
+
+@pytest.mark.slow
+def test_over_a_store_that_is_empty_the_demo_does_all_of_it_again(demo: tuple[Path, Ran], tmp_path: Path) -> None:
+    folder = shutil.copytree(demo[0], tmp_path / "demo")
+    before = json.loads((folder / "var" / "demo.json").read_text())
+    again = kindred_in(folder, "demo", "--no-serve", KINDRED_DATA_DIR="films", KINDRED_STORE="sqlite:var/another.db")
+    assert again.code == 0, again.err
+    assert "asking again" not in again.out
+    after = json.loads((folder / "var" / "demo.json").read_text())
+    assert after["release"] != before["release"]
+    assert after["snapshot"] == before["snapshot"]
 
 
 @pytest.mark.real_data

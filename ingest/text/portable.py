@@ -66,7 +66,7 @@ class PortableModel:
 
 
 class PortableEncoder:
-    """A :class:`~ingest.text.encoder.TextEncoder` on onnxruntime. Safe to use from several threads.
+    """A :class:`~ingest.text.protocol.TextEncoder` on onnxruntime. Safe to use from several threads.
 
     ``threads`` bounds the processor cores of one call.
 

@@ -36,6 +36,7 @@ from gnn.data.histories import Histories, History, IntArray
 from gnn.fusion import FusedRanker
 from gnn.operators import Operator
 from gnn.operators.foldin import ItemFoldIn
+from graph.courtesy import stand_back
 from graph.errors import InputError, NotFound
 from graph.overlay import Overlay
 from graph.release import Release
@@ -150,12 +151,16 @@ class Engine:
     def warm_up(self) -> None:
         """Build what is otherwise built on first use, so that no request waits for it."""
         moment = self._keeper.current()
+        stand_back()
         _ = moment.connections
+        stand_back()
         self._related.warm_up(moment.sources.num_items)
+        stand_back()
         item_type = self._schema.item_type
         liked = [moment.view.id_of(item_type, int(item)) for item in moment.sources.by_popularity[:WARMING_ITEMS]]
         if liked:  # the loops are compiled for these arrays now, half a minute on a machine that never did
             self.recommend(Request(items=tuple(liked), reasons=True))
+            stand_back()
             self.related(liked[0])
 
     def search(

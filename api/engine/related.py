@@ -38,6 +38,7 @@ from api.engine.trending import trending_scores
 from api.engine.watching import stage
 from gnn.data.histories import FloatArray, IntArray
 from gnn.operators.alike import ItemRows
+from graph.courtesy import stand_back
 from graph.overlay import Overlay
 from graph.view import GraphView
 
@@ -88,6 +89,7 @@ class RelatedItems:
     def warm_up(self, num_items: int) -> None:
         """Sort the snapshot's activity by time and by basket."""
         self.baskets(num_items)
+        stand_back()
         self._activity.newest_s(int(self._clock()))
 
     def last_s(self, num_users: int) -> npt.NDArray[np.int64]:

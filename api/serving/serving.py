@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -13,6 +14,7 @@ from api.http.problems import NotReady
 from api.observing.metrics import Metrics
 from api.serving.feeding import Feeding
 from api.serving.live import Live
+from graph.courtesy import courteous
 from graph.errors import KindredError
 from graph.schema import GraphSchema
 from graph.store import GraphStore, HandEdits
@@ -180,8 +182,10 @@ class Serving:
         release_id = self._wanted()
         if release_id is None:
             return False
+        beside_answers = courteous() if self.feeding.live is not None else nullcontext()
         try:
-            taken = self._releases.take(release_id)
+            with beside_answers:
+                taken = self._releases.take(release_id)
         except KindredError as error:
             self._refuse(release_id, error)
             return False

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from graph.courtesy import stand_back
 from graph.errors import ReleaseError
 
 _REMEDY = "Build it again, or go back to an earlier one."
@@ -97,6 +98,7 @@ class MappedFiles:
             os.close(descriptor)
         if verify and hashlib.sha256(mapped).hexdigest() != entry.sha256:
             raise ReleaseError("a file's content does not match its sha256", where=str(path), remedy=_REMEDY)
+        stand_back()
         return mapped
 
     def __contains__(self, name: str) -> bool:

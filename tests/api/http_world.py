@@ -24,6 +24,7 @@ from api.serving.serving import ReleaseRow
 from api.settings import Settings
 from gnn.fusion import FusedRanker, FusionWeights
 from gnn.operators import ConstantOperator
+from graph.courtesy import is_courteous
 from graph.errors import NotFound, ReleaseError, StoreUnavailable
 from graph.overlay import Overlay
 from graph.records import Applied, Change, Mutation, Node, UpsertEdges, UpsertNodes
@@ -179,12 +180,15 @@ class FakeReleases:
     before: str | None = None
     broken: set[str] = field(default_factory=set)
     taken: list[str] = field(default_factory=list)
+    beside_answers: dict[str, bool] = field(default_factory=dict)
+    """Of each release, whether the thread that took it last stood back for answers."""
 
     def current_id(self) -> str | None:
         return self.current
 
     def take(self, release_id: str) -> Live:
         self.taken.append(release_id)
+        self.beside_answers[release_id] = is_courteous()
         if release_id in self.broken:
             raise ReleaseError("the release is damaged", where=release_id)
         snapshot = build_snapshot(self.store, self.folder / release_id)

@@ -35,6 +35,15 @@ def test_writes_of_others_arrive_by_themselves(tmp_path: Path) -> None:
     in_world(tmp_path, scenario)
 
 
+def test_a_release_is_taken_beside_answers_with_courtesy_and_the_first_without(tmp_path: Path) -> None:
+    async def scenario(world: World) -> None:
+        world.releases.current = "r2"
+        await world.until(lambda: world.parts.serving.live.release_id == "r2")
+        assert world.releases.beside_answers == {"r1": False, "r2": True}
+
+    in_world(tmp_path, scenario)
+
+
 def test_a_swap_loses_no_request_and_no_answer_mixes_two_releases(tmp_path: Path) -> None:
     async def scenario(world: World) -> None:
         stop = asyncio.Event()

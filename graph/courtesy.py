@@ -1,4 +1,4 @@
-"""Long work beside answers: a thread that is courteous stands back every other moment, so that answers are made.
+"""Long work beside answers: a thread that is courteous stands back most of the time, so that answers are made.
 
 Python runs one thread at a time, and an answer changes threads some ten times. Beside a thread that never waits each
 change may take as long as the longest step of that thread.
@@ -13,9 +13,9 @@ from contextlib import contextmanager
 
 WORKS_S = 0.001
 """What is done at once at least; steps that take less follow one another."""
-LONGEST_S = 0.005
+LONGEST_S = 0.01
 """The longest time to stand back for."""
-_SHARE = 2.0
+_SHARE = 4.0
 """How long to stand back, of what was worked before."""
 
 _thread = threading.local()
@@ -38,7 +38,7 @@ def is_courteous() -> bool:
 
 
 def stand_back() -> None:
-    """Lets others work for twice the time since the last call; nothing for a thread that is not courteous."""
+    """Lets others work for four times the time since the last call; nothing for a thread that is not courteous."""
     since: float | None = getattr(_thread, "since", None)
     if since is None:
         return

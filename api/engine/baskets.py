@@ -12,6 +12,7 @@ from api.engine.activity import Activity
 from api.engine.connections import grown
 from gnn.data import NO_TIME
 from gnn.data.histories import FloatArray, IntArray
+from graph.courtesy import stand_back
 from graph.sorting import stable_order
 
 SESSION_GAP_S = 6 * 3_600
@@ -37,6 +38,7 @@ class Baskets:
         """The baskets in some interactions: by qualifier (invoice) where it groups items, else by session."""
         by_invoice = with_company(activity)
         number = basket_numbers(activity, by_invoice)
+        stand_back()
         num_baskets = int(number.max(initial=-1)) + 1
         ones = np.ones(number.size, np.float32)
         items = sp.csr_array(sp.coo_array((ones, (number, activity.item_index)), shape=(num_baskets, num_items)))

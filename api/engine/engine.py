@@ -106,6 +106,7 @@ class Engine:
             ReleaseError: when the release's engine part is damaged or of another format.
         """
         part = engine_part(release)
+        stand_back()
         engine = cls(
             GraphView(release.snapshot, overlay),
             FusedRanker(part.operators, part.weights),

@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 
 from gnn.models import DEFAULT_MODELS
+from graph.records import DeleteNodes
 from graph.release import current_id, current_release
+from graph.store import open_store
 from graph.view import GraphView
 from tests.command.small_shop import Ran, kindred_in
 
@@ -124,6 +126,19 @@ def test_a_second_demo_only_asks_again(demo: tuple[Path, Ran]) -> None:
     assert "recommended to user 1" in again.out
     assert "fitting" not in again.err
     assert (folder / "var" / "demo.json").read_bytes() == before
+
+
+@pytest.mark.slow
+def test_what_somebody_took_out_of_the_graph_is_not_put_back(demo: tuple[Path, Ran], tmp_path: Path) -> None:
+    folder = shutil.copytree(demo[0], tmp_path / "demo")
+    url = f"sqlite:{folder / 'var' / 'graph.db'}"
+    with open_store(url) as graph:
+        graph.apply([DeleteNodes("User", ["2"])], batch_id="b", actor="curator")
+    again = kindred_in(folder, "demo", "--no-serve", KINDRED_DATA_DIR="films")
+    assert again.code == 0, again.err
+    assert "asking again" in again.out
+    with open_store(url) as graph:
+        assert graph.node("User", "2") is None
 
 
 @pytest.mark.slow

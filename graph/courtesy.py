@@ -18,13 +18,19 @@ LONGEST_S = 0.01
 _SHARE = 4.0
 """How long to stand back, of what was worked before."""
 
-_thread = threading.local()
+
+class _Thread(threading.local):
+    since: float | None = None
+    """When the thread last stood back; ``None`` where it does not."""
+
+
+_thread = _Thread()
 
 
 @contextmanager
 def courteous() -> Iterator[None]:
     """This thread stands back wherever its work calls :func:`stand_back`."""
-    before: float | None = getattr(_thread, "since", None)
+    before = _thread.since
     _thread.since = time.perf_counter()
     try:
         yield
@@ -34,15 +40,14 @@ def courteous() -> Iterator[None]:
 
 def is_courteous() -> bool:
     """Whether this thread stands back."""
-    return getattr(_thread, "since", None) is not None
+    return _thread.since is not None
 
 
 def stand_back() -> None:
     """Lets others work for four times the time since the last call; nothing for a thread that is not courteous."""
-    since: float | None = getattr(_thread, "since", None)
-    if since is None:
+    if _thread.since is None:
         return
-    worked = time.perf_counter() - since
+    worked = time.perf_counter() - _thread.since
     if worked >= WORKS_S:
         time.sleep(min(_SHARE * worked, LONGEST_S))
         _thread.since = time.perf_counter()

@@ -12,11 +12,9 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
+from gnn.data.histories import FloatArray, IntArray
 from gnn.ranker import top_k
 from graph.compiled import loops
-
-FloatArray = npt.NDArray[np.float32]
-IntArray = npt.NDArray[np.int32]
 
 
 def kernels(name: str = "rows") -> ModuleType | None:

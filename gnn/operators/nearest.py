@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gnn import compiled
-from gnn.compiled import FloatArray, IntArray
+from gnn.data.histories import FloatArray, IntArray
 
 _GROUP = 4
 """Values whose products the processor adds in one step."""

@@ -8,10 +8,10 @@ when any of them changes.
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
+import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
@@ -19,7 +19,12 @@ from typing import Any, TypeVar
 from numba import njit
 from numba.core import config
 
+from graph.user_cache import user_cache
+
 Loop = TypeVar("Loop", bound=Callable[..., Any])
+
+_decorating = threading.Lock()
+"""Modules of loops may be imported by several threads at once, and numba's choice of a folder is one for all."""
 
 
 def kernel(**options: Any) -> Callable[[Loop], Loop]:
@@ -30,7 +35,8 @@ def kernel(**options: Any) -> Callable[[Loop], Loop]:
     """
 
     def compiled(function: Loop) -> Loop:
-        with _kept_in(kept_for(Path(function.__code__.co_filename).parent)):
+        package = Path(function.__code__.co_filename).parent
+        with _decorating, _kept_in(kept_for(package)):
             loop: Loop = njit(cache=True, **options)(function)
         return loop
 
@@ -45,11 +51,10 @@ def kept_for(package: Path) -> Path | None:
     of ``NUMBA_CACHE_DIR`` where that is set. ``None`` where nothing can be written.
     """
     name = f"compiled-{_digest(package)}"
-    at_home = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "kindred"
-    for base in (Path(config.CACHE_DIR),) if config.CACHE_DIR else (package / "__pycache__", at_home):
+    for base in _places(package):
         try:
             (base / name).mkdir(parents=True, exist_ok=True)
-        except (OSError, RuntimeError):  # the latter where nobody knows the user's home
+        except OSError:
             continue
         if base.parent == package:
             for older in base.glob("compiled-*"):
@@ -57,6 +62,16 @@ def kept_for(package: Path) -> Path | None:
                     shutil.rmtree(older, ignore_errors=True)
         return base / name
     return None
+
+
+def _places(package: Path) -> Iterator[Path]:
+    """Where the folder may be, the best place first."""
+    if config.CACHE_DIR:
+        yield Path(config.CACHE_DIR)
+        return
+    yield package / "__pycache__"
+    with suppress(RuntimeError):  # nobody may know the user's home
+        yield user_cache()
 
 
 def _digest(package: Path) -> str:

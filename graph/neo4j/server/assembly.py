@@ -16,6 +16,7 @@ from graph.errors import StoreError
 from graph.neo4j.server.java import find_maven
 from graph.neo4j.server.lines import BROWSER_VERSION, Line
 from graph.neo4j.server.signatures import without_signatures
+from graph.user_cache import user_cache
 
 COPY_DEPENDENCIES = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies"
 DOWNLOAD_LIMIT_S = 1800.0
@@ -25,7 +26,7 @@ def jar_cache() -> Path:
     """The folder of assembled servers: ``KINDRED_NEO4J_JARS``, or under the user's cache."""
     if chosen := os.environ.get("KINDRED_NEO4J_JARS"):
         return Path(chosen).expanduser()
-    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "kindred" / "neo4j"
+    return user_cache() / "neo4j"
 
 
 def assemble(line: Line, cache: Path, say: Callable[[str], None]) -> Path:

@@ -158,6 +158,10 @@ PROMISES: tuple[Promise, ...] = (
                 "bit-equal embeddings on one thread",
                 f"{GNN}training_run.py::test_one_thread_and_one_seed_give_bit_equal_embeddings",
             ),
+            Proof(
+                "bit-equal embeddings on two threads",
+                f"{GNN}training_run.py::test_several_threads_give_bit_equal_embeddings_too",
+            ),
             Proof("figures, by command", f"{COMMAND}train_command.py::test_the_same_seed_gives_the_same_figures"),
         ),
     ),

@@ -20,7 +20,7 @@ from gnn.data.histories import IntArray
 from gnn.evaluation import evaluate
 from gnn.operators import Operator, OperatorRanker
 from gnn.training.checkpoint import Checkpoint, optimizer_tensors, restore_optimizer
-from gnn.training.device import device_named, threads
+from gnn.training.device import device_named, repeatable, threads
 from gnn.training.options import TrainingConfig
 from gnn.training.record import EpochRecord, RunRecord, StopReason
 from gnn.training.run import TrainingRun
@@ -58,8 +58,8 @@ class Trained:
 def train(name: str, objective: Objective, config: TrainingConfig, data: TrainingData, run: TrainingRun) -> Trained:
     """Trains an objective, or goes on where the run's checkpoint ends; the module ends with the best epoch's values.
 
-    On one thread the same seed gives bit-equal parameters, whether or not the run was interrupted: every
-    random number follows from the seed and the epoch. In a process group the workers share every step, see
+    On a CPU the same seed and number of threads give bit-equal parameters, whether or not the run was interrupted:
+    every random number follows from the seed and the epoch. In a process group the workers share every step, see
     :mod:`gnn.training.workers`.
 
     Raises:
@@ -68,7 +68,7 @@ def train(name: str, objective: Objective, config: TrainingConfig, data: Trainin
     if not len(data.train):
         raise InputError(f"{name} cannot be trained", expected="at least one interaction", got="none")
     device = device_named(data.device)
-    with threads(config.threads) as count, torch.random.fork_rng(devices=_gpus(device)):
+    with threads(config.threads) as count, repeatable(device), torch.random.fork_rng(devices=_gpus(device)):
         return _Trainer(name, objective, config, data, run, device, count).train()
 
 

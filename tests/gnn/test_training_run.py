@@ -11,8 +11,9 @@ import pytest
 import torch
 from rich.console import Console
 
-from gnn.data import Interactions, TrainingData
+from gnn.data import Interactions, ItemKnowledge, TrainingData
 from gnn.models import MODELS
+from gnn.splits import leave_one_out
 from gnn.training import RichTrainingProgress, RunRecord, SupportsTrainingRun, TrainingRun
 from gnn.training.checkpoint import Checkpoint
 from gnn.training.device import device_named, threads
@@ -64,6 +65,21 @@ def test_one_thread_and_one_seed_give_bit_equal_embeddings(name, data) -> None:
         assert array.tobytes() == second.arrays()[key].tobytes()
     _, other = fitted(name, replace(data, seed=12))
     assert other.arrays()["item_embedding"].tobytes() != first.arrays()["item_embedding"].tobytes()
+
+
+@pytest.mark.parametrize("name", ["graphsage", "sequence"])
+def test_several_threads_give_bit_equal_embeddings_too(name) -> None:
+    """Large enough that torch shares its sums out among threads, which add in any order unless told otherwise."""
+    rng = np.random.default_rng(4)
+    pairs = np.unique(rng.integers(0, 900 * 1600, 50_000))
+    users, items, times = pairs // 1600, pairs % 1600, rng.integers(0, 1 << 30, pairs.size)
+    many = Interactions.of(users, items, num_users=900, num_items=1600, timestamp_s=times)
+    data = leave_one_out(many).training_data(ItemKnowledge())
+    options = {"epochs": 3, "threads": 2, "embedding_dim": 64}
+    arrays = [MODELS[name].build(**options).fit(data).arrays() for _ in range(3)]
+    for again in arrays[1:]:
+        for key, array in arrays[0].items():
+            assert array.tobytes() == again[key].tobytes(), key
 
 
 @trained_models

@@ -197,16 +197,6 @@ def _narrow(times: LongArray) -> tuple[int, npt.NDArray[Any]]:
     return (low, (times - low).astype(np.uint32)) if high - low < 1 << 32 else (0, times)
 
 
-def by_row(row: IntArray, column: IntArray, num_rows: int, num_columns: int) -> tuple[LongArray, IntArray, LongArray]:
-    """Row pointers, columns, and the position each entry came from; entries of a row keep their order.
-
-    A counting sort: O(E). Shapes: ``row``, ``column`` (E,) → (num_rows + 1,), (E,), (E,).
-    """
-    positions = np.arange(row.size, dtype=np.int32 if row.size < 1 << 31 else np.int64)
-    indptr, indices, order = counting_sort(row, column, positions, num_rows, num_columns)
-    return indptr, indices, order.astype(np.int64)
-
-
 def counting_sort(
     row: IntArray, column: IntArray, payload: npt.NDArray[Any], num_rows: int, num_columns: int
 ) -> tuple[LongArray, IntArray, npt.NDArray[Any]]:

@@ -13,12 +13,14 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from graph.compiled.instructions import element
+from graph.compiled.instructions import element, fetch
 from graph.compiled.kernel import kernel
 
 _MIX = np.uint64(0x9E3779B97F4A7C15)
 _LONG = np.uint64(0xFF) << np.uint64(56)
 """Marks the key of a name that does not fit into a key."""
+_AHEAD = 16
+"""So many rows before a name is looked up memory is asked for its slot."""
 
 
 @intrinsic
@@ -51,11 +53,11 @@ def _key(content: Any, at: Any, length: Any) -> Any:  # pragma: no cover
         return _up_to_word(content, at, length) | np.uint64(length) << np.uint64(56)
     mixed = np.uint64(length)
     end = at + length
-    while at + 8 <= end:
+    while at + 8 < end:
         mixed = (mixed ^ _word(content, at)) * _MIX
         mixed ^= mixed >> np.uint64(29)
         at += 8
-    mixed = (mixed ^ _up_to_word(content, at, end - at)) * _MIX
+    mixed = (mixed ^ _word(content, end - 8)) * _MIX
     return mixed ^ mixed >> np.uint64(32) | _LONG
 
 
@@ -67,10 +69,11 @@ def _slot(key: Any, bits: Any) -> Any:  # pragma: no cover
 
 @kernel(nogil=True)
 def _same(content: Any, at: Any, names: Any, first: Any, length: Any) -> Any:  # pragma: no cover
-    different = 0
-    for byte in range(length):
-        different |= content[at + byte] ^ names[first + byte]
-    return different == 0
+    """Whether two names of eight bytes or more are the same, both as long."""
+    for byte in range(0, length - 8, 8):
+        if _word(content, at + byte) != _word(names, first + byte):
+            return False
+    return _word(content, at + length - 8) == _word(names, first + length - 8)
 
 
 @kernel(nogil=True)
@@ -81,12 +84,20 @@ def number_names(
 
     Stops where a new name finds no room: in ``slots`` (2 ** ``bits`` pairs of a key and a number plus one, 0 where
     empty, and half of them stay so) or in ``names`` (bytes, of which ``ends`` says where each name's end, after a 0).
+
+    What a row is looked up by is worked out some rows before, and memory asked for the slot: it is there by then.
     """
     mask = (1 << bits) - 1
+    keys, coming = np.empty(_AHEAD, np.uint64), row
     while row < codes.size:
+        while coming < min(row + _AHEAD, codes.size):
+            at = np.int64(offsets[coming])
+            keys[coming % _AHEAD] = _key(content, at, np.int64(offsets[coming + 1]) - at)
+            fetch(slots, 2 * _slot(keys[coming % _AHEAD], bits))
+            coming += 1
         at = np.int64(offsets[row])
         length = np.int64(offsets[row + 1]) - at
-        key = _key(content, at, length)
+        key = keys[row % _AHEAD]
         slot = _slot(key, bits)
         number = np.int64(slots[slot, 1])
         while number > 0:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,10 +14,14 @@ import pyarrow.compute as pc
 from graph.errors import SchemaError, StoreError
 from graph.schema import EdgeType, NodeSpec
 from graph.snapshot.edges import NO_TIME, FloatArray, LongArray
+from graph.snapshot.end_nodes import EndNodes
 from graph.snapshot.nodes import ARROW_TYPES
 from graph.snapshot.vocabulary import IntArray, Vocabulary
 from graph.sorting import stable_order
 from graph.store import GraphReader
+
+_BLOCK = 1 << 18
+"""Rows compared at a go: what that takes stays in the cache."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,24 +97,23 @@ def _joined(parts: list[pa.Array], arrow_type: pa.DataType, order: IntArray | No
     return column if order is None else column.take(pa.array(order))
 
 
-def read_edges(reader: GraphReader, edge_type: EdgeType, sources: Vocabulary, targets: Vocabulary) -> EdgeRows:
-    """The edges of one type, ends as rows of the vocabularies."""
-    source, target, weight, times = [], [], [], []
+def read_edges(reader: GraphReader, edge_type: EdgeType, sources: EndNodes, targets: EndNodes) -> EdgeRows:
+    """The edges of one type, ends as rows of the vocabularies: found beside the export, which waits for its store."""
+    source: list[Future[IntArray]] = []
+    target: list[Future[IntArray]] = []
     qualifier_names: dict[str, int] = {}
-    qualifier: list[IntArray] = []
-    for batch in reader.export_edges(edge_type):
-        source.append(_rows(batch.column("source_id"), sources, edge_type))
-        target.append(_rows(batch.column("target_id"), targets, edge_type))
-        qualifier.append(_codes(batch.column("qualifier"), qualifier_names))
-        weight.append(batch.column("weight").to_numpy(zero_copy_only=False).astype(np.float32))
-        times.append(pc.fill_null(batch.column("timestamp_ms"), NO_TIME).to_numpy(zero_copy_only=False))
-    if not source:
-        none = np.zeros(0, np.int32)
-        return EdgeRows(none, none, none, np.zeros(0, np.float32), np.zeros(0, np.int64), pa.array([], pa.string()))
+    qualifier, weight, times = [np.zeros(0, np.int32)], [np.zeros(0, np.float32)], [np.zeros(0, np.int64)]
+    with ThreadPoolExecutor(2) as beside:
+        for batch in reader.export_edges(edge_type):
+            source.append(beside.submit(sources.rows_of, batch.column("source_id"), edge_type))
+            target.append(beside.submit(targets.rows_of, batch.column("target_id"), edge_type))
+            qualifier.append(_codes(batch.column("qualifier"), qualifier_names))
+            weight.append(batch.column("weight").to_numpy(zero_copy_only=False).astype(np.float32))
+            times.append(pc.fill_null(batch.column("timestamp_ms"), NO_TIME).to_numpy(zero_copy_only=False))
     names, codes = _sorted_codes(qualifier_names, np.concatenate(qualifier))
     rows = EdgeRows(
-        np.concatenate(source),
-        np.concatenate(target),
+        _together(source),
+        _together(target),
         codes,
         np.concatenate(weight),
         np.concatenate(times).astype(np.int64, copy=False),
@@ -118,18 +122,8 @@ def read_edges(reader: GraphReader, edge_type: EdgeType, sources: Vocabulary, ta
     return _in_key_order(rows)
 
 
-def _rows(ids: pa.Array, vocabulary: Vocabulary, edge_type: EdgeType) -> IntArray:
-    encoded = ids.dictionary_encode()
-    rows = vocabulary.rows_of(encoded.dictionary)
-    if rows.size and int(rows.min()) < 0:
-        missing = encoded.dictionary[int(np.argmin(rows))].as_py()
-        raise StoreError(
-            "the store exported an edge without its end node",
-            got=missing,
-            where="-".join(edge_type),
-            remedy="Run kindred doctor.",
-        )
-    return np.asarray(rows[encoded.indices.to_numpy(zero_copy_only=False)], np.int32)
+def _together(parts: list[Future[IntArray]]) -> IntArray:
+    return np.concatenate([np.zeros(0, np.int32), *(part.result() for part in parts)])
 
 
 def _codes(column: pa.Array, names: dict[str, int]) -> IntArray:
@@ -149,9 +143,7 @@ def _sorted_codes(names: dict[str, int], codes: IntArray) -> tuple[pa.Array, Int
 
 def _in_key_order(rows: EdgeRows) -> EdgeRows:
     """The same rows by (source, target, qualifier), whatever order the store exported them in."""
-    pair = rows.source.astype(np.int64) << 32 | rows.target
-    step, tie = pair[1:] - pair[:-1], rows.qualifier[1:] > rows.qualifier[:-1]
-    if bool(((step > 0) | ((step == 0) & tie)).all()):
+    if all(_is_in_key_order(rows, slice(start, start + _BLOCK + 1)) for start in range(0, rows.source.size, _BLOCK)):
         return rows
     order = stable_order(rows.qualifier, rows.target, rows.source)
     return EdgeRows(
@@ -162,3 +154,10 @@ def _in_key_order(rows: EdgeRows) -> EdgeRows:
         rows.timestamp_ms[order],
         rows.qualifier_names,
     )
+
+
+def _is_in_key_order(rows: EdgeRows, block: slice) -> bool:
+    pair = rows.source[block].astype(np.int64) << 32 | rows.target[block]
+    qualifier = rows.qualifier[block]
+    step, tie = pair[1:] - pair[:-1], qualifier[1:] > qualifier[:-1]
+    return bool(((step > 0) | ((step == 0) & tie)).all())

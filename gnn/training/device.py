@@ -52,10 +52,10 @@ def repeatable(device: torch.device) -> Iterator[None]:
     there is not measured.
     """
     before = torch.are_deterministic_algorithms_enabled()
-    alone = torch.is_deterministic_algorithms_warn_only_enabled()
+    warned = torch.is_deterministic_algorithms_warn_only_enabled()
     if device.type == "cpu":
         torch.use_deterministic_algorithms(True)
     try:
         yield
     finally:
-        torch.use_deterministic_algorithms(before, warn_only=alone)
+        torch.use_deterministic_algorithms(before, warn_only=warned)

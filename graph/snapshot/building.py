@@ -40,7 +40,7 @@ def build_snapshot(store: GraphStore, directory: Path) -> Snapshot:
 
 
 class _Writer:
-    """Writes the files of one snapshot, beside what is worked out next, and what the manifest says of them."""
+    """Writes the files of one snapshot while the next is worked out, and remembers what the manifest says of them."""
 
     def __init__(self, directory: Path, beside: Executor) -> None:
         self._directory = directory

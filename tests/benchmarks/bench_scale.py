@@ -25,14 +25,13 @@ from graph.release import activate, write_release
 from graph.snapshot import Snapshot, build_snapshot, open_snapshot
 from graph.view import GraphView
 from graph.walks import co_interaction
-from tests.benchmarks.bench_snapshot import BOUGHT, ExportedShop, seconds
+from tests.benchmarks.bench_snapshot import BOUGHT, ROUNDS, ExportedShop, seconds
 from tests.benchmarks.load import Asked, load
 from tests.benchmarks.served import serving
 from tests.benchmarks.shops import publish, synthetic
 
 ITEMS, WIDTH, GROWTH = 1_000_000, 64, (1_000_000, 10_000_000)
 PROJECTED = 100_000_000
-ROUNDS = 5
 
 
 def measure(items: int = ITEMS, growth: tuple[int, ...] = GROWTH) -> list[dict[str, Any]]:

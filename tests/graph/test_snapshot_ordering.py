@@ -44,13 +44,13 @@ def check(edges: list[tuple[int, int, int]]) -> None:
     by_time = sorted(range(len(edges)), key=lambda edge: (edges[edge][2], edge))
     out = [[edge for edge in by_time if source[edge] == row] for row in range(ROWS)]
     into = [[edge for edge in by_time if target[edge] == row] for row in range(ROWS - 1)]
-    assert got.out_order.tolist() == list(chain(*out))
+    assert got.out_order.tolist() == list(chain.from_iterable(out))
     assert np.diff(got.out_indptr).tolist() == [len(row) for row in out]
     assert np.diff(got.into_indptr).tolist() == [len(row) for row in into]
-    assert got.into_indices.tolist() == [source[edge] for edge in list(chain(*into))]
+    assert got.into_indices.tolist() == [source[edge] for edge in chain.from_iterable(into)]
     rank = {edge: place for row in out for place, edge in enumerate(row)}
     assert got.out_rank.tolist() == [rank[edge] for edge in range(len(edges))]
-    assert got.into_rank.tolist() == [rank[edge] for edge in list(chain(*into))]
+    assert got.into_rank.tolist() == [rank[edge] for edge in chain.from_iterable(into)]
 
 
 @settings(max_examples=100, deadline=None, derandomize=True)

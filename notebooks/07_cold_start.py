@@ -22,7 +22,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from api.engine import Interest, Request
-from api.engine.editing import edited
+from api.engine.questions.editing import edited
 from api.lab import Lab
 from gnn.data import ItemKnowledge, TrainingData
 from gnn.models import MODELS

@@ -22,9 +22,9 @@ import matplotlib.pyplot as plt
 import networkx as nx
 
 from api.engine import Request
-from api.engine.editing import edited
-from api.engine.fidelity import fidelity, path_edges
-from api.engine.whynot import explain
+from api.engine.questions.editing import edited
+from api.engine.questions.fidelity import fidelity, path_edges
+from api.engine.questions.whynot import explain
 from api.lab import Lab
 
 lab = Lab.open("invented-shop")

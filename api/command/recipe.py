@@ -13,7 +13,7 @@ from typing import Any
 from api.command.terminal import Telling, encoding_bar, training_bar, warn
 from api.engine import Engine, engine_payload
 from api.engine.finding.part import search_payload
-from api.engine.sources import snapshot_popularity
+from api.engine.sources.current import snapshot_popularity
 from api.settings import Settings
 from gnn.data import Interactions, ItemKnowledge, TrainingData
 from gnn.data.knowledge import holdout_from, interactions_from, knowledge_from

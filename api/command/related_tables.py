@@ -16,11 +16,11 @@ from api.command.recipe import Material, material_from
 from api.command.terminal import Telling, output, warn
 from api.command.workshop import epoch_seconds, ingest_apart, opened, working_folder
 from api.engine import RELATED_KINDS, Engine
-from api.engine.activity import Activity
-from api.engine.baskets import Baskets
 from api.engine.connections import Connections
-from api.engine.kinds import category_blocks
 from api.engine.reading import learned_interactions
+from api.engine.related.activity import Activity
+from api.engine.related.baskets import Baskets
+from api.engine.related.kinds import category_blocks
 from api.settings import Settings
 from gnn.data import TrainingData
 from gnn.evaluation.related import (

@@ -10,27 +10,27 @@ from typing import Any
 import numpy as np
 
 from api.engine.answer import Answer, RankedItem, Reason
-from api.engine.audience import Audience, audience
-from api.engine.evidence import EvidenceSearch
-from api.engine.finding.finder import Finder
 from api.engine.finding.live import LiveItems
 from api.engine.finding.part import SearchPart
 from api.engine.finding.suggestions import Suggestion
-from api.engine.folding import Folding, fold_ins_of
-from api.engine.keeper import Moment, SourceKeeper
 from api.engine.listed import POPULARITY, Listed
-from api.engine.newcomers import Demographics, read_interests
+from api.engine.lists.audience import Audience, audience
+from api.engine.lists.finder import Finder
+from api.engine.lists.newcomers import Demographics, read_interests
+from api.engine.lists.ranking import ranked
+from api.engine.lists.recommending import Asked, recommended
+from api.engine.lists.scoring import Scored, scored
+from api.engine.lists.session import Session, resolve
 from api.engine.payload import Policy, engine_part, family_of
 from api.engine.phrases import THIS_ITEM, Language
-from api.engine.ranking import ranked
 from api.engine.reading import NOBODY, profile_of
-from api.engine.reasons import Told, shares_of
-from api.engine.recommending import Asked, recommended
-from api.engine.related import RelatedItems
+from api.engine.reasons.evidence import EvidenceSearch
+from api.engine.reasons.telling import Told, shares_of
+from api.engine.related.items import RelatedItems
 from api.engine.request import RELATED_KINDS, RelatedKind, Request, check_n, window_seconds
-from api.engine.scoring import Scored, scored
-from api.engine.session import Session, resolve
-from api.engine.sources import snapshot_popularity
+from api.engine.sources.current import snapshot_popularity
+from api.engine.sources.folding import Folding, fold_ins_of
+from api.engine.sources.keeper import Moment, SourceKeeper
 from api.engine.steering import NO_RULES, NO_STEERING, Rules, Stage, Stages, Steering
 from gnn.data.histories import Histories, History, IntArray
 from gnn.fusion import FusedRanker

@@ -36,7 +36,7 @@ PHRASES: Mapping[str, Mapping[Language, str]] = {
     "own_attribute_unnamed": {"en": "listed with a {noun}", "zh": "已标明{noun}"},
     "popular": {"en": "{done} by {people}", "zh": "{people}{verb}过"},
 }
-"""What :func:`api.engine.wording.describe` fills in; a new kind of path is one row here."""
+"""What :func:`api.engine.reasons.wording.describe` fills in; a new kind of path is one row here."""
 
 SOME_ITEM: Mapping[Language, str] = {"en": "an item you chose", "zh": "您选过的一件商品"}
 THIS_ITEM: Mapping[Language, str] = {"en": "this item", "zh": "这件商品"}

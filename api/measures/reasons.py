@@ -7,7 +7,7 @@ from collections import Counter
 import numpy as np
 
 from api.engine import Engine
-from api.engine.fidelity import Fidelity, fidelity
+from api.engine.questions.fidelity import Fidelity, fidelity
 from api.measures.users import Rows
 
 

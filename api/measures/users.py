@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
-from api.engine.audience import audience_scores, interest, presence, ranked_users
-from api.engine.interests import RECOMMENDED, attribute_scores, weighted_shares
+from api.engine.lists.audience import audience_scores, interest, presence, ranked_users
+from api.engine.questions.interests import RECOMMENDED, attribute_scores, weighted_shares
 from gnn.data import NO_TIME, Interactions
 from gnn.data.histories import FloatArray, IntArray
 from gnn.evaluation.metrics import hits, ndcg, recall

@@ -9,8 +9,8 @@ from typing import Any
 from api.engine import Answer, Engine
 from api.engine.answer import RankedItem
 from api.engine.finding.search import MAX_QUERY
+from api.engine.questions.users import profile
 from api.engine.request import RelatedKind, Request
-from api.engine.users import profile
 from api.knowledge.browsing import NeighborEntry, neighbors_page
 from api.page.drawing import Drawing, ToldReason, drawing_of, role_of, told, told_title
 from api.page.rendering import page_address

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from api.engine import Engine
-from api.engine.missing import MissingPath
+from api.engine.questions.missing import MissingPath
+from api.engine.questions.whynot import Change, explain
 from api.engine.request import Request
-from api.engine.whynot import Change, explain
 from api.page.drawing import told_title
 from api.page.rendering import page_address
 from graph.view import GraphView

@@ -14,11 +14,11 @@ from msgspec import Struct
 from pydantic import BaseModel, ConfigDict, Field
 
 from api.engine import Answer, Engine
-from api.engine.imagining import Moved, WhatIf, what_if
 from api.engine.phrases import Language
+from api.engine.questions.imagining import Moved, WhatIf, what_if
+from api.engine.questions.whynot import Change, Explanation, Removal, explain
 from api.engine.request import RelatedKind
 from api.engine.request import Request as EngineRequest
-from api.engine.whynot import Change, Explanation, Removal, explain
 from api.http.asking import Lang, asked_language
 from api.http.envelope import Envelope, ReleaseName, envelope_of, json_response, ms_since, parse_include
 from api.http.limits import MAX_RESULTS, checked_id, decode_json, read_body

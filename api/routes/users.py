@@ -12,8 +12,8 @@ from msgspec import Struct, field
 from pydantic import BaseModel, ConfigDict, Field
 
 from api.engine import Engine
+from api.engine.questions.users import NamedInterest, Profile, attributes_for, order, profile
 from api.engine.request import Request as EngineRequest
-from api.engine.users import NamedInterest, Profile, attributes_for, order, profile
 from api.http.envelope import ReleaseName, enveloped, json_response, ms_since, parse_include
 from api.http.limits import MAX_LIST, checked_id, decode_json, read_body
 from api.openapi import json_body, reply

@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from api.engine import RelatedKind, window_seconds
-from api.engine.activity import Activity
-from api.engine.baskets import DAMPING, MIN_SESSION_SHARE, SESSION_GAP_S, Baskets, basket_numbers, with_company
-from api.engine.trending import trending_scores
+from api.engine.related.activity import Activity
+from api.engine.related.baskets import DAMPING, MIN_SESSION_SHARE, SESSION_GAP_S, Baskets, basket_numbers, with_company
+from api.engine.related.trending import trending_scores
 from gnn.data import NO_TIME
 from graph.errors import InputError, NotFound
 from graph.records import DeleteEdges, UpsertEdges

@@ -9,8 +9,8 @@ import numpy as np
 import scipy.sparse as sp
 
 from api.engine import Engine, Event, Request
-from api.engine.folding import ProxyOrderedOperator
-from api.engine.grown_sequence import GrownSequence
+from api.engine.sources.folding import ProxyOrderedOperator
+from api.engine.sources.grown_sequence import GrownSequence
 from gnn.data.histories import NO_KIND, FloatArray, Histories, IntArray
 from gnn.data.knowledge import interactions_from
 from gnn.fusion import FeatureSpace, FusedRanker, FusionWeights

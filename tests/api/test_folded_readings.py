@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from api.engine.folding import GrownEmbedding, ProxyOperator
+from api.engine.sources.folding import GrownEmbedding, ProxyOperator
 from gnn.data.histories import Histories
 from gnn.operators import DenseOperator, EmbeddingOperator, Operator, SparseOperator, add_scores, add_stacked
 from gnn.operators.foldin import FoldedItems

@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from api.engine import Answer, Event, Reason, Request
-from api.engine.evidence import Evidence, latest_distinct
 from api.engine.reading import MIN_COUNT
-from api.engine.reasons import Told
+from api.engine.reasons.evidence import Evidence, latest_distinct
+from api.engine.reasons.telling import Told
 from graph.records import DeleteEdges, Mutation, UpsertEdges, UpsertNodes
 from graph.view import GraphView
 from tests.api.corner_shop import (

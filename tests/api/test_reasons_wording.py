@@ -7,9 +7,10 @@ from typing import Any, Literal
 import pytest
 
 from api.engine import Request
-from api.engine.evidence import Evidence
+from api.engine.naming import name_of
 from api.engine.phrases import LANGUAGES, PHRASES, language_of
-from api.engine.wording import describe, name_of
+from api.engine.reasons.evidence import Evidence
+from api.engine.reasons.wording import describe
 from graph.schema import EdgeSpec
 from tests.api.corner_shop import Shop
 

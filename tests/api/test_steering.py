@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from api.engine import Engine, Interest, Request, Rules, Steering
 from api.engine.filters import FilterError
-from api.engine.likeness import likeness
+from api.engine.lists.likeness import likeness
 from api.engine.steering import (
     NO_RULES,
     Boost,

@@ -9,12 +9,12 @@ import pytest
 import scipy.sparse as sp
 
 from api.engine import Request
-from api.engine.audience import HALF_LIFE_S, audience_scores, histories_matrix, interest, presence
-from api.engine.folding import GrownEmbedding, ProxyOperator
-from api.engine.interests import attribute_types
-from api.engine.pull import item_column
+from api.engine.lists.audience import HALF_LIFE_S, audience_scores, histories_matrix, interest, presence
+from api.engine.questions.interests import attribute_types
+from api.engine.questions.users import attributes_for, order, profile
 from api.engine.reading import PROFILING, profile_of
-from api.engine.users import attributes_for, order, profile
+from api.engine.sources.folding import GrownEmbedding, ProxyOperator
+from api.engine.sources.pull import item_column
 from api.knowledge.personal import with_profiling
 from gnn.data import NO_TIME
 from gnn.operators import ConstantOperator, DenseOperator, EmbeddingOperator, FactorOperator, Operator, SumOperator

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from api.engine import Answer, Engine, Event, Request
-from api.engine.editing import edited, forked, qualifiers_between
-from api.engine.imagining import what_if
+from api.engine.questions.editing import edited, forked, qualifiers_between
+from api.engine.questions.imagining import what_if
 from graph.digest import graph_hash
 from graph.errors import InputError, NotFound, SchemaError
 from graph.records import DeleteEdges, DeleteNodes, Mutation, UpsertEdges, UpsertNodes

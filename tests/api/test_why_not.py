@@ -7,10 +7,10 @@ from dataclasses import replace
 import pytest
 
 from api.engine import Request
-from api.engine.editing import edited
-from api.engine.fidelity import fidelity, lowers
+from api.engine.questions.editing import edited
+from api.engine.questions.fidelity import fidelity, lowers
+from api.engine.questions.whynot import explain
 from api.engine.steering import Boost, Steering
-from api.engine.whynot import explain
 from graph.errors import NotFound
 from tests.api.corner_shop import PRODUCTS, Shop
 

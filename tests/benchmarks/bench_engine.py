@@ -14,7 +14,7 @@ import networkx as nx
 import numpy as np
 
 from api.engine import Engine, Request
-from api.engine.evidence import MAX_ANCHORS, latest_distinct
+from api.engine.reasons.evidence import MAX_ANCHORS, latest_distinct
 from graph.overlay import Overlay
 from graph.records import Change, Edge
 from graph.release import current_release

@@ -19,7 +19,7 @@ import numpy.typing as npt
 from api.command.workshop import ingest_into, mapping_named
 from api.engine import engine_payload
 from api.engine.finding.part import search_payload
-from api.engine.sources import snapshot_popularity
+from api.engine.sources.current import snapshot_popularity
 from api.settings import load_settings
 from gnn.data import TrainingData
 from gnn.data.histories import FloatArray

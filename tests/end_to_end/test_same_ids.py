@@ -26,7 +26,7 @@ import scipy.sparse as sp
 
 from api.app import create_app
 from api.engine import Engine, Request
-from api.engine.ranking import ranked
+from api.engine.lists.ranking import ranked
 from api.settings import Settings
 from gnn.data.histories import Histories, IntArray
 from gnn.data.knowledge import interactions_from

@@ -8,7 +8,7 @@ import scipy.sparse as sp
 
 import gnn.operators.alike as alike_module
 from api.engine.contributions import Contributions, SourceScores
-from api.engine.similar import Alike, rows_alike, similar_scores
+from api.engine.related.similar import Alike, rows_alike, similar_scores
 from gnn import compiled
 from gnn.operators import ConstantOperator, DenseOperator, EmbeddingOperator, Operator, SparseOperator
 from gnn.operators.alike import ItemRows

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from api.engine.finding.index import counted
 from api.engine.finding.words import folded, words_of
-from api.engine.wording import name_of
+from api.engine.naming import name_of
 from graph.schema import EdgeRole, EdgeSpec, EdgeType, GraphSchema
 from graph.view import GraphView
 from ingest.text.templates import NodeText

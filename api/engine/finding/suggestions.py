@@ -13,7 +13,7 @@ from api.engine.finding.corpus import attribute_types
 from api.engine.finding.index import TextIndex
 from api.engine.finding.live import LiveState
 from api.engine.finding.words import asked_words, ends_open, folded, words_of
-from api.engine.wording import name_of
+from api.engine.naming import name_of
 from gnn.data.histories import FloatArray, IntArray
 from gnn.operators import Arrays
 from graph.errors import ReleaseError

@@ -17,7 +17,7 @@ import scipy.sparse as sp
 
 from api.engine.finding.live import LiveState
 from api.engine.finding.meaning import Meanings
-from api.engine.grown_sequence import GrownSequence
+from api.engine.sources.grown_sequence import GrownSequence
 from gnn.data import ItemKnowledge
 from gnn.data.histories import FloatArray, Histories, IntArray
 from gnn.operators import (

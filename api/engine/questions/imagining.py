@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from api.engine.answer import Answer, RankedItem, Reason
-from api.engine.editing import edited, forked
 from api.engine.engine import Engine
+from api.engine.questions.editing import edited, forked
 from graph.records import Mutation
 
 
@@ -44,7 +44,8 @@ def what_if(engine: Engine, edits: Sequence[Mutation], ask: Callable[[Engine], A
     """``ask`` answered by the graph as it is and as it would be after ``edits``; nothing is written.
 
     Raises:
-        SchemaError, InputError, NotFound: for edits that cannot be made; see :func:`api.engine.editing.edited`.
+        SchemaError, InputError, NotFound: for edits that cannot be made, as
+            :func:`api.engine.questions.editing.edited` says.
     """
     as_is = forked(engine.view)  # both answers are of this moment, whatever is written meanwhile
     before = ask(engine.over(as_is))

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import scipy.sparse as sp
 
 from api.engine.connections import grown
-from api.engine.keeper import Moment
+from api.engine.sources.keeper import Moment
 from gnn.data.histories import FloatArray, IntArray
 from graph.errors import SchemaError
 from graph.schema import EdgeRole, EdgeSpec, GraphSchema

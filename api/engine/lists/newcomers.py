@@ -14,7 +14,7 @@ from api.engine.filters import FilterError, FilterMasks
 from api.engine.filters.values import Mask
 from api.engine.reading import learned_interactions
 from api.engine.request import Interest
-from api.engine.sources import Sources
+from api.engine.sources.current import Sources
 from api.engine.steering.stage import Applied, Weighing
 from gnn.data.histories import FloatArray, IntArray
 from graph.schema import EdgeRole, PropertyKind

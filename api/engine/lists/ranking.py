@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from api.engine.sources import Sources
+from api.engine.sources.current import Sources
 from api.engine.watching import stage
 from gnn.data.histories import FloatArray, Histories, IntArray, ItemRows, ItemSets
 from gnn.ranker import top_k

@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from api.engine.evidence import Evidence
+from api.engine.reasons.evidence import Evidence
 from api.engine.rows import stacked_rows
-from api.engine.sources import Sources
+from api.engine.sources.current import Sources
 from gnn.data.histories import FloatArray, Histories, History, IntArray
 
 MAX_TRIED = 8

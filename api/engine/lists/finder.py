@@ -13,9 +13,9 @@ from api.engine.finding.live import LiveItems, LiveState
 from api.engine.finding.part import SearchPart
 from api.engine.finding.search import Found, ItemSearch, Taste
 from api.engine.finding.suggestions import Suggestion
-from api.engine.keeper import Moment
 from api.engine.listed import Listed
 from api.engine.reading import NOBODY, profile_of
+from api.engine.sources.keeper import Moment
 from api.engine.watching import stage
 from gnn.data.histories import FloatArray, Histories, IntArray
 

@@ -12,12 +12,15 @@ from typing import TypeAlias, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from api.engine.activity import Activity, ActivityFeed
-from api.engine.baskets import Baskets
 from api.engine.contributions import Contributions, SourceScores
 from api.engine.filters.values import Mask
-from api.engine.keeper import Moment
-from api.engine.kinds import (
+from api.engine.listed import POPULARITY, Listed
+from api.engine.lists.likeness import likeness
+from api.engine.lists.ranking import fill_up
+from api.engine.reading import learned_interactions
+from api.engine.related.activity import Activity, ActivityFeed
+from api.engine.related.baskets import Baskets
+from api.engine.related.kinds import (
     OTHER_NEED,
     behaviour_scores,
     complementary_scores,
@@ -25,16 +28,13 @@ from api.engine.kinds import (
     of_other_category,
     same_need,
 )
-from api.engine.likeness import likeness
-from api.engine.listed import POPULARITY, Listed
-from api.engine.ranking import fill_up
-from api.engine.reading import learned_interactions
+from api.engine.related.similar import Alike, rows_alike, similar_scores
+from api.engine.related.trending import trending_scores
 from api.engine.request import RelatedKind
-from api.engine.similar import Alike, rows_alike, similar_scores
-from api.engine.sources import Sources
+from api.engine.sources.current import Sources
+from api.engine.sources.keeper import Moment
 from api.engine.steering.arranging import Arranging
 from api.engine.steering.stage import Stage
-from api.engine.trending import trending_scores
 from api.engine.watching import stage
 from gnn.data.histories import FloatArray, IntArray
 from gnn.operators.alike import ItemRows

@@ -13,9 +13,9 @@ import scipy.sparse as sp
 
 from api.engine.connections import Connections
 from api.engine.finding.live import LiveItems, LiveState
-from api.engine.folding import Folding
 from api.engine.payload import LIVE_SOURCES
-from api.engine.sources import Sources, curated_matrices, live_knowledge, live_operators, popularity_of
+from api.engine.sources.current import Sources, curated_matrices, live_knowledge, live_operators, popularity_of
+from api.engine.sources.folding import Folding
 from api.engine.watching import stage
 from gnn.data.histories import IntArray
 from gnn.fusion import FusedRanker

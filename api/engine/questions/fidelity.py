@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from api.engine.answer import Hop, Reason
-from api.engine.editing import edited, qualifiers_between
 from api.engine.engine import Engine
+from api.engine.questions.editing import edited, qualifiers_between
 from api.engine.reading import learned_interactions
 from api.engine.request import Request
 from graph.records import DeleteEdges, NodeKey

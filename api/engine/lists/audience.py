@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
-from api.engine.pull import item_column
 from api.engine.reading import learned_interactions, opted_out
+from api.engine.sources.pull import item_column
 from gnn.data import NO_TIME
 from gnn.data.histories import FloatArray, IntArray
 from gnn.fusion import FusedRanker

@@ -11,11 +11,11 @@ import numpy as np
 
 from api.engine.answer import Hop, ReasonPath
 from api.engine.connections import Connections
-from api.engine.evidence import MAX_ANCHORS, latest_distinct
-from api.engine.keeper import Moment
-from api.engine.pull import item_column
+from api.engine.lists.scoring import Scored
 from api.engine.reading import telling_interactions
-from api.engine.scoring import Scored
+from api.engine.reasons.evidence import MAX_ANCHORS, latest_distinct
+from api.engine.sources.keeper import Moment
+from api.engine.sources.pull import item_column
 from graph.records import NodeKey, UpsertEdges
 from graph.schema import EdgeRole, EdgeType
 

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import scipy.sparse as sp
 
 from api.engine.connections import Connections
-from api.engine.folding import GrownEmbedding, ProxyOperator
+from api.engine.sources.folding import GrownEmbedding, ProxyOperator
 from gnn.data.histories import FloatArray, IntArray
 from gnn.operators import EmbeddingOperator, Operator, SparseOperator
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import scipy.sparse as sp
 
-from api.engine.folding import CONFIDENCE, GrownEmbedding, ProxyOperator
+from api.engine.sources.folding import CONFIDENCE, GrownEmbedding, ProxyOperator
 from gnn.data.histories import FloatArray
 from gnn.operators import (
     DenseOperator,

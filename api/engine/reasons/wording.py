@@ -1,20 +1,19 @@
-"""The words of a reason: titles and names a shopper knows, never a bare id where there is a name."""
+"""The words of a reason: what people did, how items are alike, in the shopper's language."""
 
 from __future__ import annotations
 
 import re
 
-from api.engine.evidence import Evidence
+from api.engine.naming import name_of
 from api.engine.phrases import ANOTHER_ITEM, CHINESE, OTHER_VERB, PHRASES, SOME_ITEM, VERBS, Language
 from api.engine.reading import MIN_COUNT
+from api.engine.reasons.evidence import Evidence
 from graph.schema import EdgeSpec
 from graph.view import GraphView
 
 _PARTICIPLES = {"chose": "chosen", "saw": "seen", "took": "taken", "ate": "eaten", "wore": "worn"}
 _SHOPPING = frozenset({"purchase", "cart"})
 _LEADING = re.compile(r"^(has|have|in|of|is|belongs to|same|with)\s+", re.IGNORECASE)
-_WORDLIKE = re.compile(r"[^\W\d_]{3,}")
-_MAX_NAME = 80
 
 
 def describe(view: GraphView, evidence: Evidence, *, anchor_name: str | None = None, language: Language = "en") -> str:
@@ -64,23 +63,6 @@ def people(spec: EdgeSpec, count: int, language: Language = "en") -> str:
         return f"少数{noun}" if count < MIN_COUNT else f"{count:,} 位{noun}" if noun == "顾客" else f"{count:,} 人"
     noun = "customers" if spec.kind in _SHOPPING else "people"
     return f"a few {noun}" if count < MIN_COUNT else f"{count:,} {noun}"
-
-
-def name_of(view: GraphView, node_type: str, index: int) -> str | None:
-    """The display name of a node, or ``None`` when all there is is an opaque id.
-
-    A node type without a title property is named by its ids, if they read like words ("Nivea", not "m.03q8").
-    """
-    node_id, title = view.named(node_type, index)
-    if title != node_id and title.strip():
-        return _shortened(title)
-    reads_like_words = _WORDLIKE.search(node_id) is not None and not any(letter.isdigit() for letter in node_id)
-    return _shortened(node_id) if reads_like_words else None
-
-
-def _shortened(text: str) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= _MAX_NAME else line[: _MAX_NAME - 1].rstrip() + "…"
 
 
 def _verb(spec: EdgeSpec, language: Language = "en") -> str:

@@ -11,7 +11,7 @@ from api.engine.connections import Block, Connections
 from api.engine.contributions import SourceScores
 from api.engine.filters.names import parents_of
 from api.engine.filters.values import Mask
-from api.engine.similar import similar_scores
+from api.engine.related.similar import similar_scores
 from gnn.data.histories import FloatArray, Histories
 from gnn.operators import Operator
 from graph.schema import EdgeRole, GraphSchema

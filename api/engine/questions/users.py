@@ -9,7 +9,7 @@ import numpy as np
 
 from api.engine.answer import Answer, RankedItem
 from api.engine.engine import Engine
-from api.engine.interests import RECOMMENDED, Interest, attribute_types, interests
+from api.engine.questions.interests import RECOMMENDED, Interest, attribute_types, interests
 from api.engine.reading import learned_interactions, opted_out, profile_of
 from api.engine.request import Request
 from graph.records import NodeKey

@@ -8,13 +8,13 @@ import numpy as np
 
 from api.engine.contributions import Contributions
 from api.engine.filters.values import Mask
-from api.engine.keeper import Moment
-from api.engine.likeness import likeness
 from api.engine.listed import POPULARITY, Listed, nothing_listed
-from api.engine.newcomers import Demographics
-from api.engine.ranking import Ranked, ranked
+from api.engine.lists.likeness import likeness
+from api.engine.lists.newcomers import Demographics
+from api.engine.lists.ranking import Ranked, ranked
+from api.engine.lists.session import Session
 from api.engine.rows import stacked_rows
-from api.engine.session import Session
+from api.engine.sources.keeper import Moment
 from api.engine.steering.arranging import Arranging
 from api.engine.steering.stage import Stage
 from api.engine.watching import stage

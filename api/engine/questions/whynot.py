@@ -9,11 +9,11 @@ from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 from api.engine.answer import Reason
-from api.engine.editing import edited, forked
 from api.engine.engine import Engine
-from api.engine.missing import MissingPath, missing_paths
+from api.engine.lists.scoring import Scored
+from api.engine.questions.editing import edited, forked
+from api.engine.questions.missing import MissingPath, missing_paths
 from api.engine.request import MAX_N, Request
-from api.engine.scoring import Scored
 from api.engine.steering import Boost, Verdict
 from api.engine.steering.rules import MAX_FACTOR
 from graph.errors import NotFound

@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
-from api.engine.activity import Activity
 from api.engine.connections import grown
+from api.engine.related.activity import Activity
 from gnn.data import NO_TIME
 from gnn.data.histories import FloatArray, IntArray
 from graph.courtesy import stand_back

@@ -9,13 +9,13 @@ import numpy as np
 import numpy.typing as npt
 
 from api.engine.answer import Hop, Reason, ReasonPath
-from api.engine.costs import NO_COSTS, Costs, anchors_of, costs_of
-from api.engine.evidence import Evidence, EvidenceSearch
 from api.engine.phrases import Language
 from api.engine.reading import MIN_COUNT
-from api.engine.sources import Sources
+from api.engine.reasons.costs import NO_COSTS, Costs, anchors_of, costs_of
+from api.engine.reasons.evidence import Evidence, EvidenceSearch
+from api.engine.reasons.wording import describe
+from api.engine.sources.current import Sources
 from api.engine.watching import stage
-from api.engine.wording import describe
 from gnn.data.histories import History, IntArray
 from graph.curation import is_imported
 from graph.records import NodeKey
@@ -84,7 +84,7 @@ class Told:
         shut: IntArray,
         allowed: npt.NDArray[np.bool_] | None = None,
     ) -> Told:
-        """The same evidence, weighed by what its removal would cost; see :func:`api.engine.costs.costs_of`."""
+        """The same evidence, weighed by what its removal would cost; see :func:`api.engine.reasons.costs.costs_of`."""
         anchors = anchors_of(self.found.values())
         items = np.array(list(self.found), np.int32)
         return replace(self, costs=costs_of(sources, past, user_index, shut, items, anchors, allowed))

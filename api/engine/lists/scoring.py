@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from api.engine.keeper import Moment
-from api.engine.recommending import Asked
+from api.engine.lists.recommending import Asked
 from api.engine.rows import stacked_rows
+from api.engine.sources.keeper import Moment
 from gnn.data.histories import FloatArray, IntArray
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from api.engine.activity import Activity
+from api.engine.related.activity import Activity
 from gnn.data import NO_TIME
 from gnn.data.histories import FloatArray
 

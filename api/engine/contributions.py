@@ -10,7 +10,7 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from gnn.compiled import best_of_sum, orders
+from gnn.compiled.passes import best_of_sum, orders
 from gnn.data.histories import FloatArray, IntArray
 
 Marks: TypeAlias = npt.NDArray[np.bool_]

@@ -23,7 +23,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from gnn import compiled
+from gnn.compiled import passes
 from gnn.data.histories import FloatArray, Histories, IntArray, ItemRows, ItemSets
 from gnn.fusion.standing import VIEWS, Barred, View, stand, united, views, views_of
 from gnn.operators import ConstantOperator, Operator, OrderedOperator, add_scores, history_scores
@@ -117,8 +117,8 @@ def candidates(
     total, tops = stand(z, barred, SOURCE_DEPTH, RANK_DEPTH)
     # A source proposes what it scores above its own average; the others are equals it knows nothing of.
     proposed = tops.item_index.transpose(1, 0, 2).reshape(len(histories), -1)
-    of_groups = [compiled.best(np.where(group, total, np.float32(-np.inf)), depth)[0] for group in groups]
-    pool = united([compiled.best(total, depth)[0], *of_groups, proposed], histories.num_items)
+    of_groups = [passes.best(np.where(group, total, np.float32(-np.inf)), depth)[0] for group in groups]
+    pool = united([passes.best(total, depth)[0], *of_groups, proposed], histories.num_items)
     return Candidates(pool, views(z, pool, tops))
 
 

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gnn import compiled
+from gnn.compiled import passes
 from gnn.data.histories import FloatArray, IntArray
 
 View: TypeAlias = Literal["z", "log", "rank"]
@@ -69,11 +70,11 @@ def stand(scores: FloatArray, barred: Barred, proposed: int, depth: int) -> tupl
         return total, tops
     never = barred.mask(width)
     for number, raw in enumerate(scores):
-        z = compiled.standardized(raw)
+        z = passes.standardized(raw)
         total += np.clip(z, LOWEST, HIGHEST)
         z[never] = -np.inf
         scores[number] = z
-        index, value = compiled.best(z, depth)
+        index, value = passes.best(z, depth)
         tops.item_index[number] = np.where(value > 0, index, -1)[:, : tops.item_index.shape[2]]
         tops.score[number] = np.where(value > 0, value, -np.inf)
     total[never] = -np.inf
@@ -164,9 +165,9 @@ def views_of(scores: FloatArray, barred: Barred, item_index: IntArray, depth: in
         return features
     never = barred.mask(scores.shape[2])
     for number, raw in enumerate(scores):
-        z = compiled.standardized(raw)
+        z = passes.standardized(raw)
         chosen = np.take_along_axis(z, np.maximum(item_index, 0), axis=1)
-        _, top = compiled.best(np.where(never, np.float32(-np.inf), z), depth)
+        _, top = passes.best(np.where(never, np.float32(-np.inf), z), depth)
         _put(chosen, item_index, top, depth, features[..., len(VIEWS) * number :])
     return features
 

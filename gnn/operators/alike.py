@@ -50,8 +50,8 @@ class ItemRows:
     ) -> tuple[IntArray, FloatArray, FloatArray]:
         """The items most alike one, best first: rows, likeness and what each source adds, NaN for nothing.
 
-        Like :func:`gnn.compiled.likeness`, then :func:`gnn.compiled.best_of_sum`. Shapes: ``shut`` and ``factor``
-        (I,) → (K,), (K,), (K, S).
+        Like :func:`~gnn.compiled.passes.likeness`, then :func:`~gnn.compiled.passes.best_of_sum`. Shapes: ``shut`` and
+        ``factor`` (I,) → (K,), (K,), (K, S).
         """
         loops = compiled.kernels("alike")
         assert loops is not None

@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 import scipy.sparse as sp
 
-from gnn.compiled import sparse_scores
+from gnn.compiled.passes import sparse_scores
 from gnn.data.histories import FloatArray, IntArray
 from gnn.operators.contexts import add_factor, add_folded, add_products, add_sparse, folded, products
 from gnn.operators.halves import Table, weighted_rows

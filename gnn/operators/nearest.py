@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gnn import compiled
+from gnn.compiled import passes
 from gnn.data.histories import FloatArray, IntArray
 
 _GROUP = 4
@@ -136,6 +137,6 @@ class Vectors:
 
 
 def _best_of(rows: npt.NDArray[np.int64], products: FloatArray, k: int) -> tuple[IntArray, FloatArray]:
-    place, value = compiled.best(np.ascontiguousarray(products, np.float32)[None, :], k)
+    place, value = passes.best(np.ascontiguousarray(products, np.float32)[None, :], k)
     kept = place[0] >= 0
     return rows[place[0][kept]].astype(np.int32), value[0][kept]

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from gnn import compiled
+from gnn.compiled import passes
 
 SCORES = hnp.arrays(
     np.float32,
@@ -40,7 +41,7 @@ def both(work: Callable[[], Any]) -> tuple[Any, Any]:
 @settings(max_examples=200, deadline=None)
 @given(SCORES, st.integers(1, 70))
 def test_the_best_are_the_same_ties_included(scores: np.ndarray, k: int) -> None:
-    (index, value), (plain_index, plain_value) = both(lambda: compiled.best(scores.copy(), k))
+    (index, value), (plain_index, plain_value) = both(lambda: passes.best(scores.copy(), k))
     assert index.tolist() == plain_index.tolist()
     assert value.tolist() == plain_value.tolist()
 
@@ -49,7 +50,7 @@ def test_the_best_are_the_same_ties_included(scores: np.ndarray, k: int) -> None
 @given(st.integers(0, 2**31), st.integers(1, 40))
 def test_the_best_of_a_long_row_are_the_same(seed: int, k: int) -> None:
     scores = np.random.default_rng(seed).integers(0, 300, (2, 4_000)).astype(np.float32)
-    (index, _), (plain, _) = both(lambda: compiled.best(scores, k))
+    (index, _), (plain, _) = both(lambda: passes.best(scores, k))
     assert index.tolist() == plain.tolist()
 
 
@@ -62,7 +63,7 @@ def test_the_best_of_a_sum_are_the_best_of_what_is_open_and_positive(seed: int, 
     factor = random.choice([0.5, 1.0, 2.0], 60).astype(np.float32) if weighed else None
     total = parts.sum(axis=0) * (1.0 if factor is None else factor)
     expected = sorted((item for item in range(60) if not shut[item] and total[item] > 0), key=lambda item: -total[item])
-    for index, value in both(lambda: compiled.best_of_sum(parts, shut, k, factor)):
+    for index, value in both(lambda: passes.best_of_sum(parts, shut, k, factor)):
         assert index.tolist() == expected[:k]
         assert value.tolist() == total[expected[:k]].tolist()
 
@@ -73,7 +74,7 @@ def test_sums_over_sparse_rows_are_the_product(seed: int) -> None:
     random = np.random.default_rng(seed)
     weights = sp.csr_array(sp.random_array((3, 20), density=0.2, rng=random, dtype=np.float32))
     matrix = sp.csr_array(sp.random_array((20, 30), density=0.3, rng=random, dtype=np.float32))
-    fast, plain = both(lambda: compiled.sparse_scores(weights, matrix))
+    fast, plain = both(lambda: passes.sparse_scores(weights, matrix))
     np.testing.assert_allclose(fast, plain, rtol=1e-5, atol=1e-6)
 
 
@@ -82,12 +83,12 @@ def test_sums_over_sparse_rows_are_the_product(seed: int) -> None:
 def test_standard_scores_and_likeness_are_the_same(seed: int, flat: bool) -> None:
     random = np.random.default_rng(seed)
     scores = np.full((2, 50), 3.0, np.float32) if flat else random.normal(2, 5, (2, 50)).astype(np.float32)
-    z = compiled.standardized(scores)
+    z = passes.standardized(scores)
     assert np.allclose(z.mean(axis=1), 0, atol=1e-4)
     assert np.allclose(z.std(axis=1), 0 if flat else 1, atol=1e-3)
 
     weights = np.array([0.4, 2.0], np.float32)
-    fast, plain = both(lambda: compiled.likeness(scores.copy(), weights))
+    fast, plain = both(lambda: passes.likeness(scores.copy(), weights))
     np.testing.assert_allclose(fast, plain, rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(plain, weights[:, None] * np.log1p(np.maximum(z, 0.0)), rtol=1e-4, atol=1e-5)
 
@@ -102,7 +103,7 @@ def test_standard_scores_and_likeness_are_the_same(seed: int, flat: bool) -> Non
 @pytest.mark.parametrize("k", [1, 30, 700])
 def test_the_best_of_rows_that_are_hard_to_halve(scores: np.ndarray, k: int) -> None:
     rows = np.stack([scores, scores[::-1]]).astype(np.float32)
-    (index, value), (plain, plain_value) = both(lambda: compiled.best(rows, k))
+    (index, value), (plain, plain_value) = both(lambda: passes.best(rows, k))
     assert index.tolist() == plain.tolist()
     assert value.tolist() == plain_value.tolist()
 
@@ -122,13 +123,13 @@ def test_marked_entries_are_counted_row_by_row(rows: list[list[int]], marks: int
     mark = np.array([bool(marks >> place & 1) for place in range(20)])
     indptr = np.cumsum([0, *(len(row) for row in rows)]).astype(np.int64)
     index = np.array([entry for row in rows for entry in row], np.int32)
-    for found in both(lambda: compiled.marked(indptr, index, mark)):
+    for found in both(lambda: passes.marked(indptr, index, mark)):
         assert found.tolist() == [sum(mark[entry] for entry in row) for row in rows]
 
 
 def test_a_score_that_is_no_number_is_never_among_the_best() -> None:
     scores = np.random.default_rng(1).normal(size=(1, 500)).astype(np.float32)
     scores[0, ::7] = np.nan
-    (index, _), (plain, _) = both(lambda: compiled.best(scores, 20))
+    (index, _), (plain, _) = both(lambda: passes.best(scores, 20))
     assert index.tolist() == plain.tolist()
     assert np.isfinite(scores[0, index[0]]).all()

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from api.engine.connections import Block, Connections
 from api.engine.reading import MIN_COUNT, Audiences, telling_interactions
-from gnn.compiled import marked
+from gnn.compiled.passes import marked
 from gnn.data.histories import IntArray
 from graph.schema import EdgeRole, EdgeSpec
 from graph.view import GraphView

@@ -10,7 +10,7 @@ from functools import lru_cache
 import numpy as np
 
 from api.engine.contributions import Contributions, Marks, SourceScores
-from gnn.compiled import likeness
+from gnn.compiled.passes import likeness
 from gnn.data.histories import FloatArray, IntArray
 from gnn.operators import Operator, add_scores
 from gnn.operators.alike import ItemRows

@@ -5,8 +5,9 @@ from __future__ import annotations
 import multiprocessing
 import os
 import sys
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from pathlib import Path
 from typing import TypeVar
 
@@ -17,18 +18,27 @@ _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 def side_by_side(
-    work: Callable[[Task], Result], tasks: Sequence[Task], jobs: int, log_of: Callable[[Task], Path]
+    work: Callable[[Task], Result],
+    tasks: Sequence[Task],
+    jobs: int,
+    log_of: Callable[[Task], Path],
+    then: Callable[[Task], Sequence[Task]] = lambda _: (),
 ) -> Iterator[tuple[Task, Result]]:
     """What ``work`` gives for every task, as it comes, at most ``jobs`` at once; ``work`` and tasks can be pickled.
 
-    With one job all is done in this process and in this order. Else what a task prints goes to the end of its log.
+    ``then`` is asked, once what a task gave has been taken, which tasks follow it: they come after those that wait
+    already. With one job, or one task to begin with, all is done in this process and in this order. Else what a task
+    prints goes to the end of its log.
 
     Raises:
         Exception: the first that a task raises, after those under way have ended.
     """
     if jobs == 1 or len(tasks) < 2:
-        for task in tasks:
+        queue = deque(tasks)
+        while queue:
+            task = queue.popleft()
             yield task, work(task)
+            queue.extend(then(task))
         return
     before = {name: os.environ.get(name) for name in _THREADS}
     share = str(max(1, (os.cpu_count() or 1) // jobs))
@@ -38,8 +48,11 @@ def side_by_side(
         with ProcessPoolExecutor(jobs, mp_context=context, max_tasks_per_child=1) as pool:
             waiting = {pool.submit(_logged, work, task, log_of(task)): task for task in tasks}
             try:
-                for done in as_completed(waiting):
-                    yield waiting[done], done.result()
+                while waiting:
+                    for done in wait(waiting, return_when=FIRST_COMPLETED).done:
+                        task = waiting.pop(done)
+                        yield task, done.result()
+                        waiting |= {pool.submit(_logged, work, more, log_of(more)): more for more in then(task)}
             finally:
                 pool.shutdown(cancel_futures=True)
     finally:

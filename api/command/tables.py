@@ -33,6 +33,16 @@ class Measuring:
     settings: Settings
     controls: bool
 
+    @property
+    def kept(self) -> Path:
+        """Where they keep what they have worked out."""
+        return kept_by(TABLES[self.names[0]], self.seed, self.settings)
+
+    @property
+    def budget_s(self) -> float:
+        """What tells long ones from short ones: the seconds a model may take, table by table."""
+        return sum(TABLES[name].budget_s for name in self.names)
+
 
 def run_tables(
     settings: Settings, *, only: str | None, seeds: int, fresh: bool, jobs: int = 1, controls: bool = True
@@ -40,7 +50,7 @@ def run_tables(
     """Measures what is not measured yet, and writes the page after each; first all tables, then their controls.
 
     What a table has worked out is kept model by model, so that one that was interrupted goes on where it was. With
-    several ``jobs`` data sets are measured side by side; each takes up to 5 GB.
+    several ``jobs`` data sets are measured side by side, those that take longest first; each takes up to 5 GB.
 
     Raises:
         InputError: for a table that does not exist.
@@ -54,17 +64,25 @@ def run_tables(
     if fresh:
         for kept in {kept_by(TABLES[name], seed, settings) for name, seed in measured}:
             forget(kept)
-    for with_controls in (False, True) if controls else (False,):
-        lacking = [(name, seed) for name, seed in measured if fresh or _lacks(name, seed, with_controls)]
-        if not with_controls:
-            for name, seed in (pair for pair in measured if pair not in lacking):
-                output.print(f"{name}, seed {seed}: measured already")
-        tasks = _tasks(lacking, settings, with_controls)
-        for task, found in side_by_side(_measure_all, tasks, jobs, _log_of):
-            for name, rows in found.items():
-                write_rows([*_others(TABLES[name], task.seed), *rows])
-                if jobs > 1:
-                    output.print(f"{name}, seed {task.seed}: {'controls ' if with_controls else ''}measured")
+    lacking = [(name, seed) for name, seed in measured if fresh or not _rows(name, seed)]
+    for name, seed in (pair for pair in measured if pair not in lacking):
+        output.print(f"{name}, seed {seed}: measured already")
+    tasks = sorted(_tasks(lacking, settings, controls=False), key=lambda task: (task.seed, -task.budget_s))
+
+    def lacking_controls() -> list[Measuring]:
+        bare = [(name, seed) for name, seed in measured if TABLES[name].controls and _are_bare(_rows(name, seed))]
+        return _tasks(bare, settings, controls=True) if controls else []
+
+    def then(task: Measuring) -> list[Measuring]:
+        return [] if task.controls else [later for later in lacking_controls() if later.kept == task.kept]
+
+    coming = {task.kept for task in tasks}
+    tasks += [task for task in lacking_controls() if task.kept not in coming]
+    for task, found in side_by_side(_measure_all, tasks, jobs, _log_of, then):
+        for name, rows in found.items():
+            write_rows([*_others(TABLES[name], task.seed), *rows])
+            if jobs > 1:
+                output.print(f"{name}, seed {task.seed}: {'controls ' if task.controls else ''}measured")
     if measured:
         forget_trainings(settings)
     if kept_rows():
@@ -80,19 +98,22 @@ def kept_rows() -> list[Row]:
     return read_rows(documents)
 
 
-def _tasks(lacking: list[tuple[str, int]], settings: Settings, controls: bool) -> list[Measuring]:
-    """What is measured together because it is kept together."""
+def _tasks(pairs: list[tuple[str, int]], settings: Settings, *, controls: bool) -> list[Measuring]:
+    """What is measured together because it is kept together: tables and seeds, by data set and seed."""
     together: dict[tuple[Path, int], list[str]] = {}
-    for name, seed in lacking:
-        if TABLES[name].controls or not controls:
-            together.setdefault((kept_by(TABLES[name], seed, settings), seed), []).append(name)
+    for name, seed in pairs:
+        together.setdefault((kept_by(TABLES[name], seed, settings), seed), []).append(name)
     return [Measuring(tuple(names), seed, settings, controls) for (_, seed), names in together.items()]
 
 
-def _lacks(name: str, seed: int, controls: bool) -> bool:
-    """Whether a table, or its controls, are not measured yet."""
-    rows = [row for row in kept_rows() if belongs(row, TABLES[name]) and row["seed"] == seed]
-    return not any("controls" in row for row in rows) if controls else not rows
+def _rows(name: str, seed: int) -> list[Row]:
+    """The rows that a table has."""
+    return [row for row in kept_rows() if belongs(row, TABLES[name]) and row["seed"] == seed]
+
+
+def _are_bare(rows: list[Row]) -> bool:
+    """Whether there are rows, and none has controls."""
+    return bool(rows) and not any("controls" in row for row in rows)
 
 
 def _others(table: QualityTable, seed: int) -> list[Row]:
@@ -116,8 +137,7 @@ def kept_by(table: QualityTable, seed: int, settings: Settings) -> Path:
 
 
 def _log_of(task: Measuring) -> Path:
-    kept = kept_by(TABLES[task.names[0]], task.seed, task.settings)
-    return kept.with_suffix(".log")
+    return task.kept.with_suffix(".log")
 
 
 def _measure_all(task: Measuring) -> dict[str, list[Row]]:

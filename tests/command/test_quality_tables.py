@@ -112,6 +112,25 @@ def test_jobs_run_side_by_side_each_with_its_log_and_the_first_error_is_raised(t
     assert dict(side_by_side(squared, [2, 3], 1, log_of)) == {2: 4, 3: 9}
 
 
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_what_follows_a_task_comes_after_those_that_wait_and_once_its_result_is_taken(
+    tmp_path: Path, jobs: int
+) -> None:
+    taken: list[int] = []
+
+    def then(number: int) -> list[int]:
+        assert taken[-1] == number
+        return [10 * number] if number < 10 else []
+
+    for number, result in side_by_side(squared, [2, 3, 4], jobs, lambda number: tmp_path / f"{number}.log", then):
+        assert result == number**2
+        taken.append(number)
+    assert sorted(taken) == [2, 3, 4, 20, 30, 40]
+    assert all(taken.index(10 * number) > taken.index(number) for number in (2, 3, 4))
+    if jobs == 1:
+        assert taken == [2, 3, 4, 20, 30, 40]
+
+
 def test_tables_of_the_earlier_format_are_read_as_rows_and_shown() -> None:
     old = {
         "name": "movielens-100k-temporal",

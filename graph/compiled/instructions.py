@@ -45,10 +45,10 @@ def fetch(typing_context: Any, array: Any, at: Any) -> Any:  # pragma: no cover
 
 @intrinsic
 def lowest_bit(typing_context: Any, word: Any) -> Any:  # pragma: no cover
-    """The place of the lowest bit of a word that has one."""
+    """The place of the lowest bit of a word; 64 where it has none."""
 
     def generate(context: Any, builder: Any, called: Any, arguments: Any) -> Any:
-        return builder.cttz(arguments[0], context.get_constant(types.boolean, True))
+        return builder.cttz(arguments[0], context.get_constant(types.boolean, False))
 
     return types.uint64(types.uint64), generate
 

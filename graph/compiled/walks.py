@@ -10,8 +10,11 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from graph.compiled.instructions import fetch, lowest_bit
+from graph.compiled.instructions import bits_set, fetch, lowest_bit
 from graph.compiled.kernel import kernel
+
+_AT_ONCE = 4
+"""So many bits of a word are read without asking whether there are more; what is read too much is written over."""
 
 
 @njit(nogil=True)
@@ -42,19 +45,24 @@ def _reached(
         marks[held >> np.uint64(6)] |= np.uint64(1) << (held & np.uint64(63))
     tally[without] = 0
     marks[without >> 6] &= ~(np.uint64(1) << np.uint64(without & 63))
-    found, counts = np.empty(most, np.int32), np.empty(most, np.int64)
-    size = 0
+    found, size = np.empty(most + _AT_ONCE, np.int32), 0
     for word in range(marks.size):
         bits = marks[word]
         if bits != 0:
             marks[word] = 0
-            while bits != 0:
-                held = np.uint64(word << 6) + lowest_bit(bits)
-                found[size], counts[size] = held, tally[held]
-                tally[held] = 0
-                size += 1
-                bits &= bits - np.uint64(1)
-    return found[:size], counts[:size]
+            at, first = size, np.uint64(word << 6)
+            size += bits_set(bits)
+            while at < size:
+                for _ in range(_AT_ONCE):
+                    found[at] = first + lowest_bit(bits)
+                    bits &= bits - np.uint64(1)
+                    at += 1
+    counts = np.empty(size, np.int64)
+    for at in range(size):
+        held = np.uint64(found[at])
+        counts[at] = tally[held]
+        tally[held] = 0
+    return found[:size], counts
 
 
 @kernel(nogil=True)

@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from graph.csr import csr_from_parquet
+from graph.records import UpsertEdges
 from graph.schema import EdgeType, GraphSchema
 from graph.snapshot import Snapshot, build_snapshot, open_snapshot
 from graph.store import EDGE_COLUMNS, NODE_COLUMNS
@@ -52,6 +53,21 @@ class ExportedShop:
             "User": pa.array([f"user{number:07}" for number in range(num_users)]),
             "Item": pa.array([f"item{number:07}" for number in range(num_items)]),
         }
+
+    def upserts(self, rows: int) -> Iterator[UpsertEdges]:
+        """The same edges as a store is given them: in order of time, so many rows at once."""
+        names = {node_type: np.array(ids.to_pylist(), object) for node_type, ids in self.ids.items()}
+        order = np.argsort(self.times)
+        for start in range(0, order.size, rows):
+            at = order[start : start + rows]
+            yield UpsertEdges(
+                BOUGHT,
+                names["User"][self.pairs[at] >> 32].tolist(),
+                names["Item"][self.pairs[at] & 0xFFFFFFFF].tolist(),
+                weight=self.weights[at].tolist(),
+                timestamp_ms=self.times[at].tolist(),
+                create_missing=True,
+            )
 
     def watermark(self) -> str:
         return "1"

@@ -16,7 +16,7 @@ from typing import Any
 
 from tests.benchmarks.load import reply
 from tests.benchmarks.served import serving
-from tests.benchmarks.shops import Shop, shared_movielens
+from tests.benchmarks.shops import Shop, copied, shared_movielens
 
 SECONDS, RUNS, CONNECTIONS, BATCH = 3.0, 3, 32, 100
 MOST = 100_000
@@ -27,14 +27,14 @@ GORSE = 1_064
 
 def measure(shop: Shop | None = None) -> list[dict[str, Any]]:
     """Rows of ``name, ours, peer, ratio, unit, goal, met``; medians of three runs each."""
-    shop = shop or shared_movielens()
-    plain = median(_plain(shop.folder / f"plain-{run}.db", SECONDS) for run in range(RUNS))
-    plain_batches = median(_plain(shop.folder / f"batch-{run}.db", SECONDS, BATCH) for run in range(RUNS))
-    with serving(shop) as (port, key):
-        _posted(port, key, 1, 1, 1.0)
-        one = median(_posted(port, key, 1, 1, SECONDS) for _ in range(RUNS))
-        many = median(_posted(port, key, CONNECTIONS, 1, SECONDS) for _ in range(RUNS))
-        batches = median(_posted(port, key, 2, BATCH, SECONDS) for _ in range(RUNS))
+    with copied(shop or shared_movielens()) as own:
+        plain = median(_plain(own.folder / f"plain-{run}.db", SECONDS) for run in range(RUNS))
+        plain_batches = median(_plain(own.folder / f"batch-{run}.db", SECONDS, BATCH) for run in range(RUNS))
+        with serving(own) as (port, key):
+            _posted(port, key, 1, 1, 1.0)
+            one = median(_posted(port, key, 1, 1, SECONDS) for _ in range(RUNS))
+            many = median(_posted(port, key, CONNECTIONS, 1, SECONDS) for _ in range(RUNS))
+            batches = median(_posted(port, key, 2, BATCH, SECONDS) for _ in range(RUNS))
     sqlite = "peer: SQLite alone, a commit each"
     return [
         _row(f"events over HTTP, one at a time on one connection; {sqlite}", one, plain, 1_300),

@@ -162,8 +162,9 @@ def two_hops(snapshot: Snapshot, shape: str) -> dict[str, Any]:
     for seed in seeds[:5]:
         ours_says = co_interaction(view, BOUGHT, seed)
         assert dict(zip(ours_says.indices.tolist(), ours_says.counts.tolist(), strict=True)) == peer(seed)
-    ours = 1000 * statistics.median(seconds(partial(co_interaction, view, BOUGHT, seed)) for seed in seeds)
-    theirs = 1000 * statistics.median(seconds(partial(peer, seed)) for seed in seeds)
+    rounds = seeds * ROUNDS  # the first one is in memory that nobody has read yet
+    ours = 1000 * statistics.median(seconds(partial(co_interaction, view, BOUGHT, seed)) for seed in rounds)
+    theirs = 1000 * statistics.median(seconds(partial(peer, seed)) for seed in rounds)
     times = theirs / ours
     return row(
         f"2-hop co-interaction, {shape}, p50; peer: networkx", ours, theirs, "ms", "≥ 25 × faster", times >= 25, times

@@ -6,7 +6,8 @@ import atexit
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
@@ -89,6 +90,15 @@ def shared_movielens() -> Shop:
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     data = os.environ.get("KINDRED_DATA_DIR")
     return movielens(folder, None if data is None else Path(data))
+
+
+@contextmanager
+def copied(shop: Shop) -> Iterator[Shop]:
+    """The same shop to write into, gone afterwards; who measures after that finds the shared one as it was."""
+    with tempfile.TemporaryDirectory(prefix="kindred-bench-") as directory:
+        folder = Path(directory) / "shop"
+        shutil.copytree(shop.folder, folder)
+        yield Shop(folder, shop.snapshot)
 
 
 def synthetic(folder: Path, *, users: int, items: int, purchases: int, sources: Sequence[str] = SOURCES) -> Shop:

@@ -94,6 +94,17 @@ def test_tables_that_cut_alike_share_what_was_selected(tmp_path: Path, monkeypat
     assert {row["protocol"] for row in rows} == {"leave-one-out", "leave-one-out-deployed"}
 
 
+def test_a_default_model_that_a_protocol_leaves_out_is_named_with_the_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = write_shop(tmp_path)
+    monkeypatch.setitem(tables.TABLES, "sets", replace(SMALL, protocol="random-80-20", controls=False))
+    monkeypatch.setattr("api.command.recipe.DEFAULT_MODELS", ("popularity", "rp3beta", "sequence"))
+    assert kindred_in(folder, "tables", "--only", "sets").code == 0
+    assert "sequence was left out: where the order" in (folder / "docs" / "quality.md").read_text()
+    assert not any(row["model"] == "sequence" for row in rows_in(folder))
+
+
 def squared(number: int) -> int:
     print(f"squaring {number}")
     if number < 0:

@@ -201,6 +201,9 @@ def experiment_on(
         runs=training_runs(material, f"{name} {split.protocol} {order.cuts}", settings, order.ray_workers),
         keeper=keeper_of(material, split, protocol, order, kept),
     )
+    if order.models is None:
+        left_out = {name: protocol.without[name] for name in DEFAULT_MODELS if name in protocol.without}
+        experiment.fitted.skipped.update(left_out)
     return name, experiment
 
 

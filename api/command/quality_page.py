@@ -105,8 +105,8 @@ def _of_the_fusion(rows: list[Row], served: list[Row], seeds: list[int]) -> Iter
         yield f"\nFusion weights{of_seed}: {shares}."
         if "newcomers" in row:
             yield f"\nNew items{of_seed}: {row['newcomers']['sentence']}."
-        for name, reason in row.get("skipped", {}).items():
-            yield f"\n{name} was left out: {reason}"
+    for name, reason in {skipped: None for row in rows for skipped in row.get("skipped", {}).items()}:
+        yield f"\n{name} was left out: {reason}"
     measured = [row for row in (rows[:1] + served[:1]) if row.get("slices_ndcg@10")]
     if measured:
         yield from _slices({row["model"]: row for row in measured})

@@ -1,7 +1,7 @@
 """Public shops on Neo4j, seen in the real Browser: pictures into docs/images, and the walk into docs/curators.md.
 
-``python -m tests.neo4j.shops_seen online-retail beauty`` ingests, trains and publishes each once, into ``var/shops``;
-needs ``KINDRED_DATA_DIR``, a JDK, Maven and Chromium.
+``python -m tests.neo4j.shops_seen online-retail beauty`` ingests, trains and publishes each once, into
+``var/neo4j-shops``; needs ``KINDRED_DATA_DIR``, a JDK, Maven and Chromium.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from tests.neo4j_servers import TestServer
 
 PAGE = ROOT / "docs" / "curators.md"
 IMAGES = ROOT / "docs" / "images"
-FOLDER = ROOT / "var" / "shops"
+FOLDER = ROOT / "var" / "neo4j-shops"
 SHOPS = {"online-retail": ONLINE_RETAIL, "beauty": BEAUTY}
 EDITED = "online-retail"
 """The shop that the walk is taken in."""

@@ -54,7 +54,7 @@ def _fixed(interactions: Interactions, holdout: Interactions, cuts: Cuts) -> Spl
 ORDER_FREE = ("bandfilter",)
 READS_ORDER = {
     "sequence": "where the order of events means nothing graphsage ranks as well in a tenth of its time, and lightgcn "
-    "better (ndcg@20 on MovieLens .2528, .2514 and .2698, docs/lab-notes.md); name it to have it fitted",
+    "better (docs/lab-notes.md); name it to have it fitted",
 }
 
 PROTOCOLS: dict[str, Protocol] = {

@@ -80,7 +80,7 @@ def run_tables(
     tasks += [task for task in lacking_controls() if task.kept not in coming]
     for task, found in side_by_side(_measure_all, tasks, jobs, _log_of, then):
         for name, rows in found.items():
-            write_rows([*_others(TABLES[name], task.seed), *rows])
+            write_rows([*_others(name, task.seed), *rows])
             if jobs > 1:
                 output.print(f"{name}, seed {task.seed}: {'controls ' if task.controls else ''}measured")
     if measured:
@@ -108,7 +108,7 @@ def _tasks(pairs: list[tuple[str, int]], settings: Settings, *, controls: bool) 
 
 def _rows(name: str, seed: int) -> list[Row]:
     """The rows that a table has."""
-    return [row for row in kept_rows() if belongs(row, TABLES[name]) and row["seed"] == seed]
+    return [row for row in kept_rows() if _is_of(row, name, seed)]
 
 
 def _are_bare(rows: list[Row]) -> bool:
@@ -116,9 +116,13 @@ def _are_bare(rows: list[Row]) -> bool:
     return bool(rows) and not any("controls" in row for row in rows)
 
 
-def _others(table: QualityTable, seed: int) -> list[Row]:
+def _others(name: str, seed: int) -> list[Row]:
     """The rows of all other tables and seeds."""
-    return [row for row in kept_rows() if not (belongs(row, table) and row["seed"] == seed)]
+    return [row for row in kept_rows() if not _is_of(row, name, seed)]
+
+
+def _is_of(row: Row, name: str, seed: int) -> bool:
+    return belongs(row, TABLES[name]) and row["seed"] == seed
 
 
 def write_rows(rows: list[Row]) -> None:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any, Literal, TypeVar
 
-from neo4j import READ_ACCESS, WRITE_ACCESS, Driver, GraphDatabase, NotificationMinimumSeverity, Transaction
+from neo4j import READ_ACCESS, WRITE_ACCESS, Driver, Transaction
 from neo4j.exceptions import AuthError, DriverError, Neo4jError
 
 from graph.errors import StoreError
@@ -18,6 +18,7 @@ from graph.neo4j.address import Address
 from graph.neo4j.deadline import Late, Workers
 from graph.neo4j.faults import MovedUnderneath, in_our_words, late, translated, worth_another_try
 from graph.neo4j.refusals import REFUSALS
+from graph.neo4j.shared_driver import SharedDriver, session_of
 
 _T = TypeVar("_T")
 
@@ -45,7 +46,7 @@ class Line:
     def __init__(self, address: Address) -> None:
         self.address = address
         self._lock = threading.Lock()
-        self._driver: Driver | None = None
+        self._driver: SharedDriver | None = None
         self._workers = Workers()
         self._closed = False
 
@@ -68,7 +69,7 @@ class Line:
         """The bookmark of a fresh read: it differs exactly when something was committed in between."""
 
         def ask(driver: Driver, _: float) -> frozenset[str]:
-            with driver.session(database=self.address.database, default_access_mode=READ_ACCESS) as session:
+            with session_of(driver, database=self.address.database, default_access_mode=READ_ACCESS) as session:
                 session.run("RETURN 1").consume()
                 return session.last_bookmarks().raw_values
 
@@ -79,7 +80,8 @@ class Line:
         with self._lock:
             self._closed = True
             driver, self._driver = self._driver, None
-        self._leave(driver)
+        if driver is not None:
+            driver.leave()
         self._workers.close()
 
     def _transact(
@@ -90,13 +92,13 @@ class Line:
         )
 
     def _called(self, ask: Callable[[Driver, float], _T], seconds: float) -> _T:
-        driver, workers = self._open()
-        until = time.monotonic() + seconds
         if (refusal := REFUSALS.standing(self.address)) is not None:
             raise translated(refusal, self.address)
+        until = time.monotonic() + seconds
+        driver, workers = self._announced(until)
         try:
             with in_our_words(self.address), _watched(self.address):
-                return workers.call(lambda: ask(driver, until), seconds)
+                return workers.call(lambda: driver.call(ask, until), seconds)
         except Late:
             self._renew(driver)
             raise late(self.address, seconds) from None
@@ -120,8 +122,8 @@ class Line:
         access = READ_ACCESS if mode == "read" else WRITE_ACCESS
         left = max(0.05, until - time.monotonic())
         with (
-            driver.session(
-                database=self.address.database, default_access_mode=access, fetch_size=FETCH_ROWS
+            session_of(
+                driver, database=self.address.database, default_access_mode=access, fetch_size=FETCH_ROWS
             ) as session,
             session.begin_transaction(timeout=left) as transaction,
         ):
@@ -130,33 +132,18 @@ class Line:
                 transaction.commit()
             return result
 
-    def _open(self) -> tuple[Driver, Workers]:
+    def _announced(self, until: float) -> tuple[SharedDriver, Workers]:
+        """The driver, which knows of the call that will end at ``until``, and who makes it."""
         with self._lock:
             if self._closed:
                 raise StoreError("the graph store is closed", where=self.address.url)
             if self._driver is None:
-                self._driver = self._new_driver()
+                with in_our_words(self.address):
+                    self._driver = SharedDriver(self.address)
+            self._driver.announce(until)
             return self._driver, self._workers
 
-    def _new_driver(self) -> Driver:
-        seconds = self.address.timeout_s
-        with in_our_words(self.address):
-            return GraphDatabase.driver(
-                self.address.uri,
-                auth=(self.address.user, self.address.password),
-                connection_timeout=seconds,
-                connection_acquisition_timeout=seconds,
-                connection_write_timeout=seconds,
-                max_transaction_retry_time=seconds,
-                liveness_check_timeout=10.0,
-                keep_alive=True,
-                max_connection_lifetime=600.0,
-                notifications_min_severity=NotificationMinimumSeverity.OFF,
-                telemetry_disabled=True,
-                user_agent="kindred",
-            )
-
-    def _renew(self, late_driver: Driver) -> None:
+    def _renew(self, late_driver: SharedDriver) -> None:
         """Nothing; the next call opens another driver, unless someone else has seen to it."""
         with self._lock:
             if self._driver is not late_driver:
@@ -164,12 +151,7 @@ class Line:
             self._driver = None
             workers, self._workers = self._workers, Workers()
         workers.close()
-        self._leave(late_driver)
-
-    @staticmethod
-    def _leave(driver: Driver | None) -> None:
-        if driver is not None:  # saying goodbye may hang as well
-            threading.Thread(target=driver.close, name="neo4j-close", daemon=True).start()
+        late_driver.leave()
 
 
 @contextmanager

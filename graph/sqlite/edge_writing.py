@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cache
 from itertools import chain, repeat
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -59,63 +60,84 @@ _UPSERT_PATCH = (
 )
 
 
+@dataclass(slots=True)
+class EdgeRows:
+    """Rows of one edge type whose ends have their numbers: the columns that differ between rows, and the one weight.
+
+    ``patches`` where some remove properties: such rows are told one by one.
+    """
+
+    edge_type: int
+    columns: dict[str, list[Any]]
+    weight: float
+    patches: list[str | None] | None = None
+
+
 def upsert_edges(transaction: Transaction, mutation: UpsertEdges) -> None:
     """Nothing; the edges hold what the mutation says.
 
     Raises:
         NotFound: when an end is not there and the mutation does not create missing ends.
     """
+    edges = edge_rows(transaction, mutation)
+    if edges.patches is None and len(edges.columns["source"]) >= _SORTED_FROM:
+        # Stable: of rows with the same key the last one still wins.
+        order = np.lexsort((edges.columns["target"], edges.columns["source"])).tolist()
+        edges.columns = {name: [column[row] for row in order] for name, column in edges.columns.items()}
+    write_rows(transaction, edges)
+
+
+def edge_rows(transaction: Transaction, mutation: UpsertEdges) -> EdgeRows:
+    """What the mutation says, checked; missing ends are there now, or refused as by :func:`upsert_edges`."""
     catalogue = transaction.catalogue
     spec = catalogue.schema.edge(mutation.edge_type)
     source_ids, target_ids, qualifiers = edge_ids(mutation)
     rows = len(source_ids)
-    edge_type = catalogue.edge_type(mutation.edge_type)
     weight = weight_list(mutation.weight, rows)
-    timestamps = timestamp_list(mutation.timestamp_ms, rows)
     columns: dict[str, list[Any] | None] = {
         "source": _numbers(transaction, spec.source, source_ids, spec, mutation.create_missing),
         "target": _numbers(transaction, spec.target, target_ids, spec, mutation.create_missing),
         "qualifier": qualifiers,
         "weight": weight if isinstance(weight, list) else None,
-        "timestamp_ms": timestamps,
+        "timestamp_ms": timestamp_list(mutation.timestamp_ms, rows),
         "properties": None,
     }
+    patches: list[str | None] | None = None
     if mutation.properties is not None:
         checked = _checked(spec, column_list(mutation.properties, "properties", rows))
         columns["properties"] = [canonical_json(properties) for properties in checked]
         if any(None in properties.values() for properties in checked):
             patches = [patch_json(properties) for properties in checked]
-            _upsert_patches(transaction, edge_type, columns, weight, patches)
-            return
     varying = {name: column for name, column in columns.items() if column is not None}
-    _upsert_rows(transaction, edge_type, varying, 1.0 if isinstance(weight, list) else weight)
+    return EdgeRows(
+        catalogue.edge_type(mutation.edge_type), varying, 1.0 if isinstance(weight, list) else weight, patches
+    )
 
 
-def _upsert_rows(transaction: Transaction, edge_type: int, varying: dict[str, list[Any]], weight: float) -> None:
-    """Nothing; many rows are handed over with each statement, in the order of the clustered key.
+def write_rows(transaction: Transaction, edges: EdgeRows) -> None:
+    """Nothing; many rows are handed over with each statement: fast where they come in the order of the clustered key.
 
     Rows are taken to be new as long as they are: a statement that only inserts needs no copy of each page it touches,
     to be undone alone, and Python's lock is given away once for all of its rows.
     """
-    rows = len(varying["source"])
-    if rows >= _SORTED_FROM:
-        # Stable: of rows with the same key the last one still wins.
-        order = np.lexsort((varying["target"], varying["source"])).tolist()
-        varying = {name: [column[row] for row in order] for name, column in varying.items()}
-    shape, width = tuple(varying), len(varying)
-    cells = list(chain.from_iterable(zip(*varying.values(), strict=True)))
+    if edges.patches is not None:
+        _upsert_patches(transaction, edges, edges.patches)
+        return
+    rows = len(edges.columns["source"])
+    shape, width = tuple(edges.columns), len(edges.columns)
+    cells = list(chain.from_iterable(zip(*edges.columns.values(), strict=True)))
     start = 0
     for at_once in _AT_ONCE:
         while rows - start >= at_once:
-            constants = (edge_type, transaction.batch, transaction.sequences(at_once).start, weight)
+            constants = (edges.edge_type, transaction.batch, transaction.sequences(at_once).start, edges.weight)
             own = cells[start * width : (start + at_once) * width]
             inserted = transaction.connection.execute(_insert(shape, at_once), (*constants, *own)).rowcount
             transaction.changed += inserted
             if inserted < at_once:  # some were there: those just inserted stay as they are
-                _upsert_each(transaction, edge_type, shape, cells[start * width :], weight)
+                _upsert_each(transaction, edges.edge_type, shape, cells[start * width :], edges.weight)
                 return
             start += at_once
-    _upsert_each(transaction, edge_type, shape, cells[start * width :], weight)
+    _upsert_each(transaction, edges.edge_type, shape, cells[start * width :], edges.weight)
 
 
 def _upsert_each(
@@ -153,18 +175,12 @@ def _row(shape: tuple[str, ...], first: int, sequence: str) -> str:
     return f"(?1, {', '.join(places.get(name, default) for name, default in _COLUMNS.items())}, 1, 0, {sequence}, ?2)"
 
 
-def _upsert_patches(
-    transaction: Transaction,
-    edge_type: int,
-    columns: dict[str, list[Any] | None],
-    weight: list[float] | float,
-    patches: list[str | None],
-) -> None:
+def _upsert_patches(transaction: Transaction, edges: EdgeRows, patches: list[str | None]) -> None:
     rows = len(patches)
-    constant: dict[str, Any] = {"qualifier": "", "weight": weight}
+    constant: dict[str, Any] = {"qualifier": "", "weight": edges.weight}
     cells = zip(
-        repeat(edge_type, rows),
-        *(repeat(constant.get(name), rows) if column is None else column for name, column in columns.items()),
+        repeat(edges.edge_type, rows),
+        *(edges.columns.get(name) or repeat(constant.get(name), rows) for name in _COLUMNS),
         transaction.sequences(rows),
         repeat(transaction.batch, rows),
         patches,
@@ -181,14 +197,19 @@ def _checked(spec: EdgeSpec, column: list[Properties]) -> list[Properties]:
 
 def _numbers(transaction: Transaction, node_type: str, node_ids: list[str], spec: EdgeSpec, create: bool) -> list[int]:
     """The file's number of each end; absent ends are created, or refused."""
-    distinct = dict.fromkeys(node_ids)
-    check_ids(distinct, "node id")
+    type_number = transaction.catalogue.node_type(node_type)
+    # Most have been met: each look at a million names waits for memory, so those are looked up once, and that is all.
+    numbers = list(map(transaction.live.get(type_number, {}).get, node_ids))
+    if None not in numbers:
+        return cast(list[int], numbers)
+    unknown = dict.fromkeys(node_id for node_id, number in zip(node_ids, numbers, strict=True) if number is None)
+    check_ids(unknown, "node id")
     number_of = create_missing if create else live_numbers
-    known: Mapping[str, int] = number_of(transaction, transaction.catalogue.node_type(node_type), distinct)
+    found: Mapping[str, int] = number_of(transaction, type_number, unknown)
     try:
-        return [known[node_id] for node_id in node_ids]
+        return [found[node_id] if number is None else number for node_id, number in zip(node_ids, numbers, strict=True)]
     except KeyError:
-        absent = [node_id for node_id in distinct if node_id not in known]
+        absent = [node_id for node_id in unknown if node_id not in found]
         raise NotFound(
             f"{len(absent)} of the edges' end nodes {'is' if len(absent) == 1 else 'are'} not there",
             expected=f"{node_type} nodes",

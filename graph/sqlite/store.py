@@ -8,12 +8,13 @@ import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from pathlib import Path as FilePath
 from typing import Self, TypeVar
 
 import pyarrow as pa
 
-from graph.blocks import blocks, joined
+from graph.blocks import blocks
 from graph.errors import SettingsError, StoreUnavailable
 from graph.records import Applied, Change, Direction, GraphStats, Mutation, NeighborPage, Node, NodeHit, NodeKey, Path
 from graph.schema import EdgeType, GraphSchema, no_schema
@@ -21,6 +22,7 @@ from graph.sqlite.catalogue import Catalogue, read_catalogue, write_catalogue
 from graph.sqlite.connections import Connections, translated
 from graph.sqlite.erasing import erase_node
 from graph.sqlite.layout import create_edge_indexes, drop_edge_indexes, prepare_file
+from graph.sqlite.loading import Loading
 from graph.sqlite.reading import SqliteReader
 from graph.sqlite.transaction import Transaction, last_sequence
 from graph.sqlite.writing import write
@@ -176,27 +178,32 @@ class SqliteStore:
         After a crash, or an error raised by a mutation, what was committed stays: repeat the load.
         """
         check_audit(batch_id, actor)
-        changed = 0
         indexed = not self._drop_indexes_of_no_edges()
-        last: Transaction | None = None
+        loading = Loading(partial(self._block, (batch_id, actor)), block_rows)
         try:
-            for block in blocks(mutations, block_rows):
-                if block.needs_indexes and not indexed:
-                    self._build_indexes()
-                    indexed = True
-                with self._writing(durable=False) as connection:
-                    catalogue = self._known_catalogue(connection)
-                    stamp = self._stamp(connection)
-                    transaction = Transaction.begun(connection, catalogue, (batch_id, actor), after=last, stamp=stamp)
-                    for mutation in joined(block.mutations):
-                        write(transaction, mutation)
-                    transaction.finish()
-                    connection.execute("COMMIT")
-                    changed += transaction.changed
-                    last = transaction.committed(transaction.sequence, self._writes + 1)
+            try:
+                for block in blocks(mutations, block_rows):
+                    if block.needs_indexes and not indexed:
+                        loading.finish()
+                        self._build_indexes()
+                        indexed = True
+                    loading.write(block)
+            finally:
+                loading.finish()
         finally:
             self._build_indexes()
-        return Applied(changed, self.watermark())
+        return Applied(loading.changed, self.watermark())
+
+    @contextmanager
+    def _block(self, audit: tuple[str, str], after: Transaction | None) -> Iterator[Transaction]:
+        """A transaction that is committed, and durable once a later one is; it knows what ``after`` knew."""
+        with self._writing(durable=False) as connection:
+            catalogue, stamp = self._known_catalogue(connection), self._stamp(connection)
+            transaction = Transaction.begun(connection, catalogue, audit, after=after, stamp=stamp)
+            yield transaction
+            transaction.finish()
+            connection.execute("COMMIT")
+            transaction.committed(transaction.sequence, self._writes + 1)
 
     def _drop_indexes_of_no_edges(self) -> bool:
         with self._writing() as connection:

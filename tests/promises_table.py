@@ -52,6 +52,10 @@ PROMISES: tuple[Promise, ...] = (
                 f"{GRAPH}sqlite_durability.py::test_a_killed_bulk_load_repeated_gives_the_same_graph",
             ),
             Proof(
+                "edges of a load that wait at a node that someone else deletes go with it",
+                f"{GRAPH}sqlite_loading.py::test_edges_that_wait_at_a_node_that_someone_else_deletes_go_with_it",
+            ),
+            Proof(
                 "{CYCLES} kills of an ingest over Neo4j, each then run again: the same snapshot, nothing twice",
                 f"{NEO4J}ingest_killed.py::test_a_killed_ingest_runs_again_to_the_same_snapshot",
             ),
@@ -337,6 +341,10 @@ PROMISES: tuple[Promise, ...] = (
             Proof(
                 "the same at the store: an error within the deadline + 100 ms, well again within 5 s",
                 f"{NEO4J}faults.py::test_a_fault_is_one_clear_error_in_time_and_then_heals",
+            ),
+            Proof(
+                "a call that is late takes nobody else's line away: what others ask is asked once",
+                f"{NEO4J}shared_driver.py::test_a_late_call_leaves_the_line_of_others_alone",
             ),
         ),
     ),

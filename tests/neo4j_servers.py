@@ -11,7 +11,7 @@ import neo4j
 import pytest
 
 from graph.errors import KindredError
-from graph.neo4j.names import quoted
+from graph.neo4j.cypher.names import quoted
 from graph.neo4j.server import LINES, Connection, ServerOrder, read_connection, start, status, stop
 from graph.neo4j.server.java import find_java
 from graph.neo4j.server.lines import DEFAULT_LINE

@@ -78,7 +78,7 @@ def ingest_apart(name: str, graph: GraphStore, settings: Settings) -> Mapping:
 
 def ingest_in_bulk(mapping: Mapping, settings: Settings, *, max_bad: float = 0.05) -> tuple[IngestReport, str | None]:
     """A first ingest through the database's own import tool; the command to run for a server elsewhere."""
-    from graph.neo4j.first_import import import_first
+    from graph.neo4j.first_import.importing import import_first
 
     if not settings.store.startswith(("neo4j", "bolt")):
         raise SettingsError(

@@ -6,11 +6,11 @@ from collections.abc import Iterator, Sequence
 
 from graph.embeddings import Publication, Published
 from graph.errors import KindredError
-from graph.neo4j.checking import problems
-from graph.neo4j.hand_edits import HandEditor
-from graph.neo4j.line import LONG_S, Line
-from graph.neo4j.publishing import Publisher
+from graph.neo4j.curating.checking import problems
+from graph.neo4j.curating.hand_edits import HandEditor
+from graph.neo4j.curating.publishing import Publisher
 from graph.neo4j.store import Neo4jStore, opened_line
+from graph.neo4j.wire.line import LONG_S, Line
 from graph.problems import Problem
 from graph.records import Change
 

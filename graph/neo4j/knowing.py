@@ -10,10 +10,10 @@ from typing import TypeVar
 from neo4j import Transaction
 
 from graph.errors import SchemaError, StoreError
-from graph.neo4j import cypher, cypher_turns
-from graph.neo4j.cypher_turns import Turn
-from graph.neo4j.line import Line
-from graph.neo4j.names import Adopted, Catalogue, Names
+from graph.neo4j.cypher import statements, turns
+from graph.neo4j.cypher.names import Adopted, Catalogue, Names
+from graph.neo4j.cypher.turns import Turn
+from graph.neo4j.wire.line import Line
 from graph.schema import GraphSchema, no_schema
 
 _T = TypeVar("_T")
@@ -48,7 +48,7 @@ class Knowledge:
 
     def read(self, transaction: Transaction) -> Catalogue:
         """The catalogue as the transaction sees it."""
-        rows = transaction.run(cypher.read_schema(self._names)).values()
+        rows = transaction.run(statements.read_schema(self._names)).values()
         if not rows or rows[0][0] is None:
             raise no_schema(self._line.address.url)
         document, adopted, version, layout = rows[0]
@@ -73,7 +73,7 @@ class Knowledge:
         All that was committed by others is there to be read, and nobody commits until this transaction ends. With
         one ``turn`` of the two nobody begins to, but the one who has the other.
         """
-        statement = cypher_turns.lock(self._names) if turn is None else cypher_turns.lock_one(self._names, turn)
+        statement = turns.lock(self._names) if turn is None else turns.lock_one(self._names, turn)
         rows = transaction.run(statement).values()
         if not rows or rows[0][1] is None:
             raise no_schema(self._line.address.url)

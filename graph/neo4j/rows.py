@@ -12,6 +12,8 @@ from typing import Any, TypeAlias
 from graph.records import Edge, Node, Value
 from graph.schema import EdgeSpec, EdgeType, NodeSpec, PropertyKind
 
+Table: TypeAlias = str | EdgeType
+"""A node type or an edge type."""
 NodeKey: TypeAlias = tuple[str, str]
 EdgeKey: TypeAlias = tuple[EdgeType, str, str, str]
 

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 from neo4j import Transaction
 
-from graph.neo4j import cypher
-from graph.neo4j.line import LONG_S, Line
-from graph.neo4j.names import BATCH, META, TOMBSTONE, Catalogue, Names, quoted
-from graph.neo4j.search import text_index_name, text_properties
+from graph.neo4j.cypher import statements
+from graph.neo4j.cypher.names import BATCH, META, TOMBSTONE, Catalogue, Names, quoted
+from graph.neo4j.reading.search import text_index_name, text_properties
+from graph.neo4j.wire.line import LONG_S, Line
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ def wanted(catalogue: Catalogue) -> list[Wanted]:
                 "RANGE",
                 frozenset([kind]),
                 frozenset(["_seq"]),
-                cypher.create_edge_index(name, quoted(kind), "_seq"),
+                statements.create_edge_index(name, quoted(kind), "_seq"),
                 name,
             )
         )
@@ -68,7 +68,7 @@ def wanted(catalogue: Catalogue) -> list[Wanted]:
     texts = [names.plain_node_property(node.name, name) for node in schema.nodes for name in text_properties(node)]
     properties = list(dict.fromkeys([*keys, *texts]))
     name = text_index_name(catalogue)
-    statement = cypher.create_text_index(name, labels, properties)
+    statement = statements.create_text_index(name, labels, properties)
     found.append(Wanted("FULLTEXT", frozenset(labels), frozenset(properties), statement, name))
     return list(dict.fromkeys(found))
 
@@ -90,25 +90,29 @@ def plain_name(name: str) -> str:
 def _unique(names: Names, label: str, key: str) -> Wanted:
     name = plain_name(f"kindred_{label}_{key}")
     return Wanted(
-        "UNIQUE", frozenset([label]), frozenset([key]), cypher.create_unique(name, quoted(label), quoted(key)), name
+        "UNIQUE", frozenset([label]), frozenset([key]), statements.create_unique(name, quoted(label), quoted(key)), name
     )
 
 
 def _range(names: Names, label: str, key: str) -> Wanted:
     name = plain_name(f"kindred_{label}_{key}_range")
     return Wanted(
-        "RANGE", frozenset([label]), frozenset([key]), cypher.create_node_index(name, quoted(label), quoted(key)), name
+        "RANGE",
+        frozenset([label]),
+        frozenset([key]),
+        statements.create_node_index(name, quoted(label), quoted(key)),
+        name,
     )
 
 
 def present(line: Line) -> dict[tuple[str, frozenset[str], frozenset[str]], tuple[str, str]]:
     """What the database has: place → its name and state."""
     found: dict[tuple[str, frozenset[str], frozenset[str]], tuple[str, str]] = {}
-    for row in line.read(lambda tx: tx.run(cypher.SHOW_CONSTRAINTS).data()):
+    for row in line.read(lambda tx: tx.run(statements.SHOW_CONSTRAINTS).data()):
         if "UNIQUE" in row["type"] or "NODE_KEY" in row["type"]:
             place = ("UNIQUE", frozenset(row["labelsOrTypes"]), frozenset(row["properties"]))
             found[place] = (row["name"], "ONLINE")
-    for row in line.read(lambda tx: tx.run(cypher.SHOW_INDEXES).data()):
+    for row in line.read(lambda tx: tx.run(statements.SHOW_INDEXES).data()):
         if row["owningConstraint"] is None and row["labelsOrTypes"]:
             place = (row["type"], frozenset(row["labelsOrTypes"]), frozenset(row["properties"]))
             found[place] = (row["name"], row["state"])
@@ -120,21 +124,21 @@ def establish(line: Line, needed: list[Wanted]) -> int:
     has = present(line)
     missing = [one for one in needed if one.place not in has]
     names = {name: kind for (kind, _, _), (name, _) in has.items()}
-    statements: list[str] = []
+    changes: list[str] = []
     for one in missing:
         if one.name in names:  # the same index over other labels or properties: the schema has grown
-            drop = cypher.drop_constraint if names[one.name] == "UNIQUE" else cypher.drop_index
-            statements.append(drop(one.name))
-        statements.append(one.statement)
+            drop = statements.drop_constraint if names[one.name] == "UNIQUE" else statements.drop_index
+            changes.append(drop(one.name))
+        changes.append(one.statement)
     if missing:
-        line.write(lambda tx: change_schema(tx, statements), timeout_s=LONG_S)
-        line.command(cypher.AWAIT_INDEXES, seconds=int(LONG_S), timeout_s=LONG_S)
+        line.write(lambda tx: change_schema(tx, changes), timeout_s=LONG_S)
+        line.command(statements.AWAIT_INDEXES, seconds=int(LONG_S), timeout_s=LONG_S)
     return len(missing)
 
 
-def change_schema(transaction: Transaction, statements: Iterable[str]) -> None:
+def change_schema(transaction: Transaction, changes: Iterable[str]) -> None:
     """Nothing; all is changed in this transaction: one for each takes a multiple of the time."""
-    for statement in statements:
+    for statement in changes:
         transaction.run(statement).consume()
 
 

@@ -10,19 +10,19 @@ from typing import Any, Self
 from neo4j import Transaction
 
 from graph.errors import StoreUnavailable
-from graph.neo4j import cypher
-from graph.neo4j.address import parsed_address
-from graph.neo4j.bulk import BulkWriting
-from graph.neo4j.exporting import edge_table, node_table
-from graph.neo4j.feed import PAGE_ROWS, read_changes
+from graph.neo4j.bulk.loading import StoreLoading
+from graph.neo4j.bulk.writing import BulkWriting
+from graph.neo4j.cypher import statements
+from graph.neo4j.cypher.names import Adopted, Catalogue, Names
 from graph.neo4j.knowing import Knowledge
-from graph.neo4j.line import LONG_S, Line, RollBack
-from graph.neo4j.loading import StoreLoading
-from graph.neo4j.moment import Moment, Tables, patched
-from graph.neo4j.names import Adopted, Catalogue, Names
-from graph.neo4j.reading import LiveReader
+from graph.neo4j.reading.exporting import edge_table, node_table
+from graph.neo4j.reading.feed import PAGE_ROWS, read_changes
+from graph.neo4j.reading.moment import Moment, Tables, patched
+from graph.neo4j.reading.reader import LiveReader
 from graph.neo4j.setup import bookkeeping, drift, establish, wanted
-from graph.neo4j.writing import Audit, Batch
+from graph.neo4j.wire.address import parsed_address
+from graph.neo4j.wire.line import LONG_S, Line, RollBack
+from graph.neo4j.writing.batch import Audit, Batch
 from graph.records import Applied, Change, Mutation
 from graph.schema import GraphSchema
 from graph.store import GraphReader
@@ -50,7 +50,7 @@ def opened_line(url: str) -> Line:
     """
     line = Line(parsed_address(url))
     try:
-        line.read(lambda tx: tx.run(cypher.PING).consume())
+        line.read(lambda tx: tx.run(statements.PING).consume())
     except BaseException:
         line.close()
         raise
@@ -208,7 +208,7 @@ class Neo4jStore(LiveReader):
 
 def _merge_schema(transaction: Transaction, names: Names, schema: GraphSchema, adopted: Adopted | None) -> None:
     """Nothing; the stored schema has the types of ``schema``, under the names of ``adopted`` when it is given."""
-    (row,) = transaction.run(cypher.create_meta(names)).values()
+    (row,) = transaction.run(statements.create_meta(names)).values()
     document, adopted_document = row
     merged = schema if document is None else GraphSchema.parse(document).merged(schema)
     kept = adopted if adopted is not None else Adopted.model_validate_json(adopted_document or "{}")
@@ -216,4 +216,4 @@ def _merge_schema(transaction: Transaction, names: Names, schema: GraphSchema, a
     if stored == (document, adopted_document):
         raise RollBack(None)
     version = merged.version + ("" if stored[1] == "{}" else "-adopted")
-    transaction.run(cypher.write_schema(names), schema=stored[0], adopted=stored[1], version=version).consume()
+    transaction.run(statements.write_schema(names), schema=stored[0], adopted=stored[1], version=version).consume()

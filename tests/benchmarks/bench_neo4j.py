@@ -23,10 +23,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import csv
 
-from graph.neo4j import Neo4jStore, cypher
-from graph.neo4j.first_import import SHORT_RUN, import_files, import_first
-from graph.neo4j.import_files import ImportFiles
-from graph.neo4j.names import Names
+from graph.neo4j import Neo4jStore
+from graph.neo4j.cypher import statements
+from graph.neo4j.cypher.names import Names
+from graph.neo4j.first_import.files import ImportFiles
+from graph.neo4j.first_import.importing import SHORT_RUN, import_files, import_first
 from graph.neo4j.server import LINES, Connection, ServerOrder, admin, start, stop
 from graph.neo4j.server.lines import DEFAULT_LINE
 from graph.records import UpsertEdges
@@ -311,7 +312,7 @@ def _exports(session: neo4j.Session, store: Neo4jStore, folder: Path) -> Rows:
 
 def _raw_export(session: neo4j.Session, store: Neo4jStore) -> None:
     """The store's own statement in ten parts, by the first digit of the users."""
-    statement = cypher.export_edges(Names(), store.schema.edge(EDGE_TYPE), "a", "b")
+    statement = statements.export_edges(Names(), store.schema.edge(EDGE_TYPE), "a", "b")
     for digit in range(10):
         session.run(statement, first=f"user-{digit}", after=f"user-{chr(ord('1') + digit)}").consume()
 

@@ -9,8 +9,8 @@ import pytest
 
 from graph.digest import graph_hash
 from graph.neo4j import Neo4jStore
-from graph.neo4j.bulk import BulkWriting
-from graph.neo4j.cut_block import CutBlock
+from graph.neo4j.bulk.cut_block import CutBlock
+from graph.neo4j.bulk.writing import BulkWriting
 from graph.records import DeleteEdges, DeleteNodes, Mutation, UpsertEdges, UpsertNodes
 from graph.store import GraphStore, open_store
 from tests.graph.conftest import GraphsInNeo4j

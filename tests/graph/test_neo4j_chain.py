@@ -12,14 +12,15 @@ import pytest
 from neo4j import Transaction
 
 from graph.digest import graph_hash
-from graph.neo4j import Neo4jStore, cypher_turns
-from graph.neo4j.chain import Broken, Chain, Link
-from graph.neo4j.cut_block import cut_draft
-from graph.neo4j.draft import Draft
-from graph.neo4j.flushing import StoredState
-from graph.neo4j.names import Catalogue
-from graph.neo4j.new_rows import Elements, Part
-from graph.neo4j.writing import Audit
+from graph.neo4j import Neo4jStore
+from graph.neo4j.bulk.chain import Broken, Chain, Link
+from graph.neo4j.bulk.cut_block import cut_draft
+from graph.neo4j.bulk.new_rows import Elements, Part
+from graph.neo4j.cypher import turns
+from graph.neo4j.cypher.names import Catalogue
+from graph.neo4j.writing.batch import Audit
+from graph.neo4j.writing.draft import Draft
+from graph.neo4j.writing.flushing import StoredState
 from graph.records import DeleteEdges, Edge, Mutation, Node, UpsertEdges
 from graph.store import GraphStore, open_store
 from tests.graph.conftest import GraphsInNeo4j
@@ -43,7 +44,7 @@ class World:
 
     def begun(self) -> Chain:
         names = self.store.knowledge.own_names
-        self.store.line.write(lambda tx: tx.run(cypher_turns.create_second(names)).consume())
+        self.store.line.write(lambda tx: tx.run(turns.create_second(names)).consume())
         version = self.store.knowledge.catalogue(fresh=True).version
         return Chain(self.store.line, Audit(self.store.knowledge, "load", "test"), version)
 

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from graph.errors import InputError
-from graph.neo4j.cut_block import CutBlock, cut_draft, cut_new_edges
-from graph.neo4j.load_memory import Memory
-from graph.neo4j.names import Catalogue, Names
+from graph.neo4j.bulk.cut_block import CutBlock, cut_draft, cut_new_edges
+from graph.neo4j.bulk.memory import Memory
+from graph.neo4j.cypher.names import Catalogue, Names
 from graph.records import Mutation, UpsertEdges, UpsertNodes
 from tests.graph.store_contract_model import PURCHASED, WORLD
 

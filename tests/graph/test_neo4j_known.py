@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from graph.neo4j.bookmarks import transaction_id
-from graph.neo4j.known import Known, Row
+from graph.neo4j.curating.known import Known, Row
+from graph.neo4j.wire.bookmarks import transaction_id
 
 EDGE = ("Item", "HAS_BRAND", "Brand")
 

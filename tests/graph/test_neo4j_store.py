@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 
 from graph.errors import SettingsError, StoreError
-from graph.neo4j import Neo4jStore, reading
-from graph.neo4j.address import parsed_address
-from graph.neo4j.names import Names, quoted
+from graph.neo4j import Neo4jStore
+from graph.neo4j.cypher.names import Names, quoted
+from graph.neo4j.reading import reader
 from graph.neo4j.setup import wanted
+from graph.neo4j.wire.address import parsed_address
 from graph.records import DeleteEdges, DeleteNodes, Mutation, UpsertEdges, UpsertNodes
 from graph.schema import EdgeType, GraphSchema
 from graph.store import open_store, shown_url
@@ -142,7 +143,7 @@ def test_a_row_whose_key_a_hand_took_away_does_not_end_the_feed(
 ) -> None:
     write(store, UpsertNodes("Item", ["a", "b", "c", "d"]))
     cypher(store, "MATCH (i:Item {id: 'b'}) REMOVE i.id")
-    monkeypatch.setattr(reading, "PAGE_ROWS", 2)
+    monkeypatch.setattr(reader, "PAGE_ROWS", 2)
     expected = [("Item", "a"), ("Item", "c"), ("Item", "d")]
     assert [name_of(change.record) for change in store.changes_since("0")] == expected
     assert [name_of(change.record) for change in store.changes_since("0", limit=2)] == expected[:2]

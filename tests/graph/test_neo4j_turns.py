@@ -1,6 +1,6 @@
-"""The two locks of :mod:`graph.neo4j.cypher_turns`, in small: every order in which chains, writers and readers can go.
+"""The two locks of :mod:`graph.neo4j.cypher.turns`, in small: every order in which chains, writers and readers can go.
 
-The rules of :mod:`graph.neo4j.chain` without a database, walked to the end from every state that can be reached.
+The rules of :mod:`graph.neo4j.bulk.chain` without a database, walked to the end from every state that can be reached.
 """
 
 from __future__ import annotations

@@ -33,7 +33,9 @@ def purchases(first: int, count: int = 10) -> UpsertEdges:
 
 
 def pairs(store: SqliteStore) -> set[tuple[str, str]]:
-    return {(row["source_id"], row["target_id"]) for batch in store.export_edges(PURCHASED) for row in batch.to_pylist()}
+    return {
+        (row["source_id"], row["target_id"]) for batch in store.export_edges(PURCHASED) for row in batch.to_pylist()
+    }
 
 
 def given(store: SqliteStore, *, before: list[Mutation], then: object, after: list[Mutation]) -> Iterator[Mutation]:

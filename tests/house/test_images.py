@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from graph.neo4j.address import parsed_address
 from graph.neo4j.server.conf import common_settings, compose_environment
 from graph.neo4j.server.lines import DEFAULT_LINE, LINES
+from graph.neo4j.wire.address import parsed_address
 
 ROOT = Path(__file__).parents[2]
 

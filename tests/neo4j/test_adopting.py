@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 import kindred
 from graph.errors import MappingError, NotFound
 from graph.neo4j import CuratedStore, Neo4jStore
-from graph.neo4j.adopting import adopt, read_adoption
+from graph.neo4j.curating.adopting import adopt, read_adoption
 from graph.records import DeleteEdges, UpsertEdges, UpsertNodes
 from graph.snapshot import build_snapshot
 from graph.store import open_store

@@ -12,9 +12,9 @@ import kindred
 from graph.digest import graph_hash
 from graph.errors import Conflict, InputError, NotFound
 from graph.neo4j import Neo4jStore
-from graph.neo4j.first_import import SHORT_RUN, import_first
-from graph.neo4j.import_files import ImportFiles
-from graph.neo4j.names import Names
+from graph.neo4j.cypher.names import Names
+from graph.neo4j.first_import.files import ImportFiles
+from graph.neo4j.first_import.importing import SHORT_RUN, import_first
 from graph.neo4j.server import LINES, admin
 from graph.records import DeleteNodes, Mutation, UpsertEdges, UpsertNodes
 from graph.store import FirstLoad, open_store

@@ -16,9 +16,9 @@ from api.curator.publishing import learned_neighbors, publication_of
 from graph.digest import graph_hash
 from graph.embeddings import Publication
 from graph.errors import InputError, NotFound
-from graph.neo4j import cypher_curated
-from graph.neo4j.names import Names
-from graph.neo4j.slots import SLOTS
+from graph.neo4j.curating.slots import SLOTS
+from graph.neo4j.cypher import curation
+from graph.neo4j.cypher.names import Names
 from graph.release import current_release
 from tests.api.corner_shop import HAS_BRAND, IN_CATEGORY, MADE_BY, PRODUCTS, SCHEMA, Shop, open_shop
 from tests.api.http_release import publish
@@ -126,13 +126,13 @@ def test_every_query_during_200_switches_finds_exactly_one_release(shop: Shop, h
     releases = ("first", "second")
     for slot, release in enumerate(releases):
         same = {"item_index": "i", "user_index": "u", "dimensions": 8, "model": release, "embedding": SLOTS[slot]}
-        hand(cypher_curated.write_release(names), release=release, slot=slot, **same)
+        hand(curation.write_release(names), release=release, slot=slot, **same)
         pairs = [["tea", "mug", 0.5], ["tea", "pot", 0.25]]
-        hand(cypher_curated.write_similar(names, "Product"), rows=pairs, release=release, slot=slot)
+        hand(curation.write_similar(names, "Product"), rows=pairs, release=release, slot=slot)
     switched = threading.Event()
     wrong: list[Any] = []
     seen: list[str] = []
-    pointed = cypher_curated.current_release(names)
+    pointed = curation.current_release(names)
 
     def look(own: Hand) -> None:
         while not switched.is_set():
@@ -147,7 +147,7 @@ def test_every_query_during_200_switches_finds_exactly_one_release(shop: Shop, h
         reader.start()
     try:
         for number in itertools.count():
-            hand(cypher_curated.switch_release(names), slot=number % 2)
+            hand(curation.switch_release(names), slot=number % 2)
             if number >= 200 and len(seen) > 200:
                 break
     finally:

@@ -15,7 +15,7 @@ from api.curator import Spelling, examples_from, guide_page, saved_queries, styl
 from api.settings import Settings
 from graph.embeddings import LearnedNeighbors, NodeEmbeddings, Publication
 from graph.neo4j import CuratedStore
-from graph.neo4j.adopting import Adoption, adopt
+from graph.neo4j.curating.adopting import Adoption, adopt
 from graph.records import UpsertEdges, UpsertNodes
 from graph.snapshot import build_snapshot
 from graph.store import GraphStore, open_store

@@ -13,8 +13,8 @@ from neo4j.exceptions import AuthError
 from api.app import create_app
 from api.parts import StoreHolder
 from api.settings import Settings
-from graph.neo4j.address import Address
-from graph.neo4j.refusals import LONGEST_PAUSE_S, Refusals
+from graph.neo4j.wire.address import Address
+from graph.neo4j.wire.refusals import LONGEST_PAUSE_S, Refusals
 from graph.store import open_store
 from tests.api.http_world import FakeReleases, fill
 from tests.command.small_shop import kindred_in

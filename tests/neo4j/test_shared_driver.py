@@ -13,9 +13,9 @@ import pytest
 from neo4j import Transaction
 
 from graph.errors import StoreError, StoreUnavailable
-from graph.neo4j.address import parsed_address
-from graph.neo4j.line import Line
-from graph.neo4j.shared_driver import GRACE_S, session_of
+from graph.neo4j.wire.address import parsed_address
+from graph.neo4j.wire.line import Line
+from graph.neo4j.wire.shared_driver import GRACE_S, session_of
 from graph.store import open_store
 from tests.neo4j.failing_line import FailingLine
 from tests.neo4j_servers import TestServer

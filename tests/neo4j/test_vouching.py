@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from graph.neo4j import CuratedStore, hand_edits
+from graph.neo4j import CuratedStore
+from graph.neo4j.curating import hand_edits
 from graph.neo4j.server import dump, load_dump
 from graph.records import DeleteNodes, UpsertEdges, UpsertNodes
 from graph.store import open_store

@@ -133,7 +133,7 @@ def graph_adopt(
     from api.command.workshop import opened
     from graph.digest import graph_hash
     from graph.neo4j import Neo4jStore
-    from graph.neo4j.adopting import adopt, read_adoption
+    from graph.neo4j.curating.adopting import adopt, read_adoption
 
     adoption = read_adoption(mapping)
     with opened(settings_with(store=store)) as graph:

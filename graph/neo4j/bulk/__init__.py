@@ -1,0 +1,1 @@
+"""A bulk load over the network: blocks worked out ahead of the server, in a chain of transactions."""

@@ -1,0 +1,1 @@
+"""A first import by the server's own offline tool."""

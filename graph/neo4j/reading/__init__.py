@@ -1,0 +1,1 @@
+"""What is read: single answers, whole types, the change feed, and the graph of one moment."""

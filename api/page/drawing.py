@@ -9,6 +9,7 @@ from itertools import pairwise
 from typing import Any
 
 from api.engine.answer import Reason
+from api.engine.naming import name_of
 from graph.records import NodeKey
 from graph.schema import EdgeRole
 from graph.view import GraphView
@@ -156,10 +157,14 @@ def _title(view: GraphView, key: NodeKey, steps: Sequence[Step]) -> str:
 
 
 def told_title(view: GraphView, key: NodeKey) -> str:
-    """The node's title; a user without one is named by type and id."""
+    """The node's title; people without one, and what is called by an opaque id alone, are named by type and id."""
+    node_type, node_id = key
     index = view.index_of(*key)
-    title = key[1] if index is None else view.title(key[0], index)
-    return f"{key[0]} {title}" if key[0] == view.schema.user_type and title == key[1] else title
+    title = node_id if index is None else view.title(node_type, index)
+    if title != node_id:
+        return title
+    tells = index is not None and node_type != view.schema.user_type and name_of(view, node_type, index) is not None
+    return title if tells else f"{node_type} {title}"
 
 
 def role_of(view: GraphView, node_type: str) -> str:

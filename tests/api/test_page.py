@@ -15,7 +15,7 @@ from api.engine import Request
 from api.engine.answer import Hop, Reason, ReasonPath
 from api.observing.metrics import Metrics
 from api.observing.pulse import WINDOW_S, Pulse
-from api.page.drawing import BOX_HEIGHT, BOX_WIDTH, Box, drawing_of, told
+from api.page.drawing import BOX_HEIGHT, BOX_WIDTH, Box, drawing_of, told, told_title
 from api.page.rendering import STATIC, static_version
 from api.page.start import evaluation_table, verdict
 from graph.records import UpsertNodes
@@ -176,6 +176,12 @@ def test_a_shown_path_names_the_edit_that_cuts_it(shop: Shop) -> None:
     assert own.steps[0].cut == {
         "do": "remove_edge", "edge": "PURCHASED", "from": ["Customer", "t00"], "to": ["Product", "tea"],
     }  # fmt: skip
+
+
+def test_what_is_called_by_an_opaque_id_is_told_by_its_type_too(still_shop: Shop) -> None:
+    nodes = [("Product", "tea"), ("Category", "Food"), ("Maker", "m.0x7"), ("Customer", "t05"), ("Maker", "gone")]
+    titles = ["Green tea", "Food", "Maker m.0x7", "Customer t05", "Maker gone"]
+    assert [told_title(still_shop.view, node) for node in nodes] == titles
 
 
 def test_no_two_boxes_of_a_drawing_touch_and_all_are_inside(shop: Shop) -> None:

@@ -63,7 +63,8 @@ class Loading:
         """Nothing; no edge waits."""
         while self._waiting.rows:
             with self._transaction() as transaction:
-                write_rows(transaction, self._waiting.next_run(self._run_rows))
+                if self._waiting.rows:  # whoever wrote in between may have deleted the ends of all
+                    write_rows(transaction, self._waiting.next_run(self._run_rows))
 
     @contextmanager
     def _transaction(self) -> Iterator[Transaction]:
@@ -76,6 +77,6 @@ class Loading:
 
 
 def _live_nodes(transaction: Transaction) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
-    """The numbers of all live nodes, ascending: an edge that waits at another one has gone with it."""
-    found = transaction.connection.execute("SELECT id FROM nodes WHERE NOT deleted ORDER BY id")
+    """The numbers of all live nodes: an edge that waits at another one has gone with it."""
+    found = transaction.connection.execute("SELECT id FROM nodes WHERE NOT deleted")
     return np.fromiter((number for (number,) in found), np.int64)

@@ -55,10 +55,10 @@ class WaitingEdges:
                 self._add(edge_type, others._weight[edge_type], part)
 
     def keep(self, nodes: npt.NDArray[np.int64]) -> None:
-        """Nothing; edges stay whose ends are among these nodes. Shape (N,), ascending."""
+        """Nothing; edges stay whose ends are among these nodes. Shape (N,)."""
         for edge_type, parts in list(self._parts.items()):
             for part in parts:
-                stay = _among(nodes, part["source"]) & _among(nodes, part["target"])
+                stay = np.isin(part["source"], nodes) & np.isin(part["target"], nodes)
                 part.update({name: column[stay] for name, column in part.items()})
             self._put(edge_type, parts)
 
@@ -89,17 +89,11 @@ class WaitingEdges:
         texts = sum(column.size for column in part.values() if column.dtype == object)
         self.memory += sum(column.nbytes for column in part.values()) + _TEXT_BYTES * texts
         self._weight[edge_type] = weight
-        self._put(edge_type, [*self._parts.get(edge_type, []), part])
+        if part["source"].size:
+            self._parts.setdefault(edge_type, []).append(part)
 
 
 def _packed(name: str, column: list[Any]) -> npt.NDArray[Any]:
     if name in ("source", "target") or (name == "timestamp_ms" and None not in column):
         return np.array(column, np.int64)
     return np.array(column, np.float64 if name == "weight" else object)
-
-
-def _among(ascending: npt.NDArray[np.int64], numbers: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
-    if ascending.size == 0:
-        return np.zeros(numbers.size, np.bool_)
-    at = np.minimum(np.searchsorted(ascending, numbers), ascending.size - 1)
-    return np.asarray(ascending[at] == numbers)

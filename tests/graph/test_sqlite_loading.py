@@ -73,6 +73,18 @@ def test_edges_that_wait_at_a_node_that_someone_else_deletes_go_with_it(tmp_path
         assert store.stats().edges[PURCHASED] == len(found)
 
 
+def test_all_edges_that_wait_may_go_with_a_node(tmp_path: Path) -> None:
+    with opened(tmp_path) as store, open_sqlite(store.url) as other:
+
+        def delete(_: SqliteStore) -> None:
+            other.apply([DeleteNodes("User", ["u0"])], batch_id="d", actor="other")
+
+        mutations = given(store, before=[purchases(0, 1)], then=delete, after=[])
+        store.bulk_load(mutations, batch_id="b", actor="a", block_rows=1)
+        assert not pairs(store)
+        assert store.node("Item", "i0") is not None
+
+
 def test_a_node_that_someone_else_deletes_is_made_again_by_a_later_edge(tmp_path: Path) -> None:
     with opened(tmp_path) as store, open_sqlite(store.url) as other:
 

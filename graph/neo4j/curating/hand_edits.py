@@ -76,7 +76,7 @@ class HandEditor:
                 catalogue = self._knowledge.catalogue()
             except SchemaError:
                 return 0  # nothing to curate yet
-            mark = self._mark(catalogue)
+            mark = self._mark()
             if mark is not None and mark == self._settled and time.monotonic() < self._compare_at:
                 self._save_when_due(catalogue)
                 return 0
@@ -117,19 +117,19 @@ class HandEditor:
 
     # Looking
 
-    def _mark(self, catalogue: Catalogue) -> object | None:
+    def _mark(self) -> object | None:
         """Something that differs once another has committed; None when that could not be told."""
-        first = self._commits(catalogue)
+        first = self._commits()
         for _ in range(_LOOKS):
             bookmark = self._line.bookmark()
-            second = self._commits(catalogue)
+            second = self._commits()
             if first == second:
                 number = transaction_id(bookmark)
                 return bookmark if number is None else number - first
             first = second
         return None
 
-    def _commits(self, catalogue: Catalogue) -> int:
+    def _commits(self) -> int:
         statement = turns.counters(self._knowledge.own_names)
         return int(self._line.read(lambda tx: tx.run(statement).values())[0][1])
 
@@ -141,7 +141,7 @@ class HandEditor:
         _, until = self._reader.settled()
         since = self._known.complete
         rows = self._line.read(lambda tx: rows_of_ours(tx, catalogue, since, until), timeout_s=self._export_s)
-        if rows is None or self._mark(catalogue) != mark:  # a hand may have been in what was read
+        if rows is None or self._mark() != mark:  # a hand may have been in what was read
             return False
         for record, number, deleted in rows:
             self._saw(record, number, deleted=deleted)
